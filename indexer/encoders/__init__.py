@@ -1,0 +1,81 @@
+"""Text and pixels into one vector space: what an encoder is, and how one is loaded.
+
+Importing this module loads no model library: families load when `load_encoder` meets their spec.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from indexer.errors import UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL import Image
+
+    Vectors = NDArray[np.float32]
+    Pixels = NDArray[np.uint8] | NDArray[np.float32]
+
+# A line for the user about something slow that is happening once ("Preparing the bundled encoder ...").
+Notify = Callable[[str], None]
+
+JOINT = "joint"
+VISUAL = "visual"
+
+
+@dataclass(frozen=True)
+class ImageEmbeddings:
+    """What one batch of n images becomes, from one pass of the backbone.
+
+    `joint`: (n, dim) float32, unit rows, comparable with text. `visual`: (n, visual_dim) float32, unit rows,
+    comparable only with other images; None where the encoder has no visual space.
+    """
+
+    joint: Vectors
+    visual: Vectors | None = None
+
+
+class Encoder(Protocol):
+    """Maps images and texts to unit vectors whose dot product is their similarity.
+
+    `id` names the weights, not only the architecture: two encoders with one id give the same vectors.
+    `visual_dim` is 0 where the encoder has no image-only space. The image and text towers load on first use, apart.
+    """
+
+    id: str
+    dim: int
+    visual_dim: int
+    image_size: int
+    max_text_tokens: int
+
+    def prepare(self, image: Image.Image) -> Pixels:
+        """Resizes one upright RGB image to the tower's input; safe to call from many threads at once."""
+        ...
+
+    def encode_prepared(self, batch: Sequence[Pixels]) -> ImageEmbeddings:
+        """Encodes what `prepare` returned, one row for each."""
+        ...
+
+    def encode_images(self, images: Sequence[Image.Image]) -> ImageEmbeddings:
+        """`prepare` and `encode_prepared` in one step."""
+        ...
+
+    def encode_texts(self, texts: Sequence[str]) -> Vectors:
+        """Returns (n, dim) float32 unit rows in the joint space; texts past `max_text_tokens` are cut."""
+        ...
+
+
+def load_encoder(spec: str = "bundled", device: str = "auto", notify: Notify | None = None) -> Encoder:
+    """Loads the encoder that `spec` names, such as `bundled` (family, then ":" and the family's own part).
+
+    Raises UsageError for a family that does not exist and ModelUnavailable where the weights cannot be used.
+    """
+    family, _, _rest = spec.partition(":")
+    if family == "bundled":
+        from indexer.encoders.bundled import BundledEncoder
+
+        return BundledEncoder(notify=notify)
+    raise UsageError(f"There is no encoder family {family!r}.", "Use `bundled`.")
