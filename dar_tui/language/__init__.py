@@ -1,0 +1,19 @@
+"""What a language model is to dar: something that completes a text. `rules` reads dialogues with no model at all.
+
+Importing this module loads no model library; the models themselves load by `dar_tui.language.loading`.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class LanguageModel(Protocol):
+    """An instruct model behind one question-and-answer door; it keeps nothing between calls."""
+
+    def complete(self, system: str, user: str, max_tokens: int) -> str:
+        """Answers `user` under the instructions in `system`, in at most `max_tokens` tokens.
+
+        Raises ModelUnavailable where the model is missing, refuses or takes too long.
+        """
+        ...
