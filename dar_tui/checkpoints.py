@@ -1,0 +1,113 @@
+"""Where a model's files are on this machine: a local folder, or the copy the hub's client keeps.
+
+Nothing here reaches the network unless the caller hands in a `pull`. Knows nothing of what the files hold.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from indexer.errors import ModelUnavailable, UsageError
+
+# The hub's own rule for "owner/name", without its length limits.
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One model's files. `fingerprint` changes with the weights: the hub's commit, or a digest of sizes and times."""
+
+    name: str
+    folder: Path
+    fingerprint: str
+
+
+def find_checkpoint(name: str, marker: str, pull: Callable[[str], object] | None = None) -> Checkpoint:
+    """Finds the folder that holds `name`, a folder or a hub id, and in it the file `marker`.
+
+    `pull(hub id)` downloads first; without it nothing leaves this machine. Raises UsageError for a name that can be
+    neither, ModelUnavailable where the files are not here.
+    """
+    if not name.strip():
+        raise UsageError("The model has no name.", "Give a hub id such as `stabilityai/sd-turbo`, or a folder.")
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        if not (folder / marker).is_file():
+            raise ModelUnavailable(f"The folder {folder} holds no {marker}.", "Give the folder that has this file.")
+        folder = folder.resolve()
+        return Checkpoint(name, folder, _folder_fingerprint(folder))
+    if not HUB_ID.fullmatch(name):
+        raise ModelUnavailable(f"There is no folder {name}.", "Give a folder that exists, or a hub id `owner/name`.")
+    if pull is not None:
+        _pull(name, pull)
+    folder = _hub_folder(name, marker)
+    return Checkpoint(name, folder, folder.name[:12])
+
+
+@contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Keeps the model libraries' own progress bars and warnings off the terminal, which belongs to the interface."""
+    # Only those that are loaded: a language model needs no diffusers, whose import takes a second.
+    names = ("diffusers.utils.logging", "transformers.utils.logging")
+    loggers = [sys.modules[name] for name in names if name in sys.modules]
+    before = [(logger, logger.get_verbosity(), logger.is_progress_bar_enabled()) for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.set_verbosity_error()
+            logger.disable_progress_bar()
+        yield
+    finally:
+        for logger, level, bar in before:
+            logger.set_verbosity(level)
+            if bar:
+                logger.enable_progress_bar()
+
+
+def _hub_folder(name: str, marker: str) -> Path:
+    # The marker's own snapshot rather than `snapshot_download`: a pull fetches only the files a model needs, which the
+    # hub's client would call incomplete.
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError
+
+    try:
+        found = hf_hub_download(name, marker, local_files_only=True)
+    except (EntryNotFoundError, OSError, ValueError) as error:
+        raise ModelUnavailable(
+            f"The model {name} is not on this machine.", f"Download it with `dar models pull {name}`."
+        ) from error
+    return Path(found).parent
+
+
+def _pull(name: str, pull: Callable[[str], object]) -> None:
+    try:
+        pull(name)
+    # The hub's client lets errors of three HTTP libraries through; the cause is named, whichever it was.
+    except Exception as error:
+        raise ModelUnavailable(
+            f"The model {name} could not be downloaded: {first_line(error)}.",
+            "Check the name and the network; gated models need `hf auth login` first.",
+        ) from error
+
+
+def _folder_fingerprint(folder: Path) -> str:
+    # Sizes and times rather than contents: hashing gigabytes at every start would take longer than a picture does.
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.suffix in {".safetensors", ".gguf", ".json"}:
+            facts = path.stat()
+            digest.update(
+                f"{path.relative_to(folder)}\0{facts.st_size}\0{facts.st_mtime_ns}\n".encode(errors="replace")
+            )
+    return digest.hexdigest()[:12]
+
+
+def first_line(error: BaseException) -> str:
+    """What a library's error says, short enough for one line of ours."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0].rstrip(".")[:200]

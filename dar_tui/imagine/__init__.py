@@ -1,0 +1,106 @@
+"""Prompts into pictures: what a generator is, and how one is loaded.
+
+Importing this module loads no model library and no Pillow: families load when `load_generator` meets their spec.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from indexer.errors import UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL import Image
+
+# (k, step, steps): picture k (from 0) has taken `step` of `steps` (from 1); once memory ran out, it starts again.
+OnStep = Callable[[int, int, int], None]
+Cancelled = Callable[[], bool]
+# A line for the user about something they should know ("The model's safety checker is not loaded ...").
+Notify = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Imagined:
+    """One picture that a prompt was turned into.
+
+    `vector`: (dim,) float32 of unit length in the encoder's visual space, where the generator makes it itself; None
+    where the encoder is to make it from the pixels. `path`: the PNG in the picture cache, which may go when the cache
+    is full; who keeps a picture copies it.
+    """
+
+    prompt: str
+    seed: int
+    image: Image.Image
+    vector: NDArray[np.float32] | None = None
+    path: Path | None = None
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a picture is drawn: its size in pixels, the number of denoising steps, and classifier-free guidance."""
+
+    width: int
+    height: int
+    steps: int
+    guidance: float
+
+
+class Generator(Protocol):
+    """Draws pictures from text.
+
+    `id` names the weights, not only the architecture. `id`, `recipe`, prompt and seed together decide the picture.
+    """
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def recipe(self) -> Recipe: ...
+
+    def generate(
+        self, prompts: Sequence[str], seeds: Sequence[int], on_step: OnStep, cancelled: Cancelled
+    ) -> Iterator[Imagined]:
+        """Yields one picture for each prompt and seed, each as soon as it is ready, in any order.
+
+        A picture that came out unusable (one flat colour, not numbers) is left out. Stops quietly once `cancelled()`.
+        Raises DarError where nothing could be drawn.
+        """
+        ...
+
+
+def load_generator(
+    spec: str = "bundled",
+    device: str = "auto",
+    notify: Notify | None = None,
+    *,
+    steps: int | None = None,
+    guidance: float | None = None,
+    size: int | None = None,
+    allow_pull: bool = False,
+) -> Generator:
+    """Loads the generator that `spec` names: `bundled`, or `diffusers:` and a hub id or folder.
+
+    `steps`, `guidance` and `size` (pixels a side) override what is right for the model's family. Nothing is downloaded
+    unless `allow_pull`. Raises UsageError for a spec that means nothing, ModelUnavailable where weights cannot be used.
+    """
+    family, _, rest = spec.partition(":")
+    if family == "bundled" and not rest:
+        from dar_tui.imagine.bundled import BundledGenerator
+
+        return BundledGenerator(notify=notify)
+    if family == "diffusers" and rest:
+        from dar_tui.imagine.diffusion import DiffusionGenerator
+        from dar_tui.imagine.families import Overrides
+
+        return DiffusionGenerator(
+            rest, device, notify, overrides=Overrides(steps, guidance, size), allow_pull=allow_pull
+        )
+    if family == "diffusers":
+        raise UsageError("The spec `diffusers:` names no model.", "For example `diffusers:stabilityai/sd-turbo`.")
+    hint = f"Did you mean `diffusers:{spec}`?" if "/" in spec else "Use `bundled` or `diffusers:MODEL`."
+    raise UsageError(f"There is no generator {spec!r}.", hint)

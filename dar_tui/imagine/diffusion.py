@@ -1,0 +1,290 @@
+"""Any diffusers text-to-image pipeline as a generator, drawn on this machine.
+
+Weights come from safetensors files that are already here; code that comes with a model is never run. A model's safety
+checker is not loaded: it blacks out harmless pictures, which then match every dark photo, and what is drawn here is
+seen by no one but the person who asked. Knows nothing of the cache, or of what pictures are for.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from dar_tui.checkpoints import Checkpoint, find_checkpoint, first_line, quiet_libraries
+from dar_tui.devices import dtype_for, resolve_device
+from dar_tui.imagine import Cancelled, Imagined, Notify, OnStep
+from dar_tui.imagine.families import Overrides, Traits, family_of, recipe_for
+from dar_tui.imagine.memory import MemoryPlan, is_out_of_memory
+from dar_tui.imagine.pictures import flaw, to_image
+from indexer.errors import DarError, ModelUnavailable
+
+INDEX = "model_index.json"
+
+# Where neither the pipeline nor its denoiser says what size it was trained at: Stable Diffusion's.
+FALLBACK_SIZE = 512
+
+
+class DiffusionGenerator:
+    """A diffusers pipeline. Threads may share it: they take turns, batch by batch."""
+
+    def __init__(
+        self,
+        name: str,
+        device: str = "auto",
+        notify: Notify | None = None,
+        *,
+        overrides: Overrides | None = None,
+        batch_size: int | None = None,
+        allow_pull: bool = False,
+    ) -> None:
+        """Loads the pipeline `name`, a hub id or a folder.
+
+        `batch_size` sets how many pictures are drawn at once, instead of what memory seems to allow. Raises
+        ModelUnavailable where the files are missing, unsafe or not a text-to-image pipeline.
+        """
+        self._notify: Notify = notify or (lambda line: None)
+        self._device = resolve_device(device)
+        checkpoint = find_checkpoint(name, INDEX, _pull if allow_pull else None)
+        self.id = f"diffusers:{name}@{checkpoint.fingerprint}"
+        self._pipeline = _load(checkpoint, self._device, self._notify)
+        self._memory = MemoryPlan(self._pipeline, self._device, batch_size)
+        self._place()
+        traits = _traits(self._pipeline, checkpoint, on_cpu=self._device.type == "cpu")
+        family = family_of(traits)
+        if family is not None and family.solver:
+            _use_dpm_solver(self._pipeline)
+        self.recipe = recipe_for(traits, overrides)
+        self._turn = threading.Lock()
+        self._cancelled: Cancelled = _never
+        self._poll_inside_steps()
+
+    def generate(
+        self, prompts: Sequence[str], seeds: Sequence[int], on_step: OnStep, cancelled: Cancelled
+    ) -> Iterator[Imagined]:
+        """As `Generator.generate`. Pictures do not depend on which others are drawn with them (to about 1/255)."""
+        waiting = [(k, prompt, seed) for k, (prompt, seed) in enumerate(zip(prompts, seeds, strict=True))]
+        flaws: list[str] = []
+        while waiting:
+            batch = waiting[: self._memory.batch_size(len(waiting), self.recipe)]
+            drawn = self._draw(batch, on_step, cancelled)
+            if isinstance(drawn, _Stopped):
+                return
+            if isinstance(drawn, _TooLarge):
+                self._relieve(len(batch))
+                continue
+            waiting = waiting[len(batch) :]
+            for (k, prompt, seed), pixels in zip(batch, drawn, strict=True):
+                if reason := flaw(pixels):
+                    flaws.append(reason)
+                    self._notify(f"Picture {k + 1} is left out: {reason}.")
+                    continue
+                yield Imagined(prompt, seed, to_image(pixels))
+        if flaws and len(flaws) == len(prompts):
+            raise ModelUnavailable(
+                f"{self.id} drew no usable picture: {flaws[0]}.", "Try `--device cpu`, or another generator."
+            )
+
+    def _draw(
+        self, batch: list[tuple[int, str, int]], on_step: OnStep, cancelled: Cancelled
+    ) -> NDArray[np.float32] | _Stopped | _TooLarge:
+        """(n, height, width, 3) in 0..1. Out of memory is returned, not raised: a traceback would hold the tensors."""
+
+        def after_step(pipeline: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+            if cancelled():
+                raise _Stopped
+            for k, _, _ in batch:
+                on_step(k, step + 1, len(pipeline.scheduler.timesteps))
+            return tensors
+
+        arguments = {
+            "prompt": [prompt for _, prompt, _ in batch],
+            # One CPU generator for each picture: its noise is the same alone, in any batch and on any device.
+            "generator": [torch.Generator("cpu").manual_seed(seed) for _, _, seed in batch],
+            "num_inference_steps": self.recipe.steps,
+            "guidance_scale": self.recipe.guidance,
+            "width": self.recipe.width,
+            "height": self.recipe.height,
+            # Floats rather than a picture, in which "not a number" would look like black.
+            "output_type": "np",
+            "callback_on_step_end": after_step,
+        }
+        known = inspect.signature(self._pipeline.__call__).parameters
+        with self._turn, quiet_libraries():
+            self._cancelled = cancelled
+            try:
+                output = self._pipeline(**{name: value for name, value in arguments.items() if name in known})
+                return np.asarray(output.images, dtype=np.float32)
+            # Raised from within a step: `pipeline._interrupt` would still decode the unfinished picture for seconds.
+            except _Stopped:
+                self._pipeline.maybe_free_model_hooks()
+                return _Stopped()
+            except (RuntimeError, MemoryError) as error:
+                self._pipeline.maybe_free_model_hooks()
+                if not is_out_of_memory(error):
+                    raise ModelUnavailable(
+                        f"{self.id} failed while drawing: {first_line(error)}.", "Try `--device cpu`."
+                    ) from error
+                return _TooLarge()
+            finally:
+                self._cancelled = _never
+
+    def _relieve(self, batch: int) -> None:
+        with self._turn:
+            relief = self._memory.relieve(batch)
+        if not relief:
+            raise DarError(
+                f"{self.id} does not fit into memory, even one picture of {self.recipe.width}x{self.recipe.height} "
+                "in slices.",
+                "Close other programs, or choose a smaller generator or size.",
+            )
+        self._notify(relief)
+
+    def _place(self) -> None:
+        try:
+            self._pipeline.to(self._device)
+            return
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        if not self._memory.offload():
+            raise ModelUnavailable(
+                f"{self.id} does not fit into the memory of {self._device}.",
+                "Choose a smaller generator, use `--device cpu`, or `pip install accelerate` to load it part by part.",
+            )
+        self._notify("The generator does not fit into GPU memory at once; its parts take turns (slower).")
+
+    def _poll_inside_steps(self) -> None:
+        """Looks for cancellation before every block: on a CPU one step, or the decoding, takes many seconds."""
+
+        def before_block(module: torch.nn.Module, inputs: Any) -> None:
+            if self._cancelled():
+                raise _Stopped
+
+        parts = [part for part in self._pipeline.components.values() if isinstance(part, torch.nn.Module)]
+        lists = [item for part in parts for item in part.modules() if isinstance(item, torch.nn.ModuleList)]
+        for block in {block for blocks in lists for block in blocks}:
+            block.register_forward_pre_hook(before_block)
+
+
+class _Stopped(Exception):
+    """The caller wants no more pictures."""
+
+
+class _TooLarge:
+    """The batch did not fit into memory."""
+
+
+def _never() -> bool:
+    return False
+
+
+def _pull(name: str) -> object:
+    from diffusers import DiffusionPipeline
+
+    return DiffusionPipeline.download(name, use_safetensors=True)
+
+
+def _load(checkpoint: Checkpoint, device: torch.device, notify: Notify) -> Any:
+    from diffusers import AutoPipelineForText2Image
+
+    parts = _parts(checkpoint.folder)
+    arguments: dict[str, Any] = {}
+    if parts.get("safety_checker", [None])[0] is not None:
+        # Without the second the library warns; pipelines that have no checker know neither.
+        arguments = {"safety_checker": None, "requires_safety_checker": False}
+        notify("The generator's safety checker is not loaded: nobody sees these pictures but you.")
+    variant = _variant(checkpoint.folder)
+    if variant:
+        arguments["variant"] = variant
+    try:
+        with quiet_libraries():
+            pipeline = AutoPipelineForText2Image.from_pretrained(  # type: ignore[no-untyped-call]
+                checkpoint.folder,
+                dtype=dtype_for(device),
+                local_files_only=True,
+                use_safetensors=True,
+                trust_remote_code=False,
+                **arguments,
+            )
+    # The libraries raise whatever a damaged or foreign file runs into: KeyError, SafetensorError, ImportError ...
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise ModelUnavailable(
+                f"{checkpoint.name} does not fit into this machine's memory.", "Choose a smaller generator."
+            ) from error
+        raise ModelUnavailable(
+            f"The generator {checkpoint.name} cannot be loaded: {first_line(error)}.",
+            f"It must be a text-to-image pipeline in safetensors files; try `dar models pull {checkpoint.name}`.",
+        ) from error
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def _parts(folder: Path) -> dict[str, Any]:
+    try:
+        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelUnavailable(
+            f"{folder / INDEX} cannot be read: {first_line(error)}.", "Download the model again."
+        ) from error
+    if not isinstance(index, dict):
+        raise ModelUnavailable(f"{folder / INDEX} is not a pipeline's index.", "Download the model again.")
+    return {name: part for name, part in index.items() if isinstance(part, list) and part}
+
+
+def _variant(folder: Path) -> str:
+    """`fp16` where the denoiser is there in no other form, as in pulls that took the half-size files."""
+    weights = [file.name for part in ("unet", "transformer") for file in (folder / part).glob("*.safetensors")]
+    return "fp16" if weights and all(".fp16" in name for name in weights) else ""
+
+
+def _traits(pipeline: Any, checkpoint: Checkpoint, on_cpu: bool) -> Traits:
+    parameters = inspect.signature(pipeline.__call__).parameters
+    scheduler = getattr(pipeline, "scheduler", None)
+    config = scheduler.config if scheduler is not None else {}
+    # The last part of each: a folder above may be called anything.
+    names = (checkpoint.name, str(pipeline.config.get("_name_or_path", "")))
+    return Traits(
+        name=" ".join(Path(name).name for name in names),
+        pipeline=type(pipeline).__name__,
+        scheduler=type(scheduler).__name__,
+        timestep_spacing=str(config.get("timestep_spacing", "")),
+        size=_native_size(pipeline),
+        steps=_default(parameters, "num_inference_steps", 50),
+        guidance=_default(parameters, "guidance_scale", 7.5),
+        on_cpu=on_cpu,
+    )
+
+
+def _native_size(pipeline: Any) -> int:
+    """Pixels a side the model was trained at, wherever this pipeline class keeps it."""
+    given = _default(inspect.signature(pipeline.__call__).parameters, "height", 0)
+    if given:
+        return int(given)
+    denoiser = getattr(pipeline, "unet", None) or getattr(pipeline, "transformer", None)
+    sample = getattr(pipeline, "default_sample_size", None) or getattr(denoiser, "config", {}).get("sample_size")
+    if isinstance(sample, list | tuple):
+        sample = sample[0]
+    scale = getattr(pipeline, "vae_scale_factor", None)
+    return int(sample) * int(scale) if sample and scale else FALLBACK_SIZE
+
+
+def _default(parameters: Any, name: str, fallback: Any) -> Any:
+    value = parameters[name].default if name in parameters else None
+    return fallback if value is None or value is inspect.Parameter.empty else value
+
+
+def _use_dpm_solver(pipeline: Any) -> None:
+    from diffusers import DPMSolverMultistepScheduler
+
+    with quiet_libraries():
+        config = pipeline.scheduler.config
+        pipeline.scheduler = DPMSolverMultistepScheduler.from_config(config)  # type: ignore[no-untyped-call]
