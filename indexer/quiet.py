@@ -12,7 +12,7 @@ from importlib.util import find_spec
 
 
 def silence_decoders() -> None:
-    """Turns off what Pillow warns and logs, and libtiff's messages, for this process. Cheap to repeat, safe in threads."""
+    """Turns off what Pillow warns and logs and what libtiff prints. Cheap to repeat, safe in threads."""
     # `warnings.catch_warnings` is not safe in threads, so the filter, narrow and the same every time, stays.
     warnings.filterwarnings("ignore", module=r"PIL\.")
     logger = logging.getLogger("PIL")
