@@ -13,7 +13,7 @@ import stat
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
@@ -56,7 +56,7 @@ class Photo:
     """
 
     image: Image.Image
-    thumbnail: bytes
+    thumbnail: bytes = field(repr=False)
     width: int
     height: int
     format: str
