@@ -5,6 +5,7 @@ The folder may be deleted at any time. Knows nothing of how pictures are drawn.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import logging
@@ -77,8 +78,10 @@ class PictureCache:
         return self._folder / digest[:2] / f"{digest[2:34]}.png"
 
     def _forget(self, path: Path) -> None:
-        path.unlink(missing_ok=True)
-        path.with_suffix(".npy").unlink(missing_ok=True)
+        # A folder that may only be read stays as it is.
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
+            path.with_suffix(".npy").unlink(missing_ok=True)
 
     def _trim(self, keep: Path) -> None:
         """Removes the least recently used until the rest fits; `keep` stays, however large."""
