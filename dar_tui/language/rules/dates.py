@@ -1,0 +1,134 @@
+"""Phrases of time in a message: found, resolved to days, and taken out of the text the encoder reads.
+
+A season or holiday is seen in the picture as well (snow, a lit tree), so it filters and stays in the text, without its
+year: "last summer" -> the days of that summer, and "in summer". Times of day ("at night") are only seen: a camera's
+clock is too often wrong to filter by the hour. What cannot be resolved ("on my birthday") stays text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from dar_tui.language.rules.moments import (
+    AGO,
+    COUNT,
+    DAY,
+    HOLIDAY,
+    LAST,
+    MONTH,
+    MONTHS,
+    POINT,
+    SEASON,
+    UNIT,
+    YEAR,
+    Moments,
+    from_to,
+    margin,
+)
+from dar_tui.when import Days, Hemisphere, Span, When
+
+_RECENT = rf"(?:in|over|within|during) the (?:last|past) (?:{COUNT} )?{UNIT}s?"
+_CIRCA = r"around|about|circa|roughly|sometime (?:in|around)|approximately"
+_PHRASE = re.compile(
+    rf"(?<![\w-])(?:"
+    rf"(?P<between>(?:between|from) (?P<b1>{POINT}) (?:and|to|until|till|-) (?P<b2>{POINT})"
+    rf"|(?P<r1>{YEAR}) ?[-\u2013] ?(?P<r2>{YEAR}))"
+    rf"|(?P<either>(?:in |either )?(?P<e1>{POINT}) or (?:in )?(?P<e2>{POINT}))"
+    rf"|(?P<before>(?:before|until|up to|no later than|earlier than) (?P<bp>{POINT}|{LAST}))"
+    rf"|(?P<after>(?:after|since|later than) (?P<ap>{POINT}|{LAST}))"
+    rf"|(?P<circa>(?:{_CIRCA}) (?P<cp>{POINT}))"
+    rf"|(?P<recent>{_RECENT})"
+    rf"|(?P<ago>(?:from |taken )?(?P<agop>{AGO}))"
+    rf"|(?P<last>(?:in |from |during |at |on |of )?(?P<lp>{LAST}))"
+    rf"|(?P<point>(?:in|on|at|during|from|of|for|dated) (?P<pp>{POINT}))"
+    rf"|(?P<bare>{MONTH} {YEAR}|{SEASON},? (?:of )?{YEAR}|{HOLIDAY},? {YEAR}|{DAY} {MONTH},? {YEAR}"
+    rf"|{MONTH} {DAY},? {YEAR}"
+    r"|\d{4}-\d\d-\d\d)"
+    r")(?![\w-])",
+    re.IGNORECASE,
+)
+# Nothing that the phrases above need is in most messages; looking is cheaper than matching.
+_HINT = re.compile(
+    rf"\d\d|\b(?:{MONTHS}|{SEASON}|{HOLIDAY}|ago|yesterday|today|last|this|past|previous|\w+ties)\b", re.IGNORECASE
+)
+_ALONE = re.compile(
+    rf"\s*(?:in |it was |maybe |i think |the |, )*(?P<point>{POINT}|{LAST}|{AGO})\s*[.!]*\s*", re.IGNORECASE
+)
+_BARE_YEAR = re.compile(
+    r"(?:actually|no|wait|sorry|rather|or|maybe|[\s,])*(?P<year>(?:19|20)\d\d)[\s.!]*", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True)
+class Dated:
+    """One phrase of time: where it stands in the text, what it means, and what of it the picture shows ("" if
+    nothing)."""
+
+    start: int
+    end: int
+    when: When
+    visible: str
+
+
+def find_dates(text: str, now: datetime, hemisphere: Hemisphere, alone: bool = False) -> list[Dated]:
+    """The phrases of time in `text`, said at `now`, in order.
+
+    `alone` allows a bare "2019" or "summer" as the whole message, where the question was when.
+    """
+    if not _HINT.search(text):
+        return []
+    moments = Moments(now, hemisphere)
+    if alone and (whole := _ALONE.fullmatch(text)):
+        spans = moments.spans(whole["point"])
+        if spans:
+            return [Dated(0, len(text), When(whole["point"].strip(), spans), _visible(whole["point"]))]
+    if year := _BARE_YEAR.fullmatch(text):
+        return [Dated(0, len(text), When(year["year"], moments.spans(year["year"])), "")]
+    found = []
+    for match in _PHRASE.finditer(text):
+        spans = _read(moments, match)
+        if spans:
+            phrase = match.group()
+            found.append(Dated(match.start(), match.end(), When(phrase, spans), _visible(phrase)))
+    return found
+
+
+def _visible(phrase: str) -> str:
+    if found := re.search(HOLIDAY, phrase, re.IGNORECASE):
+        return f"at {found.group()}"
+    if found := re.search(rf"\b{SEASON}\b", phrase, re.IGNORECASE):
+        return f"in {found.group().lower()}"
+    return ""
+
+
+def _read(moments: Moments, match: re.Match[str]) -> tuple[Span, ...]:
+    """The days of one matched phrase; () where they cannot be told."""
+    said = match.groupdict()
+    if said["between"]:
+        return from_to(moments.spans(said["b1"] or said["r1"]), moments.spans(said["b2"] or said["r2"]))
+    if said["either"]:
+        return moments.spans(said["e1"]) + moments.spans(said["e2"])
+    if said["before"]:
+        return _open(moments, said["bp"], lambda days: Days(None, days.first and days.first - timedelta(1)))
+    if said["after"]:
+        # "since 2015" holds 2015; "after 2015" does not.
+        keep = said["after"].lower().startswith("since")
+        return _open(
+            moments, said["ap"], lambda days: Days(days.first if keep else days.last and days.last + timedelta(1), None)
+        )
+    if said["circa"]:
+        return tuple(span.widened(margin(span)) for span in moments.spans(said["cp"]))
+    if said["recent"]:
+        return moments.recent(said["recent"])
+    for part in ("agop", "lp", "pp", "bare"):
+        if said[part]:
+            return moments.spans(said[part])
+    return ()
+
+
+def _open(moments: Moments, phrase: str, side: Callable[[Days], Days]) -> tuple[Span, ...]:
+    stretches = [span for span in moments.spans(phrase) if isinstance(span, Days)]
+    return tuple(side(days) for days in stretches)
