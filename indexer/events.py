@@ -1,0 +1,92 @@
+"""What an index run tells as it goes: plain data, in the order it happens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What became of the files looked at. Copies of a known photo count as added, broken files only as problems."""
+
+    added: int = 0
+    changed: int = 0
+    moved: int = 0
+    removed: int = 0
+    unchanged: int = 0
+    problems: int = 0
+
+
+@dataclass(frozen=True)
+class Scanning:
+    """A folder's files are being listed."""
+
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Planned:
+    """The folders are listed: `total` files have to be read, the others are as they were."""
+
+    total: int
+    counts: Counts
+
+
+@dataclass(frozen=True)
+class Progress:
+    """`done` of `total` files have been read."""
+
+    done: int
+    total: int
+    counts: Counts
+
+
+@dataclass(frozen=True)
+class ProblemFound:
+    """A file cannot be read as a photo, or a folder cannot be listed; the run goes on."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something worth a line."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class IndexSummary:
+    """The end of a run.
+
+    `encoder` is the id of the library's encoder. `photos` are the files in the library now; `encoded` the images that
+    went through the encoder; `images_per_second` is `encoded` by `seconds`, everything included. `problems` are
+    those in the folders looked at. `interrupted`: it was cancelled, and the next run goes on from here.
+    """
+
+    library: Path
+    encoder: str
+    photos: int
+    added: int
+    changed: int
+    moved: int
+    removed: int
+    unchanged: int
+    problems: int
+    seconds: float
+    images_per_second: float
+    encoded: int
+    interrupted: bool = False
+    dry_run: bool = False
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The last event of a run."""
+
+    summary: IndexSummary
+
+
+Event = Scanning | Planned | Progress | ProblemFound | Note | Finished

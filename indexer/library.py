@@ -1,0 +1,297 @@
+"""A library of photos, for whoever searches it: one folder, opened read-only.
+
+Knows how a query becomes hits. Never waits for a writer: each call sees one committed state, the newest. Writing is
+`writer`'s; `writer()`, `forget` and `move_root` go there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import RLock
+from types import TracebackType
+
+import numpy as np
+
+from indexer.catalog import CATALOG_NAME, Catalog, EncoderRecord, Problem
+from indexer.catalog_schema import MIGRATIONS, schema_version
+from indexer.disk import disk_errors_named, make_private_folder
+from indexer.encoders import JOINT
+from indexer.errors import DarError, LibraryDamaged, LibraryNotFound
+from indexer.graph import Graph, load_graph
+from indexer.hits import Hit, Placing, make_hit
+from indexer.paths import resolved, to_path
+from indexer.printable import visible
+from indexer.ranking import FOLD_THRESHOLD, Query
+from indexer.searching import search
+from indexer.snapshot import Snapshot
+from indexer.strength import Strength
+from indexer.vectors import Vectors
+from indexer.verification import verify
+from indexer.where import Where
+from indexer.writer import GRAPH_THRESHOLD, LibraryWriter, open_writer
+
+# What a library folder may hold before it is a library.
+_OWN_NAMES = ("sessions", "thumbs", "writer.lock", "writer.json", CATALOG_NAME)
+# A compaction between reading the catalog and mapping its files is met again only by another compaction.
+_ATTEMPTS = 5
+
+
+def prepare_folder(path: Path) -> None:
+    """Makes the library's folder if it is missing; raises DarError rather than move in with somebody else's files."""
+    with disk_errors_named(path):
+        if path.exists() and not path.is_dir():
+            raise DarError(f"{visible(path)} is a file, not a folder.", "Choose another place with --library.")
+        make_private_folder(path)
+        if not (path / CATALOG_NAME).exists():
+            for entry in path.iterdir():
+                if entry.name not in _OWN_NAMES:
+                    raise DarError(
+                        f"{visible(path)} is not a library and not empty ({visible(entry.name)} is in it).",
+                        "Choose an empty or new folder with --library.",
+                    )
+
+
+@dataclass(frozen=True)
+class RootInfo:
+    """A folder in the library, how many photos and problems it has, and whether it is there now."""
+
+    path: Path
+    photos: int
+    problems: int
+    present: bool
+
+
+@dataclass(frozen=True)
+class LibraryInfo:
+    """`photos` are files, `images` are different ones, `size` is that of the library's own files in bytes."""
+
+    path: Path
+    encoder: EncoderRecord | None
+    photos: int
+    images: int
+    problems: int
+    roots: tuple[RootInfo, ...]
+    size: int
+    schema: int
+
+
+class Library:
+    """Searches a library; usable from any thread, a context manager."""
+
+    def __init__(self, path: Path, catalog: Catalog, graph_threshold: int) -> None:
+        self.path = path
+        self._catalog = catalog
+        self._graph_threshold = graph_threshold
+        self._lock = RLock()
+        self._snapshot: Snapshot | None = None
+        self._graphs: dict[Path, tuple[int, Graph | None]] = {}
+
+    @classmethod
+    def create(cls, path: Path, *, graph_threshold: int = GRAPH_THRESHOLD) -> Library:
+        """Opens the library at `path`, made if missing; raises DarError if the folder holds something else."""
+        prepare_folder(path)
+        if not (path / CATALOG_NAME).exists():
+            with open_writer(path):
+                pass
+        return cls.open(path, graph_threshold=graph_threshold)
+
+    @classmethod
+    def open(cls, path: Path, *, graph_threshold: int = GRAPH_THRESHOLD) -> Library:
+        """Opens the library at `path`; raises LibraryNotFound, LibraryTooNew or LibraryDamaged."""
+        if not (path / CATALOG_NAME).is_file():
+            raise LibraryNotFound(f"There is no library at {visible(path)}.", "Run `dar index FOLDER` to make one.")
+        with disk_errors_named(path):
+            catalog = Catalog.open(path / CATALOG_NAME)
+            if schema_version(catalog.connection) < len(MIGRATIONS):
+                catalog.close()
+                with open_writer(path):
+                    pass  # opening it brings the schema up to date
+                catalog = Catalog.open(path / CATALOG_NAME)
+        return cls(path, catalog, graph_threshold)
+
+    def close(self) -> None:
+        """Closes the catalog."""
+        with self._lock:
+            self._catalog.close()
+
+    def __enter__(self) -> Library:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # Searching
+
+    def search(
+        self,
+        query: Query,
+        k: int = 10,
+        where: Where | None = None,
+        *,
+        fold: bool = True,
+        fold_threshold: float = FOLD_THRESHOLD,
+    ) -> list[Hit]:
+        """The `k` photos that match best, best first; near-duplicates folded under the best of them.
+
+        Raises EncoderMismatch if the query was made by another encoder than the library.
+        """
+        with self._state() as snapshot:
+            if snapshot is None or k <= 0:
+                return []
+            snapshot.check(query.terms)
+            where = where or Where()
+            groups = search(
+                snapshot,
+                query,
+                where.passes(self._catalog, snapshot.ids),
+                k,
+                fold_threshold=fold_threshold if fold else None,
+                graph_threshold=self._graph_threshold,
+                load_graph=self._graph,
+            )
+            return self._hits(groups, where)
+
+    def vectors(self, image_ids: Sequence[int], space: str = JOINT) -> Vectors:
+        """The (n, dim) unit vectors of these images; raises DarError if one has none."""
+        with self._state() as snapshot:
+            rows = self._catalog.rows_of(snapshot.encoder.id, image_ids) if snapshot else {}
+            missing = [image_id for image_id in image_ids if image_id not in rows]
+            if snapshot is None or missing:
+                raise DarError(f"Photo {missing[:1]} is not in the library.", "Run `dar index` and search again.")
+            return np.array(snapshot.matrix(space)[[rows[image_id] for image_id in image_ids]], np.float32)
+
+    def image_for(self, path: Path) -> int | None:
+        """The id of the image in this file, or None if the library has no such file."""
+        with self._lock:
+            return self._catalog.image_at(resolved(path))
+
+    def photos(self, image_ids: Sequence[int]) -> list[Hit]:
+        """These images as hits without a score, in the order given; those no file holds any more are left out."""
+        with self._state():
+            return self._hits(
+                [[Placing(image_id, 0.0, rank, Strength.NONE)] for rank, image_id in enumerate(image_ids, 1)], Where()
+            )
+
+    # What there is
+
+    @property
+    def encoder(self) -> EncoderRecord | None:
+        """The encoder whose vectors are searched; None if the library never held a photo."""
+        with self._lock:
+            return self._catalog.active_encoder()
+
+    def problems(self) -> list[Problem]:
+        """The files that could not be read, and why."""
+        with self._lock:
+            return self._catalog.problems()
+
+    def info(self) -> LibraryInfo:
+        """What is in the library, and where its photos are."""
+        with self._lock, self._catalog.consistent():
+            photos, images, problems = self._catalog.counts()
+            roots = tuple(
+                RootInfo(to_path(root.path), *self._catalog.counts_of(root), to_path(root.path).is_dir())
+                for root in self._catalog.roots()
+            )
+            encoder, schema = self._catalog.active_encoder(), self._catalog.schema_version()
+        size = sum(file.lstat().st_size for file in self.path.rglob("*") if file.is_file())
+        return LibraryInfo(self.path, encoder, photos, images, problems, roots, size, schema)
+
+    def verify(self, deep: bool = False) -> list[str]:
+        """What is wrong with the library's own files, one line each; `deep` reads every vector and thumbnail."""
+        with self._lock:
+            return verify(self.path, self._catalog, deep=deep)
+
+    # Changing it
+
+    def writer(self) -> AbstractContextManager[LibraryWriter]:
+        """The library's one writer; raises LibraryBusy if there is another."""
+        return open_writer(self.path)
+
+    def forget(self, folder: Path) -> int:
+        """Takes a folder's photos out of the library (never off the disk); returns how many files that were."""
+        with self.writer() as writer:
+            target = resolved(folder)
+            if not writer.catalog.spans(target):
+                raise DarError(f"{visible(folder)} is not in the library.", "`dar library info` lists what is.")
+            dropped = writer.forget(target)
+            writer.finish(threads=1, graph_threshold=self._graph_threshold)
+            return dropped
+
+    def move_root(self, old: Path, new: Path) -> int:
+        """Says that the photos once at `old` are now at `new`; nothing is encoded. Returns how many roots moved."""
+        target = resolved(new)
+        if not new.expanduser().is_dir():
+            raise DarError(f"There is no folder {visible(new)}.", "Give the folder where the photos are now.")
+        with self.writer() as writer:
+            moved = writer.move_root(resolved(old), target)
+        if not moved:
+            raise DarError(
+                f"{visible(old)} is not a folder of this library.", "`dar library info` lists those that are."
+            )
+        return moved
+
+    # How it is done
+
+    @contextmanager
+    def _state(self) -> Iterator[Snapshot | None]:
+        """One committed state: the snapshot, and everything the catalog is asked meanwhile."""
+        with self._lock, disk_errors_named(self.path):
+            snapshot = self._begin()
+            try:
+                yield snapshot
+            finally:
+                self._catalog.connection.execute("COMMIT")
+
+    def _begin(self) -> Snapshot | None:
+        connection = self._catalog.connection
+        for _ in range(_ATTEMPTS):
+            connection.execute("BEGIN")
+            try:
+                if self._snapshot is None or self._snapshot.version != self._catalog.version():
+                    self._snapshot = Snapshot.read(self.path, self._catalog)
+                if self._snapshot is not None:
+                    self._snapshot.map_all()
+                return self._snapshot
+            except FileNotFoundError:
+                self._snapshot = None
+                connection.execute("COMMIT")
+            except BaseException:
+                self._snapshot = None
+                connection.execute("COMMIT")
+                raise
+        raise LibraryDamaged(
+            f"Vector files of the library {visible(self.path)} are missing.",
+            "Run `dar index`: it encodes what is lost again.",
+        )
+
+    def _graph(self, path: Path, dim: int) -> Graph | None:
+        try:
+            written = path.stat().st_mtime_ns
+        except FileNotFoundError:
+            return None
+        if path not in self._graphs or self._graphs[path][0] != written:
+            self._graphs = {known: graph for known, graph in self._graphs.items() if known.exists()}
+            self._graphs[path] = (written, load_graph(path, dim))
+        return self._graphs[path][1]
+
+    def _hits(self, groups: Sequence[Sequence[Placing]], where: Where) -> list[Hit]:
+        ids = [placing.image_id for group in groups for placing in group]
+        images, paths = self._catalog.images(ids), self._catalog.paths_of(ids)
+        hits: list[Hit] = []
+        for group in groups:
+            present = [placing for placing in group if placing.image_id in paths]
+            made = [
+                make_hit(self.path, placing, images[placing.image_id], paths[placing.image_id], where.under)
+                for placing in present[1:]
+            ]
+            if present:
+                leader = present[0]
+                found = images[leader.image_id], paths[leader.image_id]
+                hits.append(make_hit(self.path, leader, *found, where.under, tuple(made)))
+        return hits

@@ -1,0 +1,121 @@
+"""How strong a match is, relative to what this very library gives to queries it has no answer to.
+
+Pure functions over cosines. A cosine means little by itself: it depends on the encoder and on how alike the library's
+photos are. So a query's cosines are standardised over the library, z = (cosine - mean) / deviation, and a hit's z is
+compared with the highest z, the *peak*, that queries of a known kind reach here:
+
+- a text query with the peaks of unrelated texts: what chance gives;
+- a query by example with the peaks of the library's own photos, each looking for its nearest other photo.
+
+Knows nothing of files, catalogs or encoders.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vectors = NDArray[np.float32]
+
+# A text hit is strong above what 19 of 20 unrelated texts find, and weak above what half of them find.
+TEXT_STRONG, TEXT_WEAK = 0.95, 0.5
+# A hit by example is strong if as near as a typical photo here is to its nearest, weak if as near as a lonely one.
+PHOTO_STRONG, PHOTO_WEAK = 0.5, 0.05
+# Below this a mean and a deviation say nothing: with n photos no z can exceed (n - 1) / sqrt(n), 2.5 for 8.
+MIN_PHOTOS = 8
+# Enough for two quantiles: the standard error of a median of 128 is about 0.1 deviations.
+PHOTO_SAMPLE = 128
+
+
+class Strength(StrEnum):
+    """How a hit compares with chance in this library."""
+
+    STRONG = "strong"
+    WEAK = "weak"
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Mean and deviation of one query's cosines over the library."""
+
+    mean: float
+    deviation: float
+
+    def z(self, cosines: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Standardises cosines; all 0 where the library's are all alike."""
+        if self.deviation <= 1e-9:
+            return np.zeros_like(cosines, dtype=np.float32)
+        return ((cosines - self.mean) / self.deviation).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """The z from which a hit is strong, and from which it is at least weak."""
+
+    strong: float
+    weak: float
+
+    def classify(self, z: float) -> Strength:
+        """Names the strength of a hit with this z."""
+        if z >= self.strong:
+            return Strength.STRONG
+        return Strength.WEAK if z >= self.weak else Strength.NONE
+
+
+def spread_of(cosines: NDArray[np.float32]) -> Spread:
+    """The spread of one query's cosines with every photo of the library."""
+    if len(cosines) == 0:
+        return Spread(0.0, 0.0)
+    return Spread(float(cosines.mean(dtype=np.float64)), float(cosines.std(dtype=np.float64)))
+
+
+def thresholds(text_peaks: Vectors, photo_peaks: Vectors, photos: int, *, by_example: bool) -> Thresholds:
+    """The thresholds for a query of this kind in a library of this many photos.
+
+    Too few photos to tell: everything is weak. Peaks not measured yet: the quantiles that the largest of n normally
+    distributed values would have.
+    """
+    if photos < MIN_PHOTOS:
+        return Thresholds(math.inf, -math.inf)
+    if by_example and len(photo_peaks):
+        return _quantiles(photo_peaks, PHOTO_STRONG, PHOTO_WEAK)
+    if not by_example and len(text_peaks):
+        return _quantiles(text_peaks, TEXT_STRONG, TEXT_WEAK)
+    normal = NormalDist()
+    return Thresholds(normal.inv_cdf(TEXT_STRONG ** (1 / photos)), normal.inv_cdf(TEXT_WEAK ** (1 / photos)))
+
+
+def _quantiles(peaks: Vectors, strong: float, weak: float) -> Thresholds:
+    return Thresholds(float(np.quantile(peaks, strong)), float(np.quantile(peaks, weak)))
+
+
+def peaks(photos: Callable[[], Iterator[Vectors]], queries: Vectors, *, below: float = math.inf) -> Vectors:
+    """The highest z each query reaches over the library, sorted; (m,) for queries (m, dim).
+
+    `photos` starts a pass over the library's vectors, chunk by chunk. Cosines of `below` and more do not count as a
+    peak: so a photo's nearest *other* photo is found, not itself or a copy of it.
+    """
+    if not len(queries):
+        return np.zeros(0, np.float32)
+    count = 0
+    total, squares = np.zeros(len(queries)), np.zeros(len(queries))
+    highest = np.full(len(queries), -np.inf)
+    for chunk in photos():
+        cosines = (chunk @ queries.T).astype(np.float64)
+        count += len(cosines)
+        total += cosines.sum(axis=0)
+        squares += np.square(cosines).sum(axis=0)
+        highest = np.maximum(highest, np.where(cosines < below, cosines, -np.inf).max(axis=0))
+    if count == 0:
+        return np.zeros(0, np.float32)
+    mean = total / count
+    deviation = np.sqrt(np.maximum(squares / count - mean**2, 0))
+    usable = (deviation > 1e-9) & np.isfinite(highest)
+    return np.sort(((highest - mean)[usable] / deviation[usable]).astype(np.float32))
