@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from indexer.catalog import Catalog
 from indexer.catalog_writer import ImageFields
@@ -26,8 +26,6 @@ from indexer.thumbnails import write_thumbnail
 if TYPE_CHECKING:
     from indexer.encoders import Encoder, Pixels
 
-T = TypeVar("T")
-R = TypeVar("R")
 
 # A file that is being written changes again and again; after this many looks it is left for the next run.
 _LOOKS = 3
@@ -66,6 +64,7 @@ class Decoded(Hashed):
 
 
 Reading = Vanished | Broken | Hashed | Decoded
+Mapped = Callable[[Callable[[Candidate], Reading], Iterable[Candidate]], Iterator[tuple[Candidate, Reading]]]
 
 
 class Reader:
@@ -157,15 +156,17 @@ class KnownImages:
 
 
 @contextmanager
-def look_ahead(workers: int, ahead: int) -> Iterator[Callable[[Callable[[T], R], Iterable[T]], Iterator[tuple[T, R]]]]:
+def look_ahead(workers: int, ahead: int) -> Iterator[Mapped]:
     """A `map` over threads that keeps the order and never has more than `ahead` results waiting or under way.
 
     On leaving, whatever has not begun is dropped and what has is waited for.
     """
     pool = ThreadPoolExecutor(workers, thread_name_prefix="dar-read")
 
-    def mapped(function: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[T, R]]:
-        waiting: deque[tuple[T, Future[R]]] = deque()
+    def mapped(
+        function: Callable[[Candidate], Reading], items: Iterable[Candidate]
+    ) -> Iterator[tuple[Candidate, Reading]]:
+        waiting: deque[tuple[Candidate, Future[Reading]]] = deque()
         for item in items:
             if len(waiting) >= ahead:
                 first, future = waiting.popleft()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ from indexer.options import IndexOptions
 from indexer.paths import outermost, resolved, to_path
 from indexer.plan import Candidate, Plan, make_plan
 from indexer.printable import visible
-from indexer.reading import Broken, Decoded, Hashed, KnownImages, Reader, Reading, Vanished, look_ahead
+from indexer.reading import Broken, Decoded, Hashed, KnownImages, Mapped, Reader, Reading, Vanished, look_ahead
 from indexer.scan import ScanResult, scan
 from indexer.settling import Ledger
 from indexer.writer import Batch, FileEntry, FileProblem, LibraryWriter, NewImage, null_digest
@@ -89,7 +89,7 @@ class Run:
         yield Planned(self._total, self._ledger.counts())
         # 3 to 5, with whatever is encoded committed however they end.
         try:
-            yield from self._read_all(plan, listed)
+            yield from self._read_all(plan)
         except (KeyboardInterrupt, GeneratorExit):
             self._flush()
             raise
@@ -115,15 +115,12 @@ class Run:
         for suffix, count in result.missing_extra.items():
             yield Note(f"{count} {suffix} files are left out: install what reads them with `pip install dar[heif]`.")
 
-    def _read_all(self, plan: Plan, folders: list[bytes]) -> Iterator[Event]:
-        options = self._options
-        ahead = max(_BATCHES_AHEAD * options.batch_size, options.threads)
-        with look_ahead(options.threads, ahead) as in_threads:
-            # 3. Files as long as a known image: a hash tells moves, copies and touches without decoding anything.
-            #    Gone files leave in the same commit, so that a moved photo is never missing in between.
-            fresh = list(plan.fresh)
-            reader = Reader(self._library, None, lambda _: False)
-            for candidate, reading in in_threads(reader.hash, plan.familiar):
+    def _read_all(self, plan: Plan) -> Iterator[Event]:
+        # 3. Files as long as a known image: a hash tells moves, copies and touches without decoding anything.
+        #    Gone files leave in the same commit, so that a moved photo is never missing in between.
+        fresh = list(plan.fresh)
+        with self._look_ahead() as in_threads:
+            for candidate, reading in in_threads(Reader(self._library, None, _nothing_known).hash, plan.familiar):
                 if isinstance(reading, Hashed) and self._catalog.image_of(reading.content_hash) is None:
                     fresh.append(candidate)
                     continue
@@ -131,30 +128,26 @@ class Run:
                 yield from self._after_each()
                 if self._interrupted:
                     break
-            if not self._interrupted:
-                self._batch.gone += self._ledger.remove_rest()
-            self._flush()
-            # 4. Everything else is decoded ahead in threads, while this one encodes and commits.
-            fresh += [] if self._interrupted else self._without_vectors(folders, fresh)
-            if fresh and not self._interrupted:
-                yield from self._read_fresh(fresh, in_threads)
+        if not self._interrupted:
+            self._batch.gone += self._ledger.remove_rest()
         self._flush()
+        # 4. Everything else is decoded ahead in threads, while this one encodes and commits.
+        if not self._interrupted:
+            fresh += self._without_vectors(fresh)
+            yield from self._read_fresh(fresh)
         yield from self._tell()
 
-    def _read_fresh(
-        self,
-        fresh: list[Candidate],
-        in_threads: Callable[
-            [Callable[[Candidate], Reading], Sequence[Candidate]], Iterator[tuple[Candidate, Reading]]
-        ],
-    ) -> Iterator[Event]:
+    def _read_fresh(self, fresh: list[Candidate]) -> Iterator[Event]:
+        if not fresh:
+            return
         with ExitStack() as stack:
-            if self._writer is None:
-                reader = Reader(self._library, None, lambda _: False)
-            else:
+            reader = Reader(self._library, None, _nothing_known)
+            if self._writer is not None:
                 encoder, record = self._load_encoder()
+                # Entered before the threads that ask it, so that it outlives them.
                 known = stack.enter_context(KnownImages(self._library / CATALOG_NAME, record.id))
                 reader = Reader(self._library, encoder, known)
+            in_threads = stack.enter_context(self._look_ahead())
             self._committed = time.perf_counter()
             for candidate, reading in in_threads(reader.read, fresh):
                 self._take(candidate, reading)
@@ -162,6 +155,10 @@ class Run:
                 if self._interrupted:
                     break
             self._flush()
+
+    def _look_ahead(self) -> AbstractContextManager[Mapped]:
+        options = self._options
+        return look_ahead(options.threads, max(_BATCHES_AHEAD * options.batch_size, options.threads))
 
     def _take(self, candidate: Candidate, reading: Reading) -> None:
         """Does with one file what has to be done, up to the next commit."""
@@ -231,7 +228,7 @@ class Run:
             self._writer.commit(batch)
         self._committed = time.perf_counter()
 
-    def _without_vectors(self, folders: list[bytes], besides: Sequence[Candidate]) -> list[Candidate]:
+    def _without_vectors(self, besides: Sequence[Candidate]) -> list[Candidate]:
         """Photos the catalog knows and the encoder has no vectors of: after a loss, or for a new encoder."""
         if self._record is None or self._writer is None:
             return []
@@ -308,3 +305,7 @@ class Run:
             interrupted=self._interrupted,
             dry_run=self._writer is None,
         )
+
+
+def _nothing_known(content_hash: bytes) -> bool:
+    return False
