@@ -1,0 +1,156 @@
+"""`dar index`: brings a library up to date with its folders."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dar_tui.cli.options import JsonOption, LibraryOption
+from dar_tui.cli.output import json_path
+from dar_tui.cli.state import State, state_of
+
+if TYPE_CHECKING:
+    from indexer.encoders import Encoder
+    from indexer.events import IndexSummary
+
+INTERRUPTED = 130
+
+
+def index(
+    context: typer.Context,
+    folders: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[FOLDER]...", help="Folders of photos. None: the folders the library has already."),
+    ] = None,
+    library: LibraryOption = None,
+    profile: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The set of models for a new library.", show_default=False)
+    ] = None,
+    encoder: Annotated[
+        str | None, typer.Option(metavar="SPEC", help="The encoder for a new library.", show_default=False)
+    ] = None,
+    switch_encoder: Annotated[
+        bool, typer.Option("--switch-encoder", help="Encode the whole library again, with another --encoder.")
+    ] = False,
+    device: Annotated[
+        str | None, typer.Option(metavar="auto|cpu|cuda", help="Where large encoders run.", show_default=False)
+    ] = None,
+    workers: Annotated[int, typer.Option(min=0, metavar="N", help="Threads that read photos; 0: one a core.")] = 0,
+    batch_size: Annotated[int, typer.Option(min=1, metavar="N", help="Photos encoded together.")] = 8,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(metavar="GLOB", help="Leave out names or paths like this; repeatable.", show_default=False),
+    ] = None,
+    include_hidden: Annotated[
+        bool, typer.Option("--include-hidden", help="Take hidden files and folders too.")
+    ] = False,
+    follow_links: Annotated[bool, typer.Option("--follow-links", help="Follow symbolic links.")] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Try unreadable files again though unchanged.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Make folders of photos searchable. Running it again only looks at what changed."""
+    from dar_tui.cli.progress import show
+    from dar_tui.profiles import profile_named
+    from dar_tui.registry import remember_library
+    from indexer.options import IndexOptions
+    from indexer.pipeline import index as run
+    from indexer.scan import ScanOptions
+
+    state = state_of(context)
+    settings = state.settings
+    path = state.library_path(library)
+    asked = encoder or (profile_named(profile).encoder if profile else "")
+    spec = asked or _own_spec(path) or settings.encoder_spec
+    options = IndexOptions(
+        workers=workers,
+        batch_size=batch_size,
+        scan=ScanOptions((*settings.exclude, *(exclude or ())), include_hidden, follow_links),
+        dry_run=dry_run,
+        retry_problems=retry,
+        encoder_spec=spec,
+        switch_encoder=switch_encoder,
+    )
+
+    def load() -> Encoder:
+        return state.load_encoder(spec, device)
+
+    with _interruptible() as interrupted:
+        summary = show(run(path, folders or [], load, options, interrupted.is_set), state.output)
+    if not dry_run:
+        remember_library(settings.home, path)
+    _tell(state, summary, json=json)
+    if summary.interrupted:
+        raise typer.Exit(INTERRUPTED)
+
+
+def _own_spec(path: Path) -> str:
+    """What the library calls its encoder; "" for a new library."""
+    from indexer.errors import LibraryNotFound
+    from indexer.library import Library
+
+    try:
+        with Library.open(path) as library:
+            return library.encoder.spec if library.encoder else ""
+    except LibraryNotFound:
+        return ""
+
+
+@contextmanager
+def _interruptible() -> Iterator[threading.Event]:
+    """The first Ctrl-C asks the run to commit what it has and end; the second one ends it at once."""
+    interrupted = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupted
+        return
+
+    def on_interrupt(number: int, frame: object) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        interrupted.set()
+
+    before = signal.signal(signal.SIGINT, on_interrupt)
+    try:
+        yield interrupted
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _tell(state: State, summary: IndexSummary, *, json: bool) -> None:
+    from indexer.printable import visible
+
+    if json:
+        told = asdict(summary)
+        del told["library"]
+        where = {f"library{key.removeprefix('path')}": value for key, value in json_path(summary.library).items()}
+        told |= {
+            "seconds": round(summary.seconds, 3),
+            "images_per_second": round(summary.images_per_second, 2),
+        }
+        state.output.json(where | told, compact=True)
+        return
+    counts = (
+        *((summary.added, "added"), (summary.changed, "changed"), (summary.moved, "moved")),
+        *((summary.removed, "removed"), (summary.unchanged, "unchanged"), (summary.problems, "unreadable")),
+    )
+    changes = ", ".join(f"{count:,} {name}" for count, name in counts if count) or "no photos found"
+    verb = "Would be: " if summary.dry_run else ""
+    rate = f", {summary.images_per_second:.0f} photos/s" if summary.encoded and not summary.dry_run else ""
+    state.output.note(f"{verb}{changes} ({_duration(summary.seconds)}{rate}).")
+    if summary.interrupted:
+        state.output.note("Interrupted. What is indexed is kept; run the same command again to go on.")
+    elif not summary.dry_run:
+        state.output.note(f"{summary.photos:,} photos in {visible(summary.library)}.")
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

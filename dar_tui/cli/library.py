@@ -1,0 +1,173 @@
+"""`dar library`: which libraries there are, what is in one, whether it is sound, and where its photos are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dar_tui.cli.options import JsonOption, LibraryOption
+from dar_tui.cli.output import json_path
+from dar_tui.cli.state import State, state_of
+from indexer.errors import DarError
+from indexer.printable import visible
+
+if TYPE_CHECKING:
+    from indexer.library import LibraryInfo
+
+app = typer.Typer(help="List, inspect, check and move libraries.", rich_markup_mode=None, add_completion=False)
+
+
+@app.callback(invoke_without_command=True)
+def libraries(context: typer.Context) -> None:
+    """List, inspect, check and move libraries."""
+    if context.invoked_subcommand is None:
+        _list(state_of(context), json=False)
+
+
+@app.command("list")
+def list_(context: typer.Context, json: JsonOption = False) -> None:
+    """List the libraries on this machine."""
+    _list(state_of(context), json=json)
+
+
+def _list(state: State, *, json: bool) -> None:
+    from dar_tui.registry import known_libraries
+    from indexer.library import Library
+
+    default = state.settings.library
+    found: list[dict[str, Any]] = []
+    for path in known_libraries(state.settings.home):
+        try:
+            with Library.open(path) as library:
+                info = library.info()
+            found.append({**json_path(path), "photos": info.photos, "size": info.size, "problem": ""})
+            line = f"{info.photos:>9,} photos  {_size(info.size):>8}  {visible(path)}"
+        except DarError as error:
+            found.append({**json_path(path), "photos": None, "size": None, "problem": error.message})
+            line = f"{'-':>9} photos  {'-':>8}  {visible(path)}  ({error.message})"
+        found[-1]["default"] = path == default
+        if not json:
+            state.output.result(line + ("  (default)" if path == default else ""))
+    if json:
+        state.output.json({"libraries": found})
+    elif not found:
+        state.output.note("There is no library yet. Run `dar index FOLDER` to make one.")
+
+
+@app.command()
+def info(
+    context: typer.Context,
+    library: LibraryOption = None,
+    problems: Annotated[bool, typer.Option("--problems", help="List the files that could not be read.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Show what is in a library and where its photos are."""
+    state = state_of(context)
+    with state.open_library(library) as opened:
+        known, broken = opened.info(), opened.problems()
+    if json:
+        told = _info_json(known)
+        told["unreadable"] = [{**json_path(each.path), "reason": each.reason} for each in broken]
+        state.output.json(told)
+        return
+    for line in _info_lines(known):
+        state.output.result(line)
+    for each in broken if problems else []:
+        state.output.result(f"  {visible(each.path)}: {each.reason}")
+    if broken and not problems:
+        state.output.note("`dar library info --problems` lists the files that could not be read.")
+
+
+def _info_json(known: LibraryInfo) -> dict[str, Any]:
+    return {
+        **json_path(known.path),
+        "encoder": known.encoder.encoder_id if known.encoder else None,
+        "photos": known.photos,
+        "images": known.images,
+        "problems": known.problems,
+        "size": known.size,
+        "schema": known.schema,
+        "folders": [
+            {**json_path(root.path), "photos": root.photos, "problems": root.problems, "present": root.present}
+            for root in known.roots
+        ],
+    }
+
+
+def _info_lines(known: LibraryInfo) -> list[str]:
+    encoder = f"{known.encoder.spec} ({known.encoder.encoder_id})" if known.encoder else "none yet"
+    copies = known.photos - known.images
+    lines = [
+        f"library   {visible(known.path)} ({_size(known.size)})",
+        f"encoder   {encoder}",
+        f"photos    {known.photos:,}" + (f" ({copies:,} of them exact copies)" if copies else ""),
+        f"problems  {known.problems:,}",
+    ]
+    for root in known.roots:
+        away = "" if root.present else "  (not there now)"
+        lines.append(f"folder    {visible(root.path)}: {root.photos:,} photos{away}")
+    return lines
+
+
+@app.command()
+def verify(
+    context: typer.Context,
+    library: LibraryOption = None,
+    deep: Annotated[bool, typer.Option("--deep", help="Also read every vector and look for every thumbnail.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Check that a library's own files are whole. Exit code 1 if not."""
+    state = state_of(context)
+    with state.open_library(library) as opened:
+        problems = opened.verify(deep=deep)
+        path = opened.path
+    if json:
+        state.output.json({**json_path(path), "sound": not problems, "problems": problems})
+    else:
+        for problem in problems:
+            state.output.result(problem)
+        if not problems:
+            state.output.result(f"{visible(path)} is sound.")
+    if problems:
+        if not json:
+            state.output.note("Run `dar index` to mend it: what is lost is made again from the photos.")
+        raise typer.Exit(1)
+
+
+@app.command()
+def move(
+    context: typer.Context,
+    old: Annotated[Path, typer.Argument(help="Where the photos were.")],
+    new: Annotated[Path, typer.Argument(help="Where they are now.")],
+    library: LibraryOption = None,
+) -> None:
+    """Say that a folder of photos has moved. Nothing is read or encoded again."""
+    state = state_of(context)
+    with state.open_library(library) as opened:
+        opened.move_root(old, new)
+    state.output.note(f"The photos of {visible(old)} are now found in {visible(new)}.")
+
+
+@app.command()
+def forget(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Argument(help="The folder to forget.")],
+    library: LibraryOption = None,
+) -> None:
+    """Take a folder's photos out of a library. The photos themselves are not touched."""
+    state = state_of(context)
+    with state.open_library(library) as opened:
+        dropped = opened.forget(folder)
+    state.output.note(f"{dropped:,} photos of {visible(folder)} are out of the library; the files are where they were.")
+
+
+def _size(count: int) -> str:
+    """Bytes as people say them, in powers of ten as file managers do."""
+    size, unit = float(count), "B"
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if size < 1000 or unit == "TB":
+            break
+        size /= 1000
+    return f"{size:.0f} {unit}" if unit == "B" or size >= 10 else f"{size:.1f} {unit}"

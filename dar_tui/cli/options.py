@@ -1,0 +1,16 @@
+"""The options that several commands share, described once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+LibraryOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--library", metavar="DIR", help="The library's folder, instead of the default one.", show_default=False
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON (documented in docs/json.md).")]

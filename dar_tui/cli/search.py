@@ -1,0 +1,141 @@
+"""`dar search`: photos that match a description, or that are like a photo."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dar_tui.cli.options import JsonOption, LibraryOption
+from dar_tui.cli.state import State, state_of
+from indexer.errors import NothingFound, UsageError
+
+if TYPE_CHECKING:
+    from dar_tui.cli.query import Asked
+    from indexer.hits import Hit
+    from indexer.where import Where
+
+
+def search(
+    context: typer.Context,
+    text: Annotated[list[str] | None, typer.Argument(metavar="[TEXT]", help="What is in the photo.")] = None,
+    k: Annotated[int, typer.Option("-k", "--count", min=1, max=10_000, metavar="N", help="How many.")] = 10,
+    like: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="PHOTO", help="Like this photo, indexed or not; repeatable.", show_default=False),
+    ] = None,
+    unlike: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TEXT", help="Away from what this describes; repeatable.", show_default=False),
+    ] = None,
+    after: Annotated[
+        str | None, typer.Option(metavar="DATE", help="Taken at or after DATE begins.", show_default=False)
+    ] = None,
+    before: Annotated[
+        str | None,
+        typer.Option(metavar="DATE", help="Taken before DATE begins (2019: before 2019).", show_default=False),
+    ] = None,
+    under: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FOLDER", help="Only photos in this folder; repeatable.", show_default=False),
+    ] = None,
+    camera: Annotated[
+        str, typer.Option(metavar="NAME", help="Only from cameras whose name holds NAME.", show_default=False)
+    ] = "",
+    library: LibraryOption = None,
+    json: JsonOption = False,
+    paths: Annotated[bool, typer.Option("--paths", help="Print paths only, one a line.")] = False,
+    print0: Annotated[
+        bool, typer.Option("-0", "--print0", help="Print paths only, each ended by a zero byte.")
+    ] = False,
+    preview: Annotated[bool, typer.Option("--preview", help="Show the photos, in a terminal.")] = False,
+) -> None:
+    """Find photos by describing them."""
+    from dar_tui.cli.query import Asked, QueryBuilder, photos_to_be_like
+
+    state = state_of(context)
+    if json + paths + print0 > 1:
+        raise UsageError("--json, --paths and -0 exclude one another.", "Give one of them.")
+    if preview and (json or paths or print0):
+        raise UsageError("--preview is for people, --json, --paths and -0 are for scripts.", "Give one of them.")
+    asked = Asked(" ".join(text or ()), photos_to_be_like(like), tuple(unlike or ()))
+    where = _where(after, before, under or [], camera)
+    with state.open_library(library) as opened:
+        builder = QueryBuilder(state, opened)
+        encoder_id = builder.record.encoder_id
+        query, examples = builder.build(asked)
+        hits = opened.search(query, k, _without(where, examples))
+    if json:
+        _print_json(state, asked, encoder_id, hits)
+    elif paths or print0:
+        for hit in hits:
+            state.output.path(hit.path, b"\0" if print0 else b"\n")
+    elif hits:
+        _print_table(state, hits, preview=preview)
+    if not hits:
+        raise NothingFound("No photo in the library fits.", "Widen --after, --before, --under or --camera.")
+
+
+def _where(after: str | None, before: str | None, under: list[Path], camera: str) -> Where:
+    from dar_tui.cli.dates import parse_date
+    from indexer.where import Where
+
+    now = datetime.now()
+    begins = parse_date(after, "--after", now) if after is not None else None
+    ends = parse_date(before, "--before", now) if before is not None else None
+    if begins is not None and ends is not None and begins >= ends:
+        raise UsageError(
+            f"--after {after} and --before {before} leave no day between them.",
+            "Give an earlier --after or a later --before.",
+        )
+    return Where(begins, ends, tuple(under), camera)
+
+
+def _without(where: Where, examples: frozenset[int]) -> Where:
+    from dataclasses import replace
+
+    return replace(where, without=examples)
+
+
+def _print_json(state: State, asked: Asked, encoder_id: str, hits: list[Hit]) -> None:
+    from dar_tui.cli.hits import hit_json
+    from dar_tui.cli.output import json_path
+
+    state.output.json(
+        {
+            "query": asked.text,
+            "like": [json_path(path)["path"] for path in asked.like],
+            "unlike": list(asked.unlike),
+            "encoder": encoder_id,
+            "stage": asked.stage,
+            "hits": [hit_json(hit) for hit in hits],
+        }
+    )
+
+
+def _print_table(state: State, hits: list[Hit], *, preview: bool) -> None:
+    from dar_tui.cli.hits import none_match, table
+
+    output = state.output
+    titles, *lines = table(hits)
+    if none_match(hits):
+        output.note("Nothing in the library matches well; these are the nearest.")
+    output.result(titles)
+    pictures = _painted(state, hits) if preview else [[]] * len(hits)
+    for line, picture in zip(lines, pictures, strict=True):
+        output.result(line)
+        for row in picture:
+            output.result(row)
+
+
+def _painted(state: State, hits: list[Hit]) -> list[list[str]]:
+    if not state.output.stdout_is_terminal or os.environ.get("NO_COLOR") or state.settings.images == "off":
+        state.output.note("--preview needs a terminal with colours; here are the names only.")
+        return [[] for _ in hits]
+    from dar_tui.cli.preview import Painter
+
+    painter = Painter()
+    return [painter.paint(hit.thumbnail) for hit in hits]

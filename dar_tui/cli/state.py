@@ -1,0 +1,74 @@
+"""What every command is given: settings, streams, and the door through which encoders come.
+
+Opens no library and loads no model before a command asks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import typer
+
+from dar_tui.cli.output import Output
+
+if TYPE_CHECKING:
+    from dar_tui.settings import Settings
+    from indexer.encoders import Encoder, Notify
+    from indexer.library import Library
+
+
+class EncoderLoader(Protocol):
+    """Has the signature of `indexer.encoders.load_encoder`, which it is outside of tests."""
+
+    def __call__(
+        self, spec: str, *, cache: Path | None = None, device: str = "auto", notify: Notify | None = None
+    ) -> Encoder: ...
+
+
+@dataclass
+class State:
+    """One run of `dar`."""
+
+    output: Output
+    encoder_loader: EncoderLoader | None = None
+
+    @cached_property
+    def settings(self) -> Settings:
+        """Read on first use, so that `dar --help` works whatever the config file says."""
+        from dar_tui.settings import load_settings
+
+        return load_settings()
+
+    def library_path(self, given: Path | None) -> Path:
+        """The library a command works on."""
+        return (given or self.settings.library).expanduser().absolute()
+
+    def open_library(self, given: Path | None) -> Library:
+        """Opens it for reading. Raises LibraryNotFound with the command that makes one."""
+        from dar_tui.registry import remember_library
+        from indexer.library import Library
+
+        library = Library.open(self.library_path(given))
+        remember_library(self.settings.home, library.path)
+        return library
+
+    def load_encoder(self, spec: str, device: str | None = None) -> Encoder:
+        """The encoder of this spec; what is slow about it is told on stderr."""
+        if self.encoder_loader is None:
+            from indexer.encoders import load_encoder
+
+            self.encoder_loader = load_encoder
+        return self.encoder_loader(
+            spec, cache=self.settings.cache, device=device or self.settings.device, notify=self.output.note
+        )
+
+
+def state_of(context: typer.Context) -> State:
+    """The state `main` gave to the command."""
+    state = context.find_object(State)
+    if state is None:  # `app` was called by itself
+        state = context.obj = State(Output())
+    return state

@@ -1,0 +1,49 @@
+"""Which libraries there are on this machine: those in dar's own folder, and those that were made elsewhere.
+
+Knows folders by name; opens no library. The list of the others is a small file in dar's folder; losing it loses nothing
+but their place in `dar library list`.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from indexer.catalog import CATALOG_NAME
+from indexer.disk import disk_errors_named, make_private_folder, replace_file
+from indexer.errors import DarError
+
+_NAME = "libraries.json"
+
+
+def known_libraries(home: Path) -> list[Path]:
+    """The folders of all libraries that are there now, sorted, dar's own first."""
+    own = sorted(path.parent for path in (home / "libraries").glob(f"*/{CATALOG_NAME}"))
+    others = [path for path in _remembered(home) if path not in own and (path / CATALOG_NAME).is_file()]
+    return own + sorted(others)
+
+
+def remember_library(home: Path, library: Path) -> None:
+    """Notes a library that lies outside dar's own folder. A disk that refuses is no reason to fail."""
+    library = library.absolute()
+    if library.parent == home / "libraries":
+        return
+    remembered = _remembered(home)
+    if library in remembered:
+        return
+    try:
+        with disk_errors_named(home):
+            make_private_folder(home)
+            # A path that is not valid UTF-8 is escaped by JSON as the surrogates that Python holds it as.
+            content = json.dumps([str(path) for path in (*remembered, library)])
+            replace_file(home / _NAME, content.encode("ascii"), sync=False)
+    except (OSError, DarError):
+        return
+
+
+def _remembered(home: Path) -> list[Path]:
+    try:
+        listed = json.loads((home / _NAME).read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return []
+    return [Path(text) for text in listed if isinstance(text, str)] if isinstance(listed, list) else []

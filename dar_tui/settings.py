@@ -1,0 +1,232 @@
+"""Where things live and what was chosen: defaults, environment and config file, read once into one value.
+
+Knows nothing of commands. Makes no folder and writes nothing but the config file, and that only when asked.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from dar_tui.profiles import PROFILES, profile_named
+from indexer.disk import disk_errors_named, make_private_folder, replace_file
+from indexer.errors import UsageError
+from indexer.printable import visible
+
+IMAGES = ("auto", "blocks", "kitty", "sixel", "off")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that can be chosen; made once by `load_settings` and passed down."""
+
+    home: Path
+    """All of dar's data. DAR_HOME, else the platform's data folder."""
+
+    config_file: Path
+    """Where the settings below come from. DAR_CONFIG, else config.toml in DAR_HOME or the platform's config folder."""
+
+    cache: Path
+    """What can be made again, such as prepared models. DAR_CACHE, else cache/ in DAR_HOME or the platform's folder."""
+
+    library: Path
+    """The library commands work on unless --library names another. Default: libraries/default in `home`."""
+
+    profile: str = "bundled"
+    """The set of models to use (see `dar_tui.profiles`)."""
+
+    encoder: str = ""
+    """The encoder of a new library, such as "bundled"; empty: the profile's."""
+
+    device: str = "auto"
+    """Where large models run: auto, cpu, cuda or cuda:N."""
+
+    images: str = "auto"
+    """How pictures are painted in the terminal: auto, blocks, kitty, sixel or off."""
+
+    exclude: tuple[str, ...] = ()
+    """Globs that `dar index` leaves out, besides those of --exclude."""
+
+    chosen: frozenset[str] = field(default=frozenset(), repr=False)
+    """The names of the settings that the config file gives."""
+
+    @property
+    def encoder_spec(self) -> str:
+        """The encoder a new library gets."""
+        return self.encoder or profile_named(self.profile).encoder
+
+
+def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """Reads environment and config file. Raises UsageError, naming file and key, for what cannot be meant."""
+    environment = os.environ if environment is None else environment
+    home, config_file, cache = _places(environment)
+    settings = Settings(home, config_file, cache, home / "libraries" / "default")
+    values = {key: _KEYS[key].read(value, key, config_file) for key, value in _read_file(config_file).items()}
+    if "cache" in values and environment.get("DAR_CACHE"):
+        del values["cache"]  # the environment is nearer to the command than the file
+    return replace(settings, chosen=frozenset(values), **values)
+
+
+def config_path(environment: Mapping[str, str] | None = None) -> Path:
+    """Where the config file is or would be, whatever is in it."""
+    return _places(os.environ if environment is None else environment)[1]
+
+
+def _places(environment: Mapping[str, str]) -> tuple[Path, Path, Path]:
+    """(home, config file, cache). DAR_HOME moves all three; DAR_CONFIG and DAR_CACHE move theirs alone."""
+    given = environment.get("DAR_HOME")
+    config, cache = environment.get("DAR_CONFIG"), environment.get("DAR_CACHE")
+    if given:
+        home = _absolute(given)
+        default_config, default_cache = home / "config.toml", home / "cache"
+    else:
+        from platformdirs import PlatformDirs
+
+        folders = PlatformDirs("dar", appauthor=False)
+        home, default_cache = folders.user_data_path, folders.user_cache_path
+        default_config = folders.user_config_path / "config.toml"
+    return home, _absolute(config) if config else default_config, _absolute(cache) if cache else default_cache
+
+
+def _absolute(text: str) -> Path:
+    return Path(text).expanduser().absolute()
+
+
+# The config file's keys: how a TOML value, and how the words of `dar config set`, become a setting.
+
+
+@dataclass(frozen=True)
+class _Key:
+    kind: str
+    accept: Callable[[Any], Any]
+
+    def read(self, value: Any, key: str, file: Path) -> Any:
+        try:
+            return self.accept(value)
+        except (TypeError, ValueError):
+            raise UsageError(
+                f"{visible(file)}: {key} must be {self.kind}, not {value!r}.",
+                f"Mend it with `dar config set {key} VALUE`.",
+            ) from None
+        except UsageError as error:
+            raise UsageError(f"{visible(file)}: {key}: {error.message}", error.hint) from None
+
+
+def _string(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _path(value: Any) -> Path:
+    if not _string(value):
+        raise ValueError
+    return _absolute(value)
+
+
+def _one_of(*names: str) -> Callable[[Any], str]:
+    def accept(value: Any) -> str:
+        if _string(value) not in names:
+            raise ValueError
+        return str(value)
+
+    return accept
+
+
+def _device(value: Any) -> str:
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", _string(value)):
+        raise ValueError
+    return str(value)
+
+
+def _globs(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise TypeError
+    return tuple(_string(each) for each in value)
+
+
+_KEYS: Mapping[str, _Key] = {
+    "library": _Key("a folder", _path),
+    "cache": _Key("a folder", _path),
+    "profile": _Key(f"one of {', '.join(each.name for each in PROFILES)}", _one_of(*(each.name for each in PROFILES))),
+    "encoder": _Key("an encoder's name", _string),
+    "device": _Key("auto, cpu, cuda or cuda:N", _device),
+    "images": _Key(f"one of {', '.join(IMAGES)}", _one_of(*IMAGES)),
+    "exclude": _Key('a list of globs such as ["*.png", "drafts"]', _globs),
+}
+CONFIG_KEYS = tuple(_KEYS)
+
+
+def _read_file(file: Path) -> dict[str, Any]:
+    try:
+        values = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{visible(file)} is not valid TOML: {error}.", "Mend or delete that line.") from None
+    except OSError as error:
+        raise UsageError(f"{visible(file)} cannot be read: {error.strerror}.", "Check its permissions.") from None
+    for key in values:
+        _check_key(key, f"{visible(file)}: ")
+    return values
+
+
+def _check_key(key: str, where: str = "") -> None:
+    if key not in _KEYS:
+        raise UsageError(f"{where}there is no setting {key!r}.", f"Settings: {', '.join(CONFIG_KEYS)}.")
+
+
+def set_value(file: Path, key: str, text: str) -> None:
+    """Writes one setting into the config file, atomically; comments and other lines stay.
+
+    `text` is a string's own words, or TOML where the setting is a list. Raises UsageError for what it cannot mean.
+    """
+    _check_key(key)
+    value = _value_of(key, text, file)
+    values = _read_file(file) | {key: value}
+    line = f"{key} = {_toml(value)}"
+    before = file.read_text(encoding="utf-8") if file.exists() else ""
+    pattern = re.compile(rf"^[ \t]*{key}[ \t]*=.*$", re.MULTILINE)
+    if pattern.search(before):
+        after = pattern.sub(lambda _: line, before, count=1)
+    else:
+        after = before + ("\n" if before and not before.endswith("\n") else "") + line + "\n"
+    if not _holds(after, values):
+        # The old value ran over several lines: then comments are lost rather than the settings.
+        after = "".join(f"{name} = {_toml(each)}\n" for name, each in values.items())
+    with disk_errors_named(file.parent):
+        make_private_folder(file.parent)
+        replace_file(file, after.encode("utf-8"))
+
+
+def _value_of(key: str, text: str, file: Path) -> Any:
+    value: Any = text
+    if key == "exclude":
+        try:
+            value = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            value = [text]
+    elif key in ("library", "cache") and text:
+        value = str(_absolute(text))
+    _KEYS[key].read(value, key, file)
+    return value
+
+
+def _holds(text: str, values: Mapping[str, Any]) -> bool:
+    try:
+        return tomllib.loads(text) == values
+    except tomllib.TOMLDecodeError:
+        return False
+
+
+def _toml(value: Any) -> str:
+    """A string or list of strings as TOML, whose basic strings are JSON's, DEL apart."""
+    if isinstance(value, list):
+        return f"[{', '.join(_toml(each) for each in value)}]"
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
