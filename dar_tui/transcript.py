@@ -1,8 +1,8 @@
 """Saved sessions: one file of JSON lines each, a record for everything that happened, written as it happens.
 
 Knows how records survive a crash: a line counts once its newline is on disk, and what a cut left after the last newline
-is ignored on reading and cut off before writing goes on. Does not know what a session does; pictures stay where they are,
-only their paths are kept.
+is ignored on reading and cut off before writing goes on. Does not know what a session does; pictures stay where they
+are, only their paths are kept.
 """
 
 from __future__ import annotations
@@ -120,11 +120,16 @@ class Transcript:
             raise
 
     def append(self, record: Record) -> None:
-        """Writes one record and waits until it is on disk. Raises OSError (a full disk) with the file as before."""
+        """Writes one record and waits until it is on disk. Raises OSError (a full disk) with the file as before.
+
+        The first record must be Started, and no other: ValueError.
+        """
         line = json.dumps(record_to_json(record), ensure_ascii=False, separators=(",", ":"))
         # Lone surrogates, as in file names that are no UTF-8, have no bytes of their own: JSON's escape keeps them.
         data = line.encode("utf-8", "backslashreplace") + b"\n"
         end = os.lseek(self._file, 0, os.SEEK_END)
+        if (end == 0) is not isinstance(record, Started):
+            raise ValueError("a session starts with Started, and only once")
         try:
             self._write(data)
             os.fsync(self._file)
@@ -242,7 +247,7 @@ def _whole(data: bytes) -> bytes:
 
 def _records(data: bytes, path: Path) -> tuple[Record, ...]:
     records: list[Record] = []
-    for number, line in enumerate(data.splitlines(), 1):
+    for number, line in enumerate(data.split(b"\n")[:-1], 1):
         try:
             value = json.loads(line)
             if not isinstance(value, dict):

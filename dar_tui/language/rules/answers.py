@@ -59,7 +59,7 @@ _YES = re.compile(
 )
 _NO = re.compile(
     r"\s*(?:(?:no+|nope|nah|nay|not really|not at all|negative|wrong|false|i don['\u2019]?t think so"
-    r"|of course not|none|never"
+    r"|of course not|none|never(?=\s*[.!]*$)"
     rf"|it (?:is|was)n{_Q}t|there (?:is|are|was|were)n{_Q}t(?: any)?|they (?:are|were)n{_Q}t|no,? it (?:is"
     rf"|was)n{_Q}t|n)\b"
     r"|\U0001f44e\ufe0f?[\U0001f3fb-\U0001f3ff]?|\u274c)"
@@ -216,9 +216,9 @@ def _shaped(said: dict[str, str | None], text: str) -> About:
 def statement(rest: str, what: About) -> str:
     """An answer's words as a caption that stands without its question: "two" of "how many dogs" -> "two dogs"."""
     said = caption(rest)
-    if not said:
-        return ""
     keys = [word.key for word in words(said)]
+    if not keys:
+        return said
     noun = what.noun or (what.topic if what.is_yes_no else "")
     if (
         what.is_yes_no

@@ -32,7 +32,7 @@ _OPENERS = re.compile(
     re.IGNORECASE,
 )
 _CLOSERS = re.compile(
-    r"[\s,]*\b(?:please|i (?:think|guess|believe|suppose)|too|as well|though|also|instead|actually|maybe|perhaps"
+    r"[\s,]*\b(?:please|either|i (?:think|guess|believe|suppose)|too|as well|though|also|instead|actually|maybe|perhaps"
     r"|after all"
     rf"|in (?:it|(?:the|this|that) {_PICTURE})|or (?:so|something(?: like that)?)|at all|for sure|thanks|thank you"
     rf"|and|but|with|where|who|which|that|or"
@@ -78,6 +78,8 @@ def caption(text: str) -> str:
             text = tidy(text[opener.end() :])
         text = tidy(_CLOSERS.sub("", text))
     found = words(text)
+    if not found and text.isascii():
+        return ""
     if found and all(word.key in _EMPTY_WORDS for word in found):
         # "inside" and "outside" answer "where?" alone.
         return text if found[-1].key in {"inside", "outside"} else ""

@@ -75,11 +75,10 @@ _RESTART = re.compile(
     re.IGNORECASE,
 )
 _SCOPE_VERBS = re.compile(
-    r"^(?:(?:want|need|see|have|has|had|show|contain|include|wear|think|believe|recall|remember|like|look like|be"
-    r"|been|being"
-    r"|taken|shot|seen|in fact|really|actually|even|exactly|quite|any|any of|much of|either|ever|to|that|it|it is"
-    r"|it was|there"
-    r"|there is|there are|there was|there were|is|are|was|were|they|i|we|you|in any way|at all)\b\s*)+",
+    r"^(?:(?:want|need|see|have|has|had|show|contain|include|wear|wearing|holding|carrying|showing|having"
+    r"|think|believe|recall|remember|like|look like|be|been|being|taken|shot|seen|in fact|really|actually|even|exactly|quite"
+    r"|any|any of|much of|either|ever|to|that|it|it is|it was|me|there|there is|there are|there was|there were|is|are|was|were|they"
+    r"|i|we|you|in any way|at all)\b\s*)+",
     re.IGNORECASE,
 )
 _LIST = re.compile(r"\s*(?:,|\bor\b|\bnor\b|\band\b|/)\s*", re.IGNORECASE)
@@ -88,6 +87,14 @@ _PLACE_TAIL = re.compile(
 )
 # "no people in the background" says nothing of the picture but that.
 _NOWHERE = listed("background foreground it picture photo frame scene sight view middle image shot front")
+_ABSENT = re.compile(
+    r"\s*(?:in (?:it|this|the (?:photo|picture|image|shot|frame))|there|visible|present|around|anywhere)?[\s.]*",
+    re.IGNORECASE,
+)
+# After "a man without glasses", what he does is said of the man.
+_RESUMES = re.compile(
+    r"\s(?=(?:wearing|holding|carrying|riding|sitting|standing|lying|walking|running|playing|who|that)\b)"
+)
 _PRONOUNS = listed("it there this that i you we they he she one photo picture")
 
 
@@ -134,11 +141,17 @@ def _read(part: str) -> Iterator[Clause]:
         return
     head, tail = part[: denial.start()], part[denial.end() :]
     restart = _RESTART.search(tail, 2) if tail.strip() else None
+    if restart is None and denial["lacks"] and caption(head):
+        restart = _RESUMES.search(tail, 2)
     after = tail[restart.end() :] if restart else ""
     tail = tail[: restart.start()] if restart else tail
     subject = caption(head)
     if subject.casefold() in _PRONOUNS:
         subject = ""
+    if denial["verb"] and subject and _ABSENT.fullmatch(tail):
+        # "The kids weren't in it" denies its subject.
+        yield Clause(core(subject), denied=True)
+        return
     yield from _there(subject)
     if denial["nobody"]:
         yield from _nobody(tail)
@@ -199,7 +212,9 @@ def _lacking(tail: str) -> Iterator[Clause]:
 def _items(text: str) -> Iterator[str]:
     for item in _LIST.split(text):
         item = core(_SCOPE_VERBS.sub("", caption(item))) if item.strip() else ""
-        item = re.sub(r"\s+(?:at all|in (?:it|the (?:photo|picture)))$", "", item, flags=re.IGNORECASE)
+        item = re.sub(
+            r"\s+(?:at all|whatsoever|anywhere|in (?:it|the (?:photo|picture)))$", "", item, flags=re.IGNORECASE
+        )
         if item and any(word.key not in PREPOSITIONS for word in words(item)):
             yield tidy(item)
         elif item and (words(item) or not item.isascii()):
