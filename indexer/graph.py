@@ -6,16 +6,17 @@ Candidates are the caller's to filter and to score exactly. hnswlib loads with t
 
 from __future__ import annotations
 
+import io
 import json
 import zlib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.disk import replace_file, sync_file
+from indexer.disk import FILE_MODE, replace_file, sync_file
 from indexer.strength import Spread
 from indexer.vectors import CHUNK_ROWS, Vectors, chunks
 
@@ -29,11 +30,13 @@ _READ_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class _SideCar:
-    """What must hold of the graph file: how many rows it covers, of which size, and its CRC-32."""
+    """What must hold of the graph and its moments: the rows they cover, those live among them, and their CRC-32."""
 
     rows: int
+    live: int
     dim: int
-    checksum: int
+    graph: int
+    moments: int
 
 
 class Graph:
@@ -74,14 +77,9 @@ def load_graph(path: Path, dim: int) -> Graph | None:
     graph, _, moments_file = graph_files(path)
     side_car = _read_side_car(path)
     # Checked before hnswlib sees it: that trusts the file and may crash the process on a damaged one.
-    if side_car is None or side_car.dim != dim or _checksum(path) != side_car.checksum:
+    if side_car is None or side_car.dim != dim or not _is_whole(path, side_car):
         return None
-    try:
-        moments = np.load(moments_file, allow_pickle=False)
-    except (OSError, ValueError):
-        return None
-    if moments.shape != (dim + 1, dim):
-        return None
+    moments = np.load(moments_file, allow_pickle=False)
     index = _new_index(dim)
     index.load_index(str(graph))
     return Graph(index, side_car.rows, moments[0], moments[1:])
@@ -101,18 +99,22 @@ def write_graph(path: Path, matrix: Vectors, live: NDArray[np.int64], threads: i
     """
     rows, dim = matrix.shape
     side_car = _read_side_car(path)
-    if side_car is not None and side_car.rows == rows and _checksum(path) == side_car.checksum:
+    if side_car is not None and (side_car.rows > rows or not _is_whole(path, side_car)):
+        side_car = None
+    if side_car is not None and (side_car.rows, side_car.live) == (rows, len(live)):
         return False
-    old = load_graph(path, dim) if side_car is not None and side_car.rows < rows else None
-    index = _new_index(dim)
-    if old is not None:
-        index.load_index(str(path), max_elements=rows)
-    else:
-        index.init_index(max_elements=rows, ef_construction=_BUILD_WIDTH, M=_LINKS, random_seed=0)
-    for start in range(old.rows if old is not None else 0, rows, CHUNK_ROWS):
-        end = min(start + CHUNK_ROWS, rows)
-        index.add_items(np.asarray(matrix[start:end]), np.arange(start, end), num_threads=threads)
-    _save(path, index, rows, _moments(matrix, live))
+    covered = side_car.rows if side_car is not None else 0
+    if covered < rows:
+        index = _new_index(dim)
+        if covered:
+            index.load_index(str(path), max_elements=rows)
+        else:
+            index.init_index(max_elements=rows, ef_construction=_BUILD_WIDTH, M=_LINKS, random_seed=0)
+        for start in range(covered, rows, CHUNK_ROWS):
+            end = min(start + CHUNK_ROWS, rows)
+            index.add_items(np.asarray(matrix[start:end]), np.arange(start, end), num_threads=threads)
+        _save_graph(path, index)
+    _save_side_car(path, rows, len(live), _moments(matrix, live))
     return True
 
 
@@ -122,32 +124,42 @@ def _new_index(dim: int) -> Any:
     return hnswlib.Index(space="ip", dim=dim)
 
 
-def _save(path: Path, index: Any, rows: int, moments: Vectors) -> None:
-    import io
-
-    graph, side_car, moments_file = graph_files(path)
+def _save_graph(path: Path, index: Any) -> None:
+    graph, side_car, _ = graph_files(path)
     temporary = graph.with_suffix(".hnsw.tmp")
     index.save_index(str(temporary))
-    temporary.chmod(0o600)
+    temporary.chmod(FILE_MODE)
     sync_file(temporary)
-    checksum = _checksum(temporary)
     # The side-car goes first and comes back last: in between there is no graph, rather than a wrong one.
     side_car.unlink(missing_ok=True)
     temporary.replace(graph)
+
+
+def _save_side_car(path: Path, rows: int, live: int, moments: Vectors) -> None:
+    graph, side_car, moments_file = graph_files(path)
+    side_car.unlink(missing_ok=True)
     buffer = io.BytesIO()
     np.save(buffer, moments)
     replace_file(moments_file, buffer.getvalue())
-    content = json.dumps({"rows": rows, "dim": moments.shape[1], "checksum": checksum})
-    replace_file(side_car, content.encode())
+    content = _SideCar(rows, live, moments.shape[1], _checksum(graph), _checksum(moments_file))
+    replace_file(side_car, json.dumps(asdict(content)).encode())
 
 
 def _read_side_car(path: Path) -> _SideCar | None:
     graph, side_car, _ = graph_files(path)
     try:
         told = json.loads(side_car.read_text())
-        return _SideCar(int(told["rows"]), int(told["dim"]), int(told["checksum"])) if graph.exists() else None
+        return _SideCar(**{field.name: int(told[field.name]) for field in fields(_SideCar)}) if graph.exists() else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _is_whole(path: Path, side_car: _SideCar) -> bool:
+    graph, _, moments_file = graph_files(path)
+    try:
+        return (_checksum(graph), _checksum(moments_file)) == (side_car.graph, side_car.moments)
+    except FileNotFoundError:
+        return False
 
 
 def _checksum(path: Path) -> int:

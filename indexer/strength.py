@@ -31,6 +31,8 @@ PHOTO_STRONG, PHOTO_WEAK = 0.5, 0.05
 MIN_PHOTOS = 8
 # Enough for two quantiles: the standard error of a median of 128 is about 0.1 deviations.
 PHOTO_SAMPLE = 128
+# Cosines are float32, good to 1e-7; deviations below this are rounding, not differences between photos.
+_NO_DEVIATION = 1e-6
 
 
 class Strength(StrEnum):
@@ -50,7 +52,7 @@ class Spread:
 
     def z(self, cosines: NDArray[np.float32]) -> NDArray[np.float32]:
         """Standardises cosines; all 0 where the library's are all alike."""
-        if self.deviation <= 1e-9:
+        if self.deviation <= _NO_DEVIATION:
             return np.zeros_like(cosines, dtype=np.float32)
         return ((cosines - self.mean) / self.deviation).astype(np.float32)
 
@@ -117,5 +119,5 @@ def peaks(photos: Callable[[], Iterator[Vectors]], queries: Vectors, *, below: f
         return np.zeros(0, np.float32)
     mean = total / count
     deviation = np.sqrt(np.maximum(squares / count - mean**2, 0))
-    usable = (deviation > 1e-9) & np.isfinite(highest)
+    usable = (deviation > _NO_DEVIATION) & np.isfinite(highest)
     return np.sort(((highest - mean)[usable] / deviation[usable]).astype(np.float32))

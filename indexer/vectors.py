@@ -86,7 +86,7 @@ class VectorAppender:
         """Writes (n, dim) rows after the last; they are on the disk only after `sync`."""
         if vectors.ndim != 2 or vectors.shape[1] != self._dim:
             raise ValueError(f"expected rows of {self._dim}, got an array of {vectors.shape}")
-        remaining = memoryview(np.ascontiguousarray(vectors, _DTYPE).data).cast("B")
+        remaining = memoryview(np.asarray(vectors, _DTYPE).tobytes())
         while remaining:
             remaining = remaining[os.write(self._descriptor, remaining) :]
         self.rows += len(vectors)
