@@ -1,5 +1,6 @@
 """One message at a time: negation, answers, corrections, and texts that must pass through unharmed."""
 
+import time
 from datetime import datetime
 
 import pytest
@@ -133,7 +134,14 @@ def test_any_text_can_be_read(text: str, question: str) -> None:
     reading(text, question)
 
 
-def test_a_very_long_message_is_read_quickly_and_whole() -> None:
+@pytest.mark.parametrize("part", ["hmm ", "and ", "I think ", "a dog, ", "can't tell ", " ", "no ", "in 2019 ", "'"])
+def test_no_repetition_is_slow(part: str) -> None:
+    began = time.process_time()
+    reading("a" + part * 20_000 + "b", "Are there people?")
+    assert time.process_time() - began < 5
+
+
+def test_a_very_long_message_is_read_by_its_beginning() -> None:
     text = "a brown dog with a red ball on the beach, no people, in 2019 " * 400
     wants, rejects, _ = reading(text)
     assert rejects == ["people"]

@@ -24,6 +24,8 @@ from dar_tui.when import Hemisphere, When
 _FIRST_MARK = 0xFDD0
 _MARKS = re.compile("[\ufdd0-\ufdef]")
 _MOST_MARKS = 32
+# Some 700 words, far more than any encoder reads; the patterns take quadratic time on the worst of texts.
+_MOST_CHARACTERS = 4000
 _CORRECTS = re.compile(
     r"^\s*(?:no,?\s+)?(?:wait|actually|sorry|i mean(?:t)?|correction|scratch that|rather|oops|on second thought)\b"
     r"|\b(?:actually|i meant|scratch that|correction)\b",
@@ -54,7 +56,7 @@ class Reading:
 
 def read(turn: Turn, hemisphere: Hemisphere = Hemisphere.NORTH) -> Reading:
     """Reads one message in the light of its question. Never fails: what no rule knows is a want, as typed."""
-    text = _MARKS.sub("", turn.answer).strip()
+    text = re.sub(r"[ \t]{2,}", " ", _MARKS.sub("", turn.answer)).strip()[:_MOST_CHARACTERS]
     what = about(turn.question) if turn.question else About()
     reply = reply_to(text, turn.question)
     if reply.stance is Stance.UNKNOWN:

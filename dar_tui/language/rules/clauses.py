@@ -75,10 +75,10 @@ _RESTART = re.compile(
     re.IGNORECASE,
 )
 _SCOPE_VERBS = re.compile(
-    r"^(?:(?:want|need|see|have|has|had|show|contain|include|wear|wearing|holding|carrying|showing|having"
-    r"|think|believe|recall|remember|like|look like|be|been|being|taken|shot|seen|in fact|really|actually|even|exactly|quite"
-    r"|any|any of|much of|either|ever|to|that|it|it is|it was|me|there|there is|there are|there was|there were|is|are|was|were|they"
-    r"|i|we|you|in any way|at all)\b\s*)+",
+    r"^(?:(?:want|need|see|have|has|had|show|contain|include|wear|wearing|holding|carrying|showing|having|think"
+    r"|believe|recall|remember|like|look like|be|been|being|taken|shot|seen|in fact|really|actually|even|exactly"
+    r"|quite|any|any of|much of|either|ever|to|that|it|it is|it was|me|there|there is|there are|there was"
+    r"|there were|is|are|was|were|they|i|we|you|in any way|at all)\b\s*)+",
     re.IGNORECASE,
 )
 _LIST = re.compile(r"\s*(?:,|\bor\b|\bnor\b|\band\b|/)\s*", re.IGNORECASE)
