@@ -8,13 +8,13 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from indexer.catalog_schema import check_version, connect, consistent_read, migrate, schema_version
 from indexer.paths import below, join, relative, to_path
+from indexer.records import EncoderRecord, FileRecord, ImageRecord, Problem, Root
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,61 +23,6 @@ if TYPE_CHECKING:
 CATALOG_NAME = "catalog.sqlite3"
 # SQLite takes at least 999 parameters in one statement, on every version and build.
 _PARAMETERS = 900
-
-
-@dataclass(frozen=True)
-class Root:
-    """A folder whose photos are in the library; paths of files are relative to it. Roots never nest."""
-
-    id: int
-    path: bytes
-
-
-@dataclass(frozen=True)
-class FileRecord:
-    """A file as it was when last read: size in bytes, time of last change, and the image it holds."""
-
-    size: int
-    mtime_ns: int
-    image_id: int
-
-
-@dataclass(frozen=True)
-class ImageRecord:
-    """One image, however many files hold it: `width` and `height` upright, `taken_at` naive local time."""
-
-    id: int
-    content_hash: bytes
-    width: int
-    height: int
-    format: str
-    taken_at: datetime | None
-    taken_from: str
-    latitude: float | None
-    longitude: float | None
-    camera: str
-
-
-@dataclass(frozen=True)
-class Problem:
-    """A file (or a folder that cannot be listed) that is not in the library, and why."""
-
-    path: Path
-    reason: str
-
-
-@dataclass(frozen=True)
-class EncoderRecord:
-    """An encoder the library has vectors of: `rows` are committed in its vector files of this `generation`."""
-
-    id: int
-    spec: str
-    encoder_id: str
-    dim: int
-    visual_dim: int
-    active: int
-    generation: int
-    rows: int
 
 
 class Catalog:
@@ -258,7 +203,12 @@ class Catalog:
         rows = self.connection.execute(
             "SELECT id, spec, encoder_id, dim, visual_dim, active, generation, rows FROM encoders ORDER BY id"
         )
-        return [EncoderRecord(*row) for row in rows]
+        found = []
+        for row in rows:
+            fields = list(row)
+            fields[5] = bool(row[5])
+            found.append(EncoderRecord(*fields))
+        return found
 
     def active_encoder(self) -> EncoderRecord | None:
         """The encoder that searches use, or None in a library that never held a photo."""

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from indexer.catalog import Catalog, EncoderRecord, Root
+from indexer.catalog import Catalog
 from indexer.catalog_schema import connect, migrate, transaction
 from indexer.errors import DarError
 from indexer.paths import below, join, relative, to_path
 from indexer.printable import visible
+from indexer.records import EncoderRecord, Root
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager

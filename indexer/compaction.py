@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.catalog import EncoderRecord
 from indexer.catalog_writer import CatalogWriter
 from indexer.encoders import JOINT, VISUAL
 from indexer.graph import graph_file, graph_files
+from indexer.records import EncoderRecord
 from indexer.thumbnails import drop_thumbnail
 from indexer.vectors import VectorAppender, chunks, map_rows, vector_file
 

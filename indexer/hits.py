@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from indexer.catalog import ImageRecord
 from indexer.paths import relative, resolved, to_path
+from indexer.records import ImageRecord
 from indexer.strength import Strength
 from indexer.thumbnails import thumbnail_file
 

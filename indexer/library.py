@@ -15,7 +15,7 @@ from types import TracebackType
 
 import numpy as np
 
-from indexer.catalog import CATALOG_NAME, Catalog, EncoderRecord, Problem
+from indexer.catalog import CATALOG_NAME, Catalog
 from indexer.catalog_schema import MIGRATIONS, schema_version
 from indexer.disk import disk_errors_named, make_private_folder
 from indexer.encoders import JOINT
@@ -25,6 +25,7 @@ from indexer.hits import Hit, Placing, make_hit
 from indexer.paths import resolved, to_path
 from indexer.printable import visible
 from indexer.ranking import FOLD_THRESHOLD, Query
+from indexer.records import EncoderRecord, Problem
 from indexer.searching import search
 from indexer.snapshot import Snapshot
 from indexer.strength import Strength

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from indexer.catalog import Catalog, FileRecord
+from indexer.catalog import Catalog
 from indexer.paths import join, relative
+from indexer.records import FileRecord
 from indexer.scan import ScanResult
 from indexer.writer import FileProblem
 

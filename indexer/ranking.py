@@ -118,16 +118,17 @@ def best(values: NDArray[np.float32], ids: NDArray[np.int64], count: int) -> NDA
     return np.asarray(kept[order[:count]], np.int64)
 
 
-def fold(vectors: Vectors, threshold: float = FOLD_THRESHOLD) -> list[list[int]]:
-    """Groups rows, best first, under the best row they nearly equal: [[leader, follower, ...], ...]."""
+def fold(vectors: Vectors, threshold: float = FOLD_THRESHOLD, limit: int | None = None) -> list[list[int]]:
+    """Groups rows, best first, under the best row they nearly equal: [[leader, follower, ...], ...].
+
+    At most `limit` groups, the best ones; each holds all its followers.
+    """
     groups: list[list[int]] = []
-    leaders: list[int] = []
-    alike = vectors @ vectors.T
-    for row in range(len(vectors)):
-        near = [group for group, leader in enumerate(leaders) if alike[row, leader] >= threshold]
-        if near:
-            groups[near[0]].append(row)
-        else:
-            leaders.append(row)
-            groups.append([row])
+    free = np.ones(len(vectors), np.bool_)
+    while free.any() and (limit is None or len(groups) < limit):
+        leader = int(np.argmax(free))
+        near = free & (vectors @ vectors[leader] >= threshold)
+        near[leader] = True
+        groups.append([leader, *(int(row) for row in np.flatnonzero(near) if row != leader)])
+        free &= ~near
     return groups

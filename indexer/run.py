@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from indexer.catalog import CATALOG_NAME, Catalog, EncoderRecord
+from indexer.catalog import CATALOG_NAME, Catalog
 from indexer.encoding import encode_each
 from indexer.errors import DarError, EncoderMismatch
 from indexer.events import Event, Finished, IndexSummary, Note, Planned, ProblemFound, Progress, Scanning
@@ -21,6 +21,7 @@ from indexer.paths import outermost, resolved, to_path
 from indexer.plan import Candidate, Plan, make_plan
 from indexer.printable import visible
 from indexer.reading import Broken, Decoded, Hashed, KnownImages, Mapped, Reader, Reading, Vanished, look_ahead
+from indexer.records import EncoderRecord
 from indexer.scan import ScanResult, scan
 from indexer.settling import Ledger
 from indexer.writer import Batch, FileEntry, FileProblem, LibraryWriter, NewImage, null_digest

@@ -91,7 +91,7 @@ def _groups(
     while True:
         top = best(values, ids, want)
         rows = snapshot.rows[top if positions is None else positions[top]]
-        groups = fold(np.asarray(pictures[rows]), fold_threshold)
-        if len(groups) >= k or want >= len(values):
-            return [[int(top[one]) for one in group] for group in groups[:k]]
+        groups = fold(np.asarray(pictures[rows]), fold_threshold, k)
+        if len(groups) == k or want >= len(values):
+            return [[int(top[one]) for one in group] for group in groups]
         want *= 2

@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from indexer.catalog import Catalog, FileRecord
+from indexer.catalog import Catalog
 from indexer.events import Counts
 from indexer.paths import relative
 from indexer.plan import Candidate, Plan
+from indexer.records import FileRecord
 
 
 class Ledger:

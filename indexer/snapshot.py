@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.catalog import Catalog, EncoderRecord
+from indexer.catalog import Catalog
 from indexer.encoders import JOINT, VISUAL
 from indexer.errors import EncoderMismatch
 from indexer.graph import Graph, graph_file
 from indexer.ranking import Term
+from indexer.records import EncoderRecord
 from indexer.strength import Spread, spread_of
 from indexer.vectors import Vectors, map_rows, vector_file
 

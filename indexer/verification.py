@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from indexer.catalog import Catalog, EncoderRecord
+from indexer.catalog import Catalog
 from indexer.encoders import JOINT, VISUAL
 from indexer.errors import LibraryDamaged
 from indexer.graph import graph_file, graph_problem
+from indexer.records import EncoderRecord
 from indexer.thumbnails import thumbnail_file
 from indexer.vectors import CHUNK_ROWS, Vectors, checksums, map_rows, vector_file
 

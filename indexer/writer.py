@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.catalog import CATALOG_NAME, EncoderRecord
+from indexer.catalog import CATALOG_NAME
 from indexer.catalog_writer import CatalogWriter, ImageFields
 from indexer.compaction import compact
 from indexer.disk import disk_errors_named
@@ -22,6 +22,7 @@ from indexer.encoders import JOINT, VISUAL
 from indexer.graph import graph_file, write_graph
 from indexer.lock import writer_lock
 from indexer.ranking import FOLD_THRESHOLD
+from indexer.records import EncoderRecord
 from indexer.strength import PHOTO_SAMPLE, peaks
 from indexer.vectors import VectorAppender, Vectors, checksums, chunks, map_rows, vector_file, whole_rows
 

@@ -58,8 +58,8 @@ def test_a_full_disk_says_so_keeps_what_is_committed_and_the_next_run_goes_on(
     real_append, real_replace = VectorAppender.append, thumbnails.replace_file
 
     def append(self: VectorAppender, vectors: NDArray[np.float32]) -> None:
-        left[0] -= len(vectors)
         real_append(self, vectors[: max(left[0], 0)])
+        left[0] -= len(vectors)
         if left[0] < 0:
             full()
 

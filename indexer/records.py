@@ -1,0 +1,62 @@
+"""What the catalog tells of roots, files, images, problems and encoders: plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Root:
+    """A folder whose photos are in the library; paths of files are relative to it. Roots never nest."""
+
+    id: int
+    path: bytes
+
+
+@dataclass(frozen=True)
+class FileRecord:
+    """A file as it was when last read: size in bytes, time of last change, and the image it holds."""
+
+    size: int
+    mtime_ns: int
+    image_id: int
+
+
+@dataclass(frozen=True)
+class ImageRecord:
+    """One image, however many files hold it: `width` and `height` upright, `taken_at` naive local time."""
+
+    id: int
+    content_hash: bytes
+    width: int
+    height: int
+    format: str
+    taken_at: datetime | None
+    taken_from: str
+    latitude: float | None
+    longitude: float | None
+    camera: str
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A file (or a folder that cannot be listed) that is not in the library, and why."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True)
+class EncoderRecord:
+    """An encoder the library has vectors of: `rows` are committed in its vector files of this `generation`."""
+
+    id: int
+    spec: str
+    encoder_id: str
+    dim: int
+    visual_dim: int
+    active: bool
+    generation: int
+    rows: int
