@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dar_tui.cli import INTERRUPTED
 from dar_tui.cli.options import JsonOption, LibraryOption
 from dar_tui.cli.output import json_path
 from dar_tui.cli.state import State, state_of
@@ -19,8 +20,6 @@ from dar_tui.cli.state import State, state_of
 if TYPE_CHECKING:
     from indexer.encoders import Encoder
     from indexer.events import IndexSummary
-
-INTERRUPTED = 130
 
 
 def index(

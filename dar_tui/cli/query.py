@@ -19,10 +19,10 @@ from indexer.printable import visible
 from indexer.ranking import Query, Term
 
 if TYPE_CHECKING:
-    from indexer.catalog import EncoderRecord
     from indexer.encoders import Encoder
     from indexer.library import Library
     from indexer.ranking import Vectors
+    from indexer.records import EncoderRecord
 
 # A whole step away from the unwanted text would leave the wanted one behind: text vectors of one encoder are all alike
 # to some degree, so subtracting as much as was added mostly adds noise.

@@ -1,0 +1,113 @@
+"""`dar library`: list, info, verify, move, forget."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from tests import photos
+from tests.cli.conftest import Dar
+
+
+def default_library() -> Path:
+    return Path(os.environ["DAR_HOME"]) / "libraries" / "default"
+
+
+def test_no_library_yet_is_said_with_the_command_that_makes_one(dar: Dar) -> None:
+    for arguments in (("library",), ("library", "list")):
+        done = dar(*arguments)
+        assert done.code == 0 and done.out == b"" and "dar index FOLDER" in done.err
+    assert dar("library", "list", "--json").json == {"libraries": []}
+
+
+def test_list_has_dars_own_libraries_and_those_elsewhere(dar: Dar, indexed: Path, tmp_path: Path) -> None:
+    dar("index", indexed / "patterns", "--library", tmp_path / "else where")
+    lines = dar("library").text.splitlines()
+    assert len(lines) == 2
+    assert "18 photos" in lines[0] and lines[0].endswith(f"{default_library()}  (default)")
+    assert "12 photos" in lines[1] and lines[1].endswith(str(tmp_path / "else where"))
+    told = dar("library", "list", "--json").json["libraries"]
+    assert [each["photos"] for each in told] == [18, 12]
+    assert [each["default"] for each in told] == [True, False]
+
+
+def test_a_damaged_library_does_not_hide_the_others(dar: Dar, indexed: Path) -> None:
+    broken = Path(os.environ["DAR_HOME"]) / "libraries" / "broken"
+    broken.mkdir()
+    (broken / "catalog.sqlite3").write_bytes(b"this is no database" * 100)
+    done = dar("library", "list", "--json")
+    assert done.code == 0
+    assert [bool(each["problem"]) for each in done.json["libraries"]] == [True, False]
+    assert str(broken) in dar("library", "list").text
+
+
+def test_info_tells_photos_folders_and_problems(dar: Dar, indexed: Path) -> None:
+    photos.empty(indexed / "empty.jpg")
+    (indexed / "copy.jpg").write_bytes((indexed / "red.jpg").read_bytes())
+    dar("index")
+    done = dar("library", "info")
+    assert f"folder    {indexed}: 19 photos" in done.text and "(1 of them exact copies)" in done.text
+    assert "is empty" not in done.text and "--problems" in done.err
+    assert f"{indexed / 'empty.jpg'}: is empty" in dar("library", "info", "--problems").text
+    told = dar("library", "info", "--json").json
+    assert (told["photos"], told["images"], told["problems"]) == (19, 18, 1)
+    assert told["folders"] == [{"path": str(indexed), "photos": 19, "problems": 1, "present": True}]
+    assert told["unreadable"] == [{"path": str(indexed / "empty.jpg"), "reason": "is empty"}]
+
+
+def test_info_says_that_a_folder_is_away(dar: Dar, indexed: Path) -> None:
+    indexed.rename(indexed.with_name("moved"))
+    assert "(not there now)" in dar("library", "info").text
+
+
+def test_verify_is_exit_1_once_a_file_is_damaged_and_index_mends_it(dar: Dar, indexed: Path) -> None:
+    assert dar("library", "verify").text == f"{default_library()} is sound.\n"
+    [vectors] = default_library().glob("vectors-*joint*.f32")
+    vectors.write_bytes(vectors.read_bytes()[:100])
+    done = dar("library", "verify")
+    assert done.code == 1 and "shorter" in done.text and "dar index" in done.err
+    told = dar("library", "verify", "--json")
+    assert told.code == 1 and told.json["sound"] is False and len(told.json["problems"]) == 1
+    assert dar("index").code == 0
+    assert dar("library", "verify", "--deep").code == 0
+
+
+def test_verify_deep_finds_a_flipped_vector_and_a_lost_thumbnail(dar: Dar, indexed: Path) -> None:
+    [vectors] = default_library().glob("vectors-*joint*.f32")
+    content = bytearray(vectors.read_bytes())
+    content[41] ^= 0xFF
+    vectors.write_bytes(bytes(content))
+    next((default_library() / "thumbs").rglob("*.jpg")).unlink()
+    assert dar("library", "verify").code == 0
+    done = dar("library", "verify", "--deep")
+    assert done.code == 1 and len(done.text.splitlines()) == 2
+
+
+def test_move_tells_where_photos_are_now(dar: Dar, indexed: Path) -> None:
+    moved = indexed.with_name("moved")
+    indexed.rename(moved)
+    done = dar("library", "move", indexed, moved)
+    assert done.code == 0 and str(moved) in done.err and done.out == b""
+    assert dar("search", "red", "-k", 1, "--paths").text == f"{moved / 'red.jpg'}\n"
+
+
+def test_move_of_what_is_not_there_says_so(dar: Dar, indexed: Path, tmp_path: Path) -> None:
+    assert "no folder" in dar("library", "move", indexed, tmp_path / "nowhere").err
+    (tmp_path / "other").mkdir()
+    done = dar("library", "move", tmp_path / "other", tmp_path / "other")
+    assert done.code == 1 and "not a folder of this library" in done.err
+
+
+def test_forget_drops_a_folder_and_leaves_its_files(dar: Dar, indexed: Path, tmp_path: Path) -> None:
+    done = dar("library", "forget", indexed / "patterns")
+    assert done.code == 0 and done.err.startswith("12 photos")
+    assert len(list((indexed / "patterns").iterdir())) == 12
+    assert dar("library", "info", "--json").json["photos"] == 6
+    assert dar("library", "forget", tmp_path / "nothing").code == 1
+
+
+def test_commands_on_a_library_that_is_not_there_are_exit_3(dar: Dar, tmp_path: Path) -> None:
+    for arguments in (("info",), ("verify",), ("forget", "x"), ("move", "x", "y")):
+        done = dar("library", *arguments, "--library", tmp_path / "none")
+        assert done.code == 3 and "dar index FOLDER" in done.err
+    assert not (tmp_path / "none").exists()

@@ -1,0 +1,92 @@
+"""The edge: help, version, exit codes, one-line errors, tracebacks only when asked for."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from dar_tui.cli import main
+from tests.cli.conftest import REPOSITORY, Dar
+from tests.cli.terminal import run_in_terminal
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [(), ("index",), ("search",), ("doctor",), ("library",), ("library", "verify"), ("config",), ("config", "set")],
+)
+def test_every_command_explains_itself(dar: Dar, arguments: tuple[str, ...]) -> None:
+    for flag in ("--help", "-h"):
+        done = dar(*arguments, flag)
+        assert done.code == 0 and done.text.startswith("Usage: dar") and done.err == ""
+        assert max(map(len, done.text.splitlines())) <= 80
+
+
+def test_version_is_the_packages(dar: Dar) -> None:
+    from importlib.metadata import version
+
+    assert dar("--version").text == f"dar {version('dar')}\n"
+
+
+@pytest.mark.parametrize(
+    "arguments", [("nonsense",), ("search", "--nonsense"), ("config", "set"), ("search", "-k", "0")]
+)
+def test_usage_errors_are_exit_2_on_stderr(dar: Dar, arguments: tuple[str, ...]) -> None:
+    done = dar(*arguments)
+    assert done.code == 2 and done.out == b"" and "Error: " in done.err
+
+
+def test_an_error_is_one_line_with_what_to_do_and_a_traceback_only_when_asked(dar: Dar, tmp_path: Path) -> None:
+    done = dar("search", "red", "--library", tmp_path / "none")
+    assert done.code == 3
+    assert done.err == f"dar: There is no library at {tmp_path / 'none'}. Run `dar index FOLDER` to make one.\n"
+    for arguments in (("--verbose", "search", "red"), ("search", "red", "--verbose")):
+        loud = dar(*arguments, "--library", tmp_path / "none")
+        assert loud.code == 3 and "Traceback" in loud.err and "LibraryNotFound" in loud.err
+
+
+def test_an_error_nobody_foresaw_is_one_line_too(dar: Dar, indexed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ValueError("surprise\x1b[31m")
+
+    monkeypatch.setattr("indexer.library.Library.search", broken)
+    done = dar("search", "red")
+    assert (
+        done.code == 1 and done.err.count("\n") == 1 and "ValueError: surprise" in done.err and "--verbose" in done.err
+    )
+    assert "\x1b" not in done.err and "Traceback" in dar("search", "red", "--verbose").err
+
+
+def test_ctrl_c_before_anything_begins_is_exit_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dar_tui.cli.state.State.open_library", interrupted)
+    assert main(["search", "red"]) == 130
+
+
+def test_help_is_quick() -> None:
+    """A quarter of a second is what the design allows; processor time, so that a busy machine does not decide."""
+    best = float("inf")
+    for _ in range(3):
+        before = os.times()
+        subprocess.run([sys.executable, "-m", "dar_tui.cli", "--help"], check=True, capture_output=True, cwd=REPOSITORY)
+        after = os.times()
+        best = min(best, after.children_user + after.children_system - before.children_user - before.children_system)
+    assert best < 0.25
+
+
+def test_the_script_is_installed() -> None:
+    script = Path(sys.executable).with_name("dar")
+    done = subprocess.run([script, "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("dar ")
+
+
+def test_help_in_a_small_terminal_has_no_escapes() -> None:
+    start = time.monotonic()
+    code, written = run_in_terminal([sys.executable, "-m", "dar_tui.cli", "--help"], cwd=REPOSITORY, columns=40)
+    assert code == 0 and b"\x1b" not in written and time.monotonic() - start < 30

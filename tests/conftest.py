@@ -1,0 +1,19 @@
+"""Keeps every test away from the user's own data, from the network and from the terminal's colours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def hermetic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[None]:
+    """DAR_HOME in the test's own folder. Prepared models are kept between runs: their folders are named by hashes."""
+    monkeypatch.setenv("DAR_HOME", str(tmp_path / "dar-home"))
+    monkeypatch.setenv("DAR_CACHE", str(request.config.cache.mkdir("dar")))
+    monkeypatch.delenv("DAR_CONFIG", raising=False)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    yield
