@@ -105,9 +105,7 @@ def loaded_by(code: str) -> set[str]:
     return set(done.stdout.splitlines()[-1].split())
 
 
-@pytest.mark.parametrize(
-    "module", ["dar_tui.cli", "dar_tui.cli.app", "dar_tui.settings", "dar_tui.profiles", "dar_tui.registry"]
-)
+@pytest.mark.parametrize("module", ["cli", "cli.app", "settings", "profiles", "registry", "demo"])
 def test_importing_the_command_loads_nothing_heavy(module: str) -> None:
     assert loaded_by(f"import dar_tui.{module}") & HEAVY == set()
 
