@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from indexer.errors import UsageError
 
@@ -73,6 +73,46 @@ class Generator(Protocol):
         ...
 
 
+@dataclass(frozen=True, eq=False)
+class Conditions:
+    """A query as vectors: the normalised means over its statements' (d,) joint and (s,) sentence vectors, float32."""
+
+    joint: NDArray[np.float32]
+    sentence: NDArray[np.float32]
+
+
+@runtime_checkable
+class ConditionedGenerator(Protocol):
+    """Draws pictures from an encoder's vectors of the query; the prompts are labels and do not change the pictures."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def recipe(self) -> Recipe: ...
+
+    def generate_from(
+        self,
+        conditions: Conditions,
+        prompts: Sequence[str],
+        seeds: Sequence[int],
+        on_step: OnStep,
+        cancelled: Cancelled,
+    ) -> Iterator[Imagined]:
+        """As `Generator.generate`, one picture for each prompt and seed. Raises DarError for another encoder's
+        vectors."""
+        ...
+
+
+@runtime_checkable
+class SentenceEncoder(Protocol):
+    """An encoder that gives, with its joint text vectors, the sentence vectors a `ConditionedGenerator` needs."""
+
+    def encode_texts_and_sentences(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The (n, dim) joint and (n, sentence_dim) sentence vectors, both of unit length."""
+        ...
+
+
 def load_generator(
     spec: str = "bundled",
     device: str = "auto",
@@ -82,7 +122,7 @@ def load_generator(
     guidance: float | None = None,
     size: int | None = None,
     allow_pull: bool = False,
-) -> Generator:
+) -> Generator | ConditionedGenerator:
     """Loads the generator that `spec` names: `bundled`, or `diffusers:` and a hub id or folder.
 
     `steps`, `guidance` and `size` (pixels a side) override what is right for the model's family. Nothing is downloaded

@@ -1,0 +1,96 @@
+"""From a query and a need to the page of photos: the need's days and folders filter, what the user refused stays out.
+
+A library filters by one stretch of days; "every summer" and "not in 2019" are checked on the hits, fetched until the
+page is full. A filter that leaves nothing is left out and said so: few photos know their date, and a page of other
+photos is worth more than none. Knows no models and no dialogue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, time, timedelta
+
+from dar_tui.language.rules.words import mentions
+from dar_tui.need import Need
+from dar_tui.when import When
+from indexer.hits import Hit
+from indexer.library import Library
+from indexer.ranking import Query
+from indexer.where import Where
+
+# A filter on the hits passes one in four at a first guess; each round fetches that many times more.
+_OVERFETCH = 4
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What a photo must meet besides ranking well. `folders` are names that a folder on its path must have."""
+
+    when: tuple[When, ...] = ()
+    folders: tuple[str, ...] = ()
+    without: frozenset[int] = frozenset()
+
+    @property
+    def where(self) -> Where:
+        """The part that a library can filter by itself."""
+        after: datetime | None = None
+        before: datetime | None = None
+        for when in self.when:
+            days = when.bounds()
+            if days.first is not None:
+                begins = datetime.combine(days.first, time())
+                after = begins if after is None else max(after, begins)
+            if days.last is not None:
+                ends = datetime.combine(days.last + timedelta(days=1), time())
+                before = ends if before is None else min(before, ends)
+        return Where(after=after, before=before, without=self.without)
+
+    def holds(self, hit: Hit) -> bool:
+        """The part that is checked on the hit. A photo without a date fails every condition on it."""
+        if self.when and hit.taken_at is None:
+            return False
+        dated = hit.taken_at is None or all(when.holds(hit.taken_at.date()) for when in self.when)
+        names = [part.casefold() for path in (hit.path, *hit.copies) for part in path.parent.parts]
+        return dated and all(any(folder.casefold() in name for name in names) for folder in self.folders)
+
+    @property
+    def names(self) -> str:
+        """The filters in words, for a note."""
+        return ", ".join([*(when.phrase for when in self.when), *(f"folder {name}" for name in self.folders)])
+
+
+@dataclass(frozen=True)
+class Found:
+    """Hits, best first, and a note about a filter left out ("" if none was)."""
+
+    hits: tuple[Hit, ...]
+    note: str = ""
+
+
+def filters_of(need: Need, without: Sequence[int] = ()) -> Filters:
+    """The need's filters. A place that the wants speak of is looked for by what it looks like, not by its name."""
+    folders = tuple(name for name in need.where if not any(mentions(want, name) for want in need.wants))
+    return Filters(need.when, folders, frozenset(without))
+
+
+def find(library: Library, query: Query, k: int, filters: Filters, *, fold: bool = True) -> Found:
+    """The best `k` photos that meet the filters; all photos, with a note, where none does."""
+    hits = _filtered(library, query, k, filters, fold)
+    if hits or not (filters.when or filters.folders):
+        return Found(hits)
+    unfiltered = _filtered(library, query, k, Filters(without=filters.without), fold)
+    return Found(unfiltered, f"No photo passes the filter ({filters.names}), so it is left out.")
+
+
+def _filtered(library: Library, query: Query, k: int, filters: Filters, fold: bool) -> tuple[Hit, ...]:
+    where = filters.where
+    if not (filters.when or filters.folders):
+        return tuple(library.search(query, k, where, fold=fold))
+    fetch = k
+    while True:
+        fetched = library.search(query, fetch, where, fold=fold)
+        passing = [hit for hit in fetched if filters.holds(hit)]
+        if len(passing) >= k or len(fetched) < fetch:
+            return tuple(replace(hit, rank=rank) for rank, hit in enumerate(passing[:k], 1))
+        fetch *= _OVERFETCH

@@ -1,0 +1,144 @@
+"""What can be asked: a few hundred things that photos show, each with its question and its texts for an encoder.
+
+The bank is data (bank.json). Knows no photos and no dialogue.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dar_tui.imagine import SentenceEncoder
+from dar_tui.imagine.pictures import write_atomically
+from dar_tui.turn import Expects, Question
+from indexer.encoders import Encoder
+
+logger = logging.getLogger(__name__)
+
+Vectors = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One answer of two that a question offers, and what an encoder reads for it."""
+
+    answer: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """Something a photo shows or not; `statement` is its identity, and what a plain yes states.
+
+    `against`: the text an encoder compares it with. `share`: of everyday photos that show it, a rough guess that the
+    library's own photos correct. `settled_by`: wants that mention one of these leave nothing to ask. `needs`: asked
+    only of what is wanted ("is the dog black?" needs a dog). `choices`: two, or none; then `share` is the first one's.
+    `answerable`: how likely it is that someone who remembers the photo can say. `one_of`: a photo shows one of its
+    topic's attributes, so that one yes settles all.
+    """
+
+    statement: str
+    question: str
+    topic: str
+    against: str
+    share: float
+    settled_by: tuple[str, ...]
+    needs: str = ""
+    choices: tuple[Choice, ...] = ()
+    answerable: float = 1.0
+    one_of: bool = False
+
+    @property
+    def texts(self) -> tuple[str, str]:
+        """What an encoder is to tell apart: the attribute (the first choice), and its opposite (the second)."""
+        if self.choices:
+            return self.choices[0].text, self.choices[1].text
+        return self.statement, self.against
+
+    def put(self, text: str = "") -> Question:
+        """The question, in these words or the bank's."""
+        choices = tuple(choice.answer for choice in self.choices)
+        expects = Expects.CHOICE if choices else Expects.YES_NO
+        return Question(text or self.question, self.statement, expects, choices)
+
+
+@dataclass(frozen=True, eq=False)
+class BankVectors:
+    """`contrasts` (n, dim) float32: along these, photos that show attribute n lie higher than those that do not.
+    `meanings` (n, m) unit rows: two that are near mean the same."""
+
+    contrasts: Vectors
+    meanings: Vectors
+
+
+def load_bank() -> tuple[Attribute, ...]:
+    """The bank that ships with dar."""
+    topics = json.loads(files(__package__).joinpath("bank.json").read_text(encoding="utf-8"))
+    return tuple(_attribute(topic, each) for topic in topics for each in topic["attributes"])
+
+
+def bank_vectors(bank: Sequence[Attribute], encoder: Encoder, cache: Path) -> BankVectors:
+    """The bank as this encoder sees it, kept in the folder `cache`: encoding it takes a second or more."""
+    texts = [text for attribute in bank for text in attribute.texts]
+    statements = [attribute.statement for attribute in bank]
+    key = hashlib.sha256(json.dumps([encoder.id, encoder.dim, texts, statements]).encode()).hexdigest()[:24]
+    path = cache / f"{key}.npz"
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            found = BankVectors(arrays["contrasts"], arrays["meanings"])
+        if found.contrasts.shape == (len(bank), encoder.dim) and len(found.meanings) == len(bank):
+            return found
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        logger.warning("Question cache: %s", error)
+    made = _encode(texts, statements, encoder)
+    _keep(path, made)
+    return made
+
+
+def _encode(texts: Sequence[str], statements: Sequence[str], encoder: Encoder) -> BankVectors:
+    vectors = encoder.encode_texts(texts)
+    contrasts = vectors[0::2] - vectors[1::2]
+    if isinstance(encoder, SentenceEncoder):
+        return BankVectors(contrasts, encoder.encode_texts_and_sentences(statements)[1])
+    # Texts of a joint space all share a direction; without it, nearness says something about meaning.
+    joint = encoder.encode_texts(statements)
+    centred = joint - joint.mean(axis=0, keepdims=True)
+    lengths = np.linalg.norm(centred, axis=1, keepdims=True)
+    return BankVectors(contrasts, (centred / np.maximum(lengths, 1e-9)).astype(np.float32))
+
+
+def _keep(path: Path, vectors: BankVectors) -> None:
+    buffer = io.BytesIO()
+    np.savez(buffer, contrasts=vectors.contrasts, meanings=vectors.meanings)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, buffer.getvalue())
+    except OSError as error:  # A disk that refuses costs a second next time, never the question.
+        logger.warning("Question cache: %s", error)
+
+
+def _attribute(topic: dict[str, Any], entry: dict[str, Any]) -> Attribute:
+    return Attribute(
+        statement=entry["statement"],
+        question=entry["question"],
+        topic=topic["topic"],
+        against=topic["against"],
+        share=float(entry["share"]),
+        settled_by=tuple(entry["settled_by"]),
+        needs=entry.get("needs", ""),
+        choices=tuple(Choice(each["answer"], each["text"]) for each in entry.get("choices", ())),
+        answerable=float(entry.get("answerable", 1.0)),
+        one_of=bool(topic["one_of"]),
+    )

@@ -1,0 +1,160 @@
+"""Which question is worth asking: the one whose answer is expected to say most about which candidate is the photo.
+
+Pure functions over the bank, the need and arrays. Knows no library, no encoder and no model.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dar_tui.language.rules.words import content
+from dar_tui.need import Need
+from dar_tui.questions.bank import Attribute, BankVectors
+from dar_tui.turn import Expects, Question
+
+Vectors = NDArray[np.float32]
+Chances = NDArray[np.float64]
+
+# How well a similarity tells whether a photo shows a thing: the correlation of the two in the liability model. Text
+# and image encoders of CLIP's kind tell everyday objects right nine times in ten, which is about this.
+RELIABILITY = 0.8
+# Sentence vectors this near put the same question in other words ("a climber", "climbing"); "a lake" and "a river" lie
+# below.
+SAME_MEANING = 0.8
+# A user asked three times about clothing has been asked enough about clothing.
+MOST_OF_A_TOPIC = 3
+# Below this an answer leaves the candidates as they are: a question that splits them evenly gives 1 bit.
+LEAST_BITS = 0.03
+# People know the year of a photo about as often as not; a question about it had better be twice as good.
+_YEAR_ANSWERABLE = 0.5
+# A filter by year hides photos that know no date; it is proposed only where nearly all do.
+_MOST_UNDATED = 0.05
+_YEAR = re.compile(r"in \d{4}")
+_OF_PEOPLE = frozenset(
+    {"how many people", "age", "gender", "clothing", "clothing colour", "hair", "posture", "activity"}
+)
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A question, the bits its answer is expected to give, and how likely a yes (the first choice) is."""
+
+    question: Question
+    bits: float
+    yes: float
+
+
+def open_attributes(bank: Sequence[Attribute], meanings: Vectors, need: Need, asked: Iterable[Question]) -> list[int]:
+    """The attributes, by number, that may still be asked.
+
+    Left out: what the need settles, what its speaker cannot tell, what was asked before in these or other words, and
+    what presupposes something not wanted.
+    """
+    topics = {question.topic for question in asked} | set(need.unknown)
+    put = [number for number, attribute in enumerate(bank) if attribute.statement in topics]
+    wants = [frozenset(content(want)) for want in (*need.wants, *(need.unknown))]
+    rejects = frozenset(stem for reject in need.rejects for stem in content(reject))
+    by_topic = Counter(bank[number].topic for number in put)
+    told = {attribute.topic for attribute in bank if attribute.one_of and _states(wants, attribute)}
+    without_people = bool(rejects & frozenset(content("person, someone, man, woman, human")))
+    found = []
+    for number, attribute in enumerate(bank):
+        settled = (
+            number in put
+            or attribute.topic in told
+            or any(_mentioned(wants, phrase) for phrase in attribute.settled_by)
+            or bool(rejects & frozenset(content(attribute.statement)))
+            or (without_people and attribute.topic in _OF_PEOPLE)
+            or bool(attribute.needs and not _mentioned(wants, attribute.needs))
+            or by_topic[attribute.topic] >= MOST_OF_A_TOPIC
+        )
+        if settled or any(float(meanings[number] @ meanings[other]) >= SAME_MEANING for other in put):
+            continue
+        found.append(number)
+    return found
+
+
+def probabilities(bank: Sequence[Attribute], vectors: BankVectors, photos: Vectors, background: Vectors) -> Chances:
+    """(attributes, photos): the chance that each photo shows each attribute.
+
+    Liability model (Falconer 1965): a photo shows the attribute where r*z + sqrt(1 - r^2)*e exceeds the threshold that
+    `share` of photos exceed; z is the photo's contrast standardised over the library, r how well it tells, e chance.
+    So the chances average to `share` over the library whatever the encoder's scale.
+    """
+    there = background @ vectors.contrasts.T
+    deviation = np.maximum(there.std(axis=0, keepdims=True), 1e-9)
+    z = ((photos @ vectors.contrasts.T - there.mean(axis=0, keepdims=True)) / deviation).T.astype(np.float64)
+    normal = NormalDist()
+    shares = (min(max(each.share, 0.001), 0.999) for each in bank)
+    thresholds = np.array([normal.inv_cdf(1 - share) for share in shares])[:, None]
+    margin = (RELIABILITY * z - thresholds) / math.sqrt(1 - RELIABILITY**2)
+    # The logistic curve that is within 0.01 of the normal one everywhere.
+    return np.asarray(1 / (1 + np.exp(np.clip(-1.702 * margin, -50, 50))), np.float64)
+
+
+def information(weights: Chances, shows: Chances) -> Chances:
+    """(attributes,) bits that the answer gives about which photo it is: H(answer) - H(answer | photo).
+
+    `weights` (photos,) the chance of each; `shows` (attributes, photos). What the encoder cannot tell gives nothing.
+    """
+    return np.asarray(_entropy(shows @ weights) - _entropy(shows) @ weights, np.float64)
+
+
+def ranked(
+    bank: Sequence[Attribute], open_numbers: Sequence[int], weights: Chances, shows: Chances
+) -> list[tuple[int, Proposal]]:
+    """The open attributes worth asking, best first, each with its number in the bank."""
+    bits = information(weights, shows) * np.array([attribute.answerable for attribute in bank])
+    order = sorted(open_numbers, key=lambda number: (-bits[number], number))
+    return [
+        (number, Proposal(bank[number].put(), float(bits[number]), float(shows[number] @ weights)))
+        for number in order
+        if bits[number] >= LEAST_BITS
+    ]
+
+
+def year_question(
+    taken_at: Sequence[datetime | None], weights: Chances, need: Need, asked: Iterable[Question]
+) -> Proposal | None:
+    """ "Was it in 2019?" where the candidates' dates part them; None where days are told, or photos know no date."""
+    topics = {question.topic for question in asked} | set(need.unknown)
+    undated = sum(weight for moment, weight in zip(taken_at, weights, strict=True) if moment is None)
+    if (
+        need.when
+        or undated > _MOST_UNDATED
+        or any(topic.startswith("in 1") or topic.startswith("in 2") for topic in topics)
+    ):
+        return None
+    best: Proposal | None = None
+    for year in sorted({moment.year for moment in taken_at if moment is not None}):
+        there = np.array([moment is not None and moment.year == year for moment in taken_at], np.float64)
+        yes = float(there @ weights)
+        bits = float(_entropy(np.array([yes]))[0]) * _YEAR_ANSWERABLE
+        if bits >= LEAST_BITS and (best is None or bits > best.bits):
+            best = Proposal(Question(f"Was it in {year}?", f"in {year}", Expects.YES_NO), bits, yes)
+    return best
+
+
+def _states(wants: Sequence[frozenset[str]], attribute: Attribute) -> bool:
+    """Whether a want says this very thing."""
+    return _mentioned(wants, attribute.statement)
+
+
+def _mentioned(texts: Sequence[frozenset[str]], phrase: str) -> bool:
+    facts = frozenset(content(phrase))
+    return bool(facts) and any(facts <= text for text in texts)
+
+
+def _entropy(chances: Chances) -> Chances:
+    """Bits of a yes or no with these chances."""
+    safe = np.clip(chances, 1e-12, 1 - 1e-12)
+    return np.asarray(-(safe * np.log2(safe) + (1 - safe) * np.log2(1 - safe)), np.float64)
