@@ -247,9 +247,12 @@ class Run:
     # The encoder
 
     def _check_spec(self) -> None:
-        """Loads the encoder now if its name is not the one the library was made with, to see whether it is the same."""
+        """Loads the encoder now if it may not be the one the library was made with, to see whether it is the same."""
         spec, active = self._options.encoder_spec, self._record
-        if self._writer is not None and active is not None and spec and active.spec != spec:
+        if self._writer is None or active is None:
+            return
+        # A new version of dar may bring other weights under the same name: whoever asks to switch means those too.
+        if self._options.switch_encoder or (spec and active.spec != spec):
             self._load_encoder()
 
     def _load_encoder(self) -> tuple[Encoder, EncoderRecord]:
@@ -260,7 +263,7 @@ class Run:
             if active is not None and active.encoder_id != encoder.id and not self._options.switch_encoder:
                 raise EncoderMismatch(
                     f"The library was made with the encoder {active.encoder_id}, not {encoder.id}.",
-                    f"Use --encoder {active.spec}, or another --library.",
+                    "Add --switch-encoder to encode its photos again, or use another --library.",
                 )
             spec = self._options.encoder_spec or encoder.id
             self._record = self._writer.use_encoder(spec, encoder.id, encoder.dim, encoder.visual_dim)

@@ -355,7 +355,6 @@ def test_an_encoder_that_changed_under_its_name_is_noticed_by_search(
     assert "--switch-encoder" in done.err
 
 
-@pytest.mark.xfail(strict=True, reason="a run loads no encoder whose name is still the library's (Run._check_spec)")
 def test_an_encoder_that_changed_under_its_name_can_be_switched_to(
     dar: Dar, indexed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
