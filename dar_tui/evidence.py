@@ -118,6 +118,7 @@ def evidence(
         rejects=reader.texts(asking.need.rejects),
         liked=[*_photos(library, dialogue.liked, space), *_kept(gallery, dialogue.picked)],
         unliked=[*_photos(library, dialogue.unliked, space), *_kept(gallery, dialogue.vetoed)],
+        dim=reader.encoder.dim,
     )
     if not gated or not shown or not asking.query.texts:
         return found

@@ -57,6 +57,7 @@ class Evidence:
     Every array is (n, dim), any lengths; rows that are zero or not finite count for nothing. `texts` and `rejects` are
     in the joint space; `pictures`, `liked`, `unliked` (picked and vetoed pictures among them) in `picture_space`.
     `weights`: one for each text, None for equal ones. `turn` counts from 0. `fits`: one for each picture, or none.
+    `dim` is the joint space's, for the query that asks for nothing.
     """
 
     turn: int
@@ -68,6 +69,7 @@ class Evidence:
     liked: Sequence[Vector] = ()
     unliked: Sequence[Vector] = ()
     fits: Sequence[Fit] = ()
+    dim: int = 1
 
 
 class Strategy(Protocol):
@@ -141,6 +143,14 @@ def adaptive(evidence: Evidence, weight: float | None = None) -> Query:
     return _query(evidence, _text(evidence), _mean(evidence.pictures, gates), full * share, "z")
 
 
+def with_pictures(query: Query, pictures: Sequence[Vector], picture_space: str, weight: float = 0.3) -> Query:
+    """A query made elsewhere with the pictures added as `z_score` adds them; the query itself where there are none."""
+    picture = _mean(pictures)
+    if picture is None or weight == 0:
+        return query
+    return Query((*query.terms, Term(picture, picture_space, weight)), "z")
+
+
 STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
     {
         "text-only": text_only,
@@ -160,12 +170,6 @@ def strategy_named(name: str) -> Strategy:
     if name not in STRATEGIES:
         raise UsageError(f"There is no fusion strategy {name!r}.", f"Use one of {', '.join(STRATEGIES)}.")
     return STRATEGIES[name]
-
-
-def is_empty(evidence: Evidence) -> bool:
-    """Whether the evidence asks for nothing at all: every photo then scores 0."""
-    pulls = (evidence.texts, evidence.pictures, evidence.rejects, evidence.liked, evidence.unliked)
-    return all(_mean(vectors) is None for vectors in pulls)
 
 
 def _convex(evidence: Evidence, weight: float | None, *, early: float, late: float) -> Query:
@@ -202,16 +206,12 @@ def _query(
         combine = "z"
     found = tuple(term for term in (*terms, *feedback) if term is not None)
     if not found:
-        return Query((Term(_zero(evidence), JOINT, 1.0),))
+        return Query((Term(np.zeros(evidence.dim, np.float32), JOINT),))
     return Query(found, combine, by_example=text is None and all(term.weight > 0 for term in found))
 
 
 def _term(vector: Vector | None, space: str, weight: float) -> Term | None:
     return Term(vector, space, weight) if vector is not None and weight != 0 else None
-
-
-def _zero(evidence: Evidence) -> Vector:
-    return np.zeros(len(evidence.texts[0]) if len(evidence.texts) else 1, np.float32)
 
 
 def _text(evidence: Evidence) -> Vector | None:

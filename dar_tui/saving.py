@@ -37,7 +37,7 @@ class Log:
 
     def __init__(self, path: Path, started: Started) -> None:
         self.path = path
-        self._started = started
+        self.started = started
         self._transcript: Transcript | None = None
         self._lock = threading.Lock()
 
@@ -89,7 +89,7 @@ class Log:
         transcript = Transcript(self.path)
         try:
             if self.path.stat().st_size == 0:
-                transcript.append(self._started)
+                transcript.append(self.started)
         except BaseException:
             transcript.close()
             raise

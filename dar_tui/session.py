@@ -84,7 +84,7 @@ class Session:
         self.imagining = True
         self._engine = engine
         self._options = options or Options()
-        self._log = log
+        self.log = log
         self._album = Album(log.path.with_suffix(""))
         self._now = now
         self._reader = Reader(engine.encoder)
@@ -126,7 +126,7 @@ class Session:
     @property
     def id(self) -> str:
         """The session's name, by which it is resumed."""
-        return self._log.path.stem
+        return self.log.path.stem
 
     @property
     def dialogue(self) -> Dialogue:
@@ -156,7 +156,7 @@ class Session:
     def close(self) -> None:
         """Cancels what runs and lets another process write the session."""
         self.cancel()
-        self._log.close()
+        self.log.close()
 
     # Feedback. The last opinion of a photo or picture counts.
 
@@ -321,10 +321,10 @@ class Session:
     def _note_event(self, event: Said | Asked | Skipped | OnPhoto | OnPicture) -> TurnFailed | None:
         with self._lock:
             self._dialogue = self._dialogue.after(event)
-            return self._log.write(event)
+            return self.log.write(event)
 
     def _save(self, record: Prompted | Shown) -> Iterator[Event]:
-        failed = self._log.write(record)
+        failed = self.log.write(record)
         if failed:
             yield failed
 

@@ -7,19 +7,24 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dar_tui.cli.state import EncoderLoader
+    from dar_tui.cli.state import EncoderLoader, GeneratorLoader
 
 INTERRUPTED = 130
 
 
-def main(arguments: Sequence[str] | None = None, *, encoder_loader: EncoderLoader | None = None) -> int:
+def main(
+    arguments: Sequence[str] | None = None,
+    *,
+    encoder_loader: EncoderLoader | None = None,
+    generator_loader: GeneratorLoader | None = None,
+) -> int:
     """Runs `dar` with these arguments (None: the process's own) and returns its exit code.
 
-    `encoder_loader` stands in for `indexer.encoders.load_encoder`.
+    The loaders stand in for `indexer.encoders.load_encoder` and `dar_tui.imagine.load_generator`.
     """
     try:
         from dar_tui.cli.app import run
 
-        return run(arguments, encoder_loader)
+        return run(arguments, encoder_loader, generator_loader)
     except KeyboardInterrupt:
         return INTERRUPTED

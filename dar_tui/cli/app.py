@@ -14,9 +14,9 @@ from typing import Annotated
 
 import typer
 
-from dar_tui.cli import config, doctor, index, library, search
+from dar_tui.cli import chat, config, doctor, index, library, search
 from dar_tui.cli.output import ClosedPipe, Output, discard_stdout
-from dar_tui.cli.state import EncoderLoader, State
+from dar_tui.cli.state import EncoderLoader, GeneratorLoader, State
 from indexer.errors import DarError
 
 # Plain help: Typer's boxes would import Rich, 40 ms for every --help.
@@ -52,12 +52,17 @@ def root(
 
 app.command("index")(index.index)
 app.command("search")(search.search)
+app.command("chat", cls=chat.ChatCommand)(chat.chat)
 app.add_typer(library.app, name="library")
 app.add_typer(config.app, name="config")
 app.command("doctor")(doctor.doctor)
 
 
-def run(arguments: Sequence[str] | None, encoder_loader: EncoderLoader | None) -> int:
+def run(
+    arguments: Sequence[str] | None,
+    encoder_loader: EncoderLoader | None,
+    generator_loader: GeneratorLoader | None = None,
+) -> int:
     """Runs one command and returns its exit code; KeyboardInterrupt passes."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     own = given[: given.index("--")] if "--" in given else given
@@ -66,7 +71,7 @@ def run(arguments: Sequence[str] | None, encoder_loader: EncoderLoader | None) -
         given.remove("--verbose")
     output = Output()
     try:
-        code = _run(given, State(output, encoder_loader), verbose)
+        code = _run(given, State(output, encoder_loader, generator_loader), verbose)
         output.flush()
         return code
     except ClosedPipe:

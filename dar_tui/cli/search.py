@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,8 +14,10 @@ from dar_tui.cli.state import State, state_of
 from indexer.errors import NothingFound, UsageError
 
 if TYPE_CHECKING:
-    from dar_tui.cli.query import Asked
+    from dar_tui.cli.imagining import Drawn
+    from dar_tui.cli.query import Asked, QueryBuilder
     from indexer.hits import Hit
+    from indexer.ranking import Query
     from indexer.where import Where
 
 
@@ -51,6 +53,9 @@ def search(
     print0: Annotated[
         bool, typer.Option("-0", "--print0", help="Print paths only, each ended by a zero byte.")
     ] = False,
+    imagine: Annotated[
+        bool, typer.Option("--imagine", help="Imagine it first, and search by the pictures too.")
+    ] = False,
     preview: Annotated[bool, typer.Option("--preview", help="Show the photos, in a terminal.")] = False,
 ) -> None:
     """Find photos by describing them."""
@@ -67,9 +72,10 @@ def search(
         builder = QueryBuilder(state, opened)
         encoder_id = builder.record.encoder_id
         query, examples = builder.build(asked)
+        query, drawn = _imagined(state, builder, asked, query) if imagine else (query, None)
         hits = opened.search(query, k, _without(where, examples))
     if json:
-        _print_json(state, asked, encoder_id, hits)
+        _print_json(state, asked, encoder_id, hits, drawn)
     elif paths or print0:
         for hit in hits:
             state.output.path(hit.path, b"\0" if print0 else b"\n")
@@ -100,7 +106,26 @@ def _without(where: Where, examples: frozenset[int]) -> Where:
     return replace(where, without=examples)
 
 
-def _print_json(state: State, asked: Asked, encoder_id: str, hits: list[Hit]) -> None:
+def _imagined(state: State, builder: QueryBuilder, asked: Asked, query: Query) -> tuple[Query, Drawn]:
+    from dar_tui.cli.imagining import imagine
+
+    if not asked.text.strip():
+        raise UsageError("--imagine needs a text to imagine.", "Describe the photo: `dar search --imagine 'a dog'`.")
+    fused, drawn = imagine(state, builder, asked.text, query)
+    if drawn.note:
+        state.output.note(drawn.note)
+    return fused, drawn
+
+
+def _drawn_json(drawn: Drawn | None) -> dict[str, Any]:
+    from dar_tui.cli.output import json_path
+
+    if drawn is None:
+        return {}
+    return {"prompts": list(drawn.prompts), "imagined": [json_path(path)["path"] for path in drawn.paths]}
+
+
+def _print_json(state: State, asked: Asked, encoder_id: str, hits: list[Hit], drawn: Drawn | None) -> None:
     from dar_tui.cli.hits import hit_json
     from dar_tui.cli.output import json_path
 
@@ -110,7 +135,8 @@ def _print_json(state: State, asked: Asked, encoder_id: str, hits: list[Hit]) ->
             "like": [json_path(path)["path"] for path in asked.like],
             "unlike": list(asked.unlike),
             "encoder": encoder_id,
-            "stage": asked.stage,
+            "stage": "fused" if drawn and drawn.paths else asked.stage,
+            **_drawn_json(drawn),
             "hits": [hit_json(hit) for hit in hits],
         }
     )

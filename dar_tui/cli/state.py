@@ -1,4 +1,4 @@
-"""What every command is given: settings, streams, and the door through which encoders come.
+"""What every command is given: settings, streams, and the doors through which models come.
 
 Opens no library and loads no model before a command asks.
 """
@@ -15,6 +15,7 @@ import typer
 from dar_tui.cli.output import Output
 
 if TYPE_CHECKING:
+    from dar_tui.imagine import ConditionedGenerator, Generator
     from dar_tui.settings import Settings
     from indexer.encoders import Encoder, Notify
     from indexer.library import Library
@@ -28,12 +29,21 @@ class EncoderLoader(Protocol):
     ) -> Encoder: ...
 
 
+class GeneratorLoader(Protocol):
+    """Has the signature of `dar_tui.imagine.load_generator`, which it is outside of tests."""
+
+    def __call__(
+        self, spec: str = ..., device: str = ..., notify: Notify | None = ...
+    ) -> Generator | ConditionedGenerator: ...
+
+
 @dataclass
 class State:
     """One run of `dar`."""
 
     output: Output
     encoder_loader: EncoderLoader | None = None
+    generator_loader: GeneratorLoader | None = None
 
     @cached_property
     def settings(self) -> Settings:

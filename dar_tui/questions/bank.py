@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 import logging
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -100,7 +101,7 @@ def bank_vectors(bank: Sequence[Attribute], encoder: Encoder, cache: Path) -> Ba
             return found
     except FileNotFoundError:
         pass
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         logger.warning("Question cache: %s", error)
     made = _encode(texts, statements, encoder)
     _keep(path, made)

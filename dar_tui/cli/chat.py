@@ -1,0 +1,204 @@
+"""`dar chat`: a dialogue with the library, played from a script."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from typer.core import TyperCommand
+
+from dar_tui.cli.options import JsonOption, LibraryOption
+from dar_tui.cli.state import State, state_of
+from indexer.errors import DarError, EncoderMismatch, NothingFound, UsageError
+
+if TYPE_CHECKING:
+    from dar_tui.cli.script import Line
+    from dar_tui.reformulate import Reformulator
+    from dar_tui.session import Engine, Options, Session
+    from indexer.encoders import Encoder
+    from indexer.library import Library
+
+_LATEST = "latest"
+_SESSIONS = "sessions"
+
+
+class ChatCommand(TyperCommand):
+    """Lets --resume stand without a name, which Typer's options cannot."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+        """Gives a --resume without a value the latest session."""
+        given: list[str] = []
+        for at, arg in enumerate(args):
+            given.append(arg)
+            if arg == "--resume" and (at + 1 == len(args) or args[at + 1].startswith("-")):
+                given.append(_LATEST)
+        return super().parse_args(ctx, given)
+
+
+def chat(
+    context: typer.Context,
+    script: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Play the messages in FILE, one a line (-: from stdin).", show_default=False),
+    ] = None,
+    json: JsonOption = False,
+    resume: Annotated[
+        str | None,
+        typer.Option(metavar="[ID]", help="Go on with a session; without ID the latest.", show_default=False),
+    ] = None,
+    k: Annotated[int, typer.Option("-k", "--count", min=1, max=1000, metavar="N", help="Photos on a page.")] = 10,
+    library: LibraryOption = None,
+    profile: Annotated[
+        str, typer.Option(metavar="NAME", help="The set of models: bundled, standard or paper.", show_default=False)
+    ] = "",
+    encoder: Annotated[
+        str, typer.Option(metavar="SPEC", help="The encoder; it must be the library's.", show_default=False)
+    ] = "",
+    generator: Annotated[
+        str, typer.Option(metavar="SPEC", help="What imagines: bundled or diffusers:MODEL.", show_default=False)
+    ] = "",
+    language: Annotated[
+        str,
+        typer.Option(
+            metavar="SPEC", help="What rewrites: rules, transformers:MODEL or server:URL#MODEL.", show_default=False
+        ),
+    ] = "",
+    fusion: Annotated[
+        str, typer.Option(metavar="NAME", help="How text and pictures are weighed.", show_default=False)
+    ] = "",
+    query: Annotated[
+        str, typer.Option(metavar="NAME", help="How the dialogue becomes text: statements, rewrite or joined.")
+    ] = "",
+    pictures: Annotated[int, typer.Option(min=1, max=16, metavar="K", help="Pictures imagined in a turn.")] = 3,
+    no_imagine: Annotated[bool, typer.Option("--no-imagine", help="Search by text alone.")] = False,
+    no_questions: Annotated[bool, typer.Option("--no-questions", help="Ask nothing.")] = False,
+) -> None:
+    """Find a photo in a dialogue: describe it, answer, see it imagined."""
+    state = state_of(context)
+    if script is None:
+        # The app takes this place; until then a script is the only way.
+        raise UsageError(
+            "`dar chat` has no screen yet." if sys.stdin.isatty() else "`dar chat` needs a terminal.",
+            "Give the messages with --script FILE, or --script - to read them from stdin.",
+        )
+    from dar_tui.cli.script import Player
+    from dar_tui.fusion import DEFAULT
+    from dar_tui.session import Options
+
+    options = Options(page=k, pictures=pictures, fusion=fusion or DEFAULT)
+    with _script(script) as messages, state.open_library(library) as opened:
+        chosen = _encoder(state, opened, encoder)
+        models = _Models(state, profile, generator, language, query)
+        engine = models.engine(opened, chosen, imagines=not no_imagine, asks=not no_questions)
+        session = _session(state, opened, engine, options, resume, profile)
+        player = Player(session, state.output, as_json=json)
+        try:
+            for line in messages:
+                player.play(line)
+        finally:
+            session.close()
+
+
+class _Models:
+    """The models that were asked for, made into an engine."""
+
+    def __init__(self, state: State, profile: str, generator: str, language: str, query: str) -> None:
+        from dar_tui.profiles import profile_named
+
+        profile_named(profile or state.settings.profile)
+        self._state = state
+        self._profile = profile
+        self._generator = generator
+        self._language = language
+        self._query = query
+
+    def engine(self, library: Library, encoder: Encoder, *, imagines: bool, asks: bool) -> Engine:
+        """Raises UsageError for names that mean nothing; the generator is loaded later."""
+        from dar_tui.cli.imagining import generator_loader, language_model
+        from dar_tui.questions.asking import GroundedQuestioner
+        from dar_tui.reformulate import LanguageReformulator, RuleReformulator
+        from dar_tui.reformulate.query import QueryStrategy
+        from dar_tui.session import Engine
+
+        model = language_model(self._state, self._language, self._profile)
+        if self._query and self._query not in list(QueryStrategy):
+            raise UsageError(f"There is no query strategy {self._query!r}.", f"Use one of {', '.join(QueryStrategy)}.")
+        reformulator: Reformulator
+        if model is None:
+            reformulator = RuleReformulator(QueryStrategy(self._query or QueryStrategy.STATEMENTS))
+        else:
+            reformulator = LanguageReformulator(model, QueryStrategy(self._query or QueryStrategy.REWRITE))
+        cache = self._state.settings.cache / "questions"
+        return Engine(
+            library,
+            encoder,
+            reformulator,
+            generator_loader(self._state, self._generator, self._profile) if imagines else None,
+            GroundedQuestioner(library, encoder, cache, model) if asks else None,
+        )
+
+
+def _encoder(state: State, library: Library, spec: str) -> Encoder:
+    from dar_tui.cli.query import QueryBuilder
+
+    builder = QueryBuilder(state, library)
+    if not spec or spec == builder.record.spec:
+        return builder.encoder
+    encoder = state.load_encoder(spec)
+    if encoder.id != builder.record.encoder_id:
+        raise EncoderMismatch(
+            f"The library was made with the encoder {builder.record.encoder_id}, and {spec} is {encoder.id}.",
+            "Leave --encoder out, or index the photos into another library with it.",
+        )
+    return encoder
+
+
+def _session(
+    state: State, library: Library, engine: Engine, options: Options, resume: str | None, profile: str
+) -> Session:
+    from datetime import datetime
+
+    from dar_tui.saving import Log
+    from dar_tui.session import Session
+
+    folder = library.path / _SESSIONS
+    log = Log.begin(folder, datetime.now(), str(library.path), profile or state.settings.profile)
+    if resume is None:
+        return Session(engine, log, options)
+    return Session.resume(engine, Log(_saved(folder, resume), log.started), options)
+
+
+def _saved(folder: Path, name: str) -> Path:
+    from dar_tui.transcript import sessions
+
+    listed = sessions(folder)
+    if not listed:
+        raise NothingFound("This library has no saved session.", "Start one with `dar chat`.")
+    if name == _LATEST:
+        return listed[0].path
+    for each in listed:
+        if each.path.stem == name:
+            return each.path
+    names = ", ".join(each.path.stem for each in listed[:3])
+    raise UsageError(f"There is no session {name!r}.", f"The latest are {names}.")
+
+
+@contextmanager
+def _script(name: str) -> Iterator[Iterator[Line]]:
+    """The script's lines: those of a file are all read and checked first, those of stdin are played as they come."""
+    from dar_tui.cli.script import lines
+
+    if name == "-":
+        yield lines(sys.stdin)
+        return
+    try:
+        text = Path(name).expanduser().read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise UsageError(f"The script {name} is not UTF-8 text.", "Save it as UTF-8.") from None
+    except OSError as error:
+        raise DarError(f"The script {name} cannot be read: {error.strerror}.", "Check the name.") from None
+    yield iter(list(lines(text.splitlines())))

@@ -1,0 +1,210 @@
+"""A dialogue played from a script, one message or feedback command a line, and what is printed of it.
+
+Knows the script's language, a session's events and the JSON of docs/json.md. Opens nothing and loads nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from dar_tui.cli.hits import hit_json, table
+from dar_tui.cli.output import Output, json_path
+from dar_tui.events import (
+    Event,
+    Imagining,
+    Loading,
+    Note,
+    Part,
+    Picture,
+    Prompts,
+    Reformulated,
+    Results,
+    TurnDone,
+    TurnFailed,
+)
+from dar_tui.session import Session
+from dar_tui.turn import Question
+from indexer.errors import DarError, UsageError
+from indexer.printable import stripped, visible
+
+_NUMBERED = ("like", "unlike", "pick", "veto")
+_ANSWERS = {"yes": "yes", "no": "no"}
+_COMMAND = re.compile(r"/(?P<name>[a-z]+)(?:\s+(?P<number>\d+))?\s*")
+_HINT = "Commands: /like N, /unlike N, /pick N, /veto N, /skip, /yes, /no."
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a script: a message, or a command such as like 2. `number` counts from 1; 0 where there is none."""
+
+    text: str
+    command: str = ""
+    number: int = 0
+
+
+def parse(text: str, at: int) -> Line | None:
+    """A script's line; None for a blank one. Raises UsageError, naming the line `at`, for a command there is not."""
+    text = text.strip()
+    if not text:
+        return None
+    if not text.startswith("/"):
+        return Line(text)
+    found = _COMMAND.fullmatch(text)
+    name = found["name"] if found else ""
+    number = int(found["number"] or 0) if found else 0
+    if name in _NUMBERED and number >= 1:
+        return Line(text, name, number)
+    if (name == "skip" or name in _ANSWERS) and found and found["number"] is None:
+        return Line(text, name)
+    raise UsageError(f"Line {at} of the script, {visible_text(text)}, is no command.", _HINT)
+
+
+def lines(texts: Iterable[str]) -> Iterator[Line]:
+    """The script's lines, blank ones left out. Raises UsageError at the first that means nothing."""
+    for at, text in enumerate(texts, 1):
+        line = parse(text, at)
+        if line is not None:
+            yield line
+
+
+def visible_text(text: str) -> str:
+    """A user's own words, safe to print in a message."""
+    return repr(stripped(text)[:60])
+
+
+@dataclass
+class Played:
+    """What one line brought about; filled while its events come."""
+
+    turn: int
+    message: str
+    query: tuple[str, ...] = ()
+    prompts: tuple[str, ...] = ()
+    imagined: list[Picture] = field(default_factory=list)
+    results: Results | None = None
+    question: Question | None = None
+    notes: list[str] = field(default_factory=list)
+    done: TurnDone | None = None
+
+    def take(self, event: Event) -> None:
+        """Adds one event."""
+        match event:
+            case Reformulated():
+                self.query = event.query.texts
+            case Prompts():
+                self.prompts = event.prompts
+            case Picture():
+                self.imagined.append(event)
+            case Results():
+                self.results = event
+            case Question():
+                self.question = event
+            case Note(text):
+                self.notes.append(text)
+            case TurnFailed(part, message, hint):
+                self.notes.append(f"{message} {hint}".strip())
+                if part is Part.SEARCH:
+                    raise DarError(message, hint)
+            case TurnDone():
+                self.done = event
+            case Loading() | Imagining():
+                pass
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that docs/json.md describes."""
+        timings = asdict(self.done.timings) if self.done else {}
+        return {
+            "turn": self.turn,
+            "message": self.message,
+            "query": list(self.query),
+            "prompts": list(self.prompts),
+            "imagined": [json_path(each.path)["path"] for each in self.imagined if each.path],
+            "question": None if self.question is None else _question_json(self.question),
+            "stage": str(self.results.stage) if self.results else None,
+            "hits": [hit_json(hit) for hit in self.results.hits] if self.results else [],
+            "timings": {name: round(seconds, 4) for name, seconds in timings.items() if seconds is not None},
+            "notes": self.notes,
+        }
+
+
+class Player:
+    """Plays lines in a session and prints each as it ends."""
+
+    def __init__(self, session: Session, output: Output, *, as_json: bool) -> None:
+        self._session = session
+        self._output = output
+        self._json = as_json
+        self._shown: Results | None = None
+
+    def play(self, line: Line) -> None:
+        """Plays one line. Raises UsageError for a number that names nothing shown, DarError where searching failed."""
+        answer = _ANSWERS.get(line.command)
+        if not line.command or answer:
+            played = Played(len(self._session.dialogue.turns), line.text)
+            events = self._session.turn(answer or line.text)
+        else:
+            self._feedback(line)
+            played = Played(max(0, len(self._session.dialogue.turns) - 1), line.text)
+            events = self._session.rerank()
+        for event in events:
+            played.take(event)
+        self._shown = played.results or self._shown
+        # After feedback a question asked before still stands.
+        played.question = self._session.dialogue.pending
+        if self._json:
+            self._output.json(played.to_json(), compact=True)
+        else:
+            self._print(played)
+        self._output.flush()
+
+    def _feedback(self, line: Line) -> None:
+        match line.command:
+            case "like":
+                self._session.like(self._image(line))
+            case "unlike":
+                self._session.unlike(self._image(line))
+            case "pick":
+                self._session.pick(self._picture_turn(line), line.number - 1)
+            case "veto":
+                self._session.veto(self._picture_turn(line), line.number - 1)
+            case _:
+                self._session.skip()
+
+    def _image(self, line: Line) -> int:
+        hits = self._shown.hits if self._shown else ()
+        if line.number > len(hits):
+            raise UsageError(f"{line.text}: {len(hits)} photos are shown.", "Count from 1, in the last page shown.")
+        return hits[line.number - 1].image_id
+
+    def _picture_turn(self, line: Line) -> int:
+        turns = [turn for turn, _ in self._session.gallery]
+        if not turns:
+            raise UsageError(f"{line.text}: nothing was imagined yet.", "Leave --no-imagine out.")
+        return max(turns)
+
+    def _print(self, played: Played) -> None:
+        output = self._output
+        output.result(f"[{played.turn}] {stripped(played.message)}")
+        for note in played.notes:
+            output.note(note)
+        if played.query:
+            output.result(f"    looking for: {stripped('; '.join(played.query))}")
+        for picture in played.imagined:
+            if picture.path:
+                output.result(f"    imagined: {visible(picture.path)}")
+        for row in table(played.results.hits) if played.results and played.results.hits else ["no photos"]:
+            output.result(f"    {row}")
+        if played.question:
+            output.result(f"    {played.question.text}")
+
+
+def _question_json(question: Question) -> dict[str, Any]:
+    return {
+        "text": question.text,
+        "topic": question.topic,
+        "expects": str(question.expects),
+        "choices": list(question.choices),
+    }
