@@ -1,0 +1,68 @@
+"""Work in threads that never hold up quitting.
+
+Textual's own thread workers run in asyncio's executor, whose threads are waited for when the loop ends: a model that
+loads for a minute would keep the terminal for a minute. These are daemons.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+
+from indexer.errors import DarError
+from indexer.printable import stripped
+
+logger = logging.getLogger(__name__)
+
+
+def run(work: Callable[[], None], failed: Callable[[DarError], None], name: str = "dar-work") -> threading.Thread:
+    """Starts `work` in a thread of its own; whatever it raises reaches `failed`, as an error the user can read."""
+
+    def guarded() -> None:
+        try:
+            work()
+        # Model libraries raise whatever they like; none of it may end the app.
+        except Exception as error:
+            failed(named(error))
+
+    thread = threading.Thread(target=guarded, name=name, daemon=True)
+    thread.start()
+    return thread
+
+
+class Line:
+    """Work done one after the other in one thread, in the order it came."""
+
+    def __init__(self, failed: Callable[[DarError], None], name: str) -> None:
+        self._failed = failed
+        self._name = name
+        self._queue: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def put(self, work: Callable[[], None]) -> None:
+        """Adds work to the end."""
+        self._queue.put(work)
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
+            self._thread.start()
+
+    def _work(self) -> None:
+        while True:
+            work = self._queue.get()
+            try:
+                work()
+            except Exception as error:
+                self._failed(named(error))
+
+
+def named(error: Exception) -> DarError:
+    """The error as one line with something to do."""
+    if isinstance(error, DarError):
+        return error
+    logger.error("Something failed in a thread.", exc_info=error)
+    if isinstance(error, MemoryError):
+        return DarError("There is not enough memory.", "Close other programs, or press i to go on without imagining.")
+    reason = stripped(str(error)) or type(error).__name__
+    return DarError(f"Something went wrong that should not: {reason}.", "What was said is kept; the log has more.")

@@ -1,0 +1,167 @@
+"""A talk as the screen shows it: exchanges that events are added to, one value after the other.
+
+Pure; knows events and what they mean for the eye. Pictures are kept as files, never as pixels, and of an exchange that
+is over only the first page of hits: a hundred turns must not weigh more than one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dar_tui.events import (
+    Event,
+    Imagining,
+    Loading,
+    Note,
+    Part,
+    Picture,
+    Prompts,
+    Reformulated,
+    Results,
+    Stage,
+    Timings,
+    TurnDone,
+    TurnFailed,
+)
+from dar_tui.turn import Question
+
+if TYPE_CHECKING:
+    from indexer.hits import Hit
+
+# What an exchange that is over keeps of its hits: what a saved page shows of it.
+KEPT_HITS = 12
+
+
+class State(StrEnum):
+    """How far an exchange has come."""
+
+    RUNNING = "running"
+    DONE = "done"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """An imagined picture: its prompt, how far it is, and its file once it is there."""
+
+    prompt: str
+    seed: int
+    step: int = 0
+    steps: int = 0
+    path: Path | None = None
+    done: bool = False
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A part that failed, and what to do."""
+
+    part: Part
+    message: str
+    hint: str
+
+    @property
+    def line(self) -> str:
+        """Both on one line."""
+        return f"{self.message} {self.hint}".rstrip()
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One message and all that came of it. `text_ranks`: the rank of each image id when only the text had counted."""
+
+    message: str
+    turn: int = 0
+    state: State = State.RUNNING
+    query: str = ""
+    hits: tuple[Hit, ...] = ()
+    stage: Stage | None = None
+    text_ranks: Mapping[int, int] = field(default_factory=dict)
+    drawings: tuple[Drawing, ...] = ()
+    loading: bool = False
+    question: Question | None = None
+    notes: tuple[str, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    timings: Timings = field(default_factory=Timings)
+
+    def after(self, event: Event) -> Exchange:
+        """The exchange with one more thing having happened."""
+        match event:
+            case Reformulated(turn, query):
+                return replace(self, turn=turn, query=" ".join(query.texts))
+            case Results(turn, stage, hits):
+                # The first page is the text's own; what comes later is compared with it.
+                ranks = self.text_ranks or {hit.image_id: hit.rank for hit in hits}
+                return replace(self, turn=turn, hits=hits, stage=stage, text_ranks=ranks)
+            case Prompts(turn, prompts, seeds):
+                drawings = tuple(Drawing(prompt, seed) for prompt, seed in zip(prompts, seeds, strict=True))
+                return replace(self, turn=turn, drawings=drawings)
+            case Loading():
+                return replace(self, loading=True)
+            case Imagining(_, k, step, steps):
+                return replace(self, loading=False, drawings=self._drawn(k, step=step, steps=steps))
+            case Picture(_, k, _, path):
+                return replace(self, loading=False, drawings=self._drawn(k, path=path, done=True))
+            case Question():
+                return replace(self, question=event)
+            case Note(text):
+                return replace(self, notes=(*self.notes, text))
+            case TurnFailed(part, message, hint):
+                return replace(self, loading=False, failures=(*self.failures, Failure(part, message, hint)))
+            case TurnDone(_, timings, cancelled):
+                state = State.STOPPED if cancelled else State.DONE
+                return replace(self, state=state, loading=False, timings=_joined(self.timings, timings))
+
+    def ended(self) -> Exchange:
+        """The exchange when nothing more will happen to it, said or not."""
+        return self if self.state is not State.RUNNING else replace(self, state=State.STOPPED, loading=False)
+
+    def put_away(self) -> Exchange:
+        """What is kept once the next message came."""
+        return replace(self.ended(), hits=self.hits[:KEPT_HITS], text_ranks={})
+
+    def rise(self, hit: Hit) -> int:
+        """By how many places pictures and feedback lifted a photo; 0 on the page that only the text had made."""
+        return self.text_ranks.get(hit.image_id, len(self.text_ranks) + 1) - hit.rank if self.text_ranks else 0
+
+    @property
+    def risen(self) -> int:
+        """How many photos stand higher than by the text alone."""
+        return sum(self.rise(hit) > 0 for hit in self.hits)
+
+    @property
+    def pictures(self) -> int:
+        """How many pictures are there."""
+        return sum(drawing.done for drawing in self.drawings)
+
+    @property
+    def doing(self) -> str:
+        """What is happening just now, in a few words; "" if nothing is."""
+        if self.state is not State.RUNNING:
+            return ""
+        if self.stage is None:
+            return "looking"
+        if self.loading:
+            return "loading the generator"
+        open_ = [(k, drawing) for k, drawing in enumerate(self.drawings, 1) if not drawing.done]
+        if open_:
+            k, drawing = max(open_, key=lambda pair: pair[1].step)
+            step = f", step {drawing.step}/{drawing.steps}" if drawing.steps else ""
+            return f"imagining {k}/{len(self.drawings)}{step}"
+        return "thinking of a question" if self.question is None else ""
+
+    def _drawn(self, k: int, **changes: object) -> tuple[Drawing, ...]:
+        if not 0 <= k < len(self.drawings):
+            return self.drawings
+        changed = replace(self.drawings[k], **changes)  # type: ignore[arg-type]
+        return (*self.drawings[:k], changed, *self.drawings[k + 1 :])
+
+
+def _joined(before: Timings, now: Timings) -> Timings:
+    """A page shown again takes time of its own; parts that did not run again keep theirs."""
+    kept = {each.name: getattr(before, each.name) for each in fields(Timings) if getattr(now, each.name) is None}
+    return replace(now, **kept)

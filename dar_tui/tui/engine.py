@@ -1,0 +1,209 @@
+"""What the app asks of whatever finds and imagines: one protocol, and the plain data that crosses it.
+
+The app knows nothing else of sessions, libraries and models. `session_engine` is the real one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from dar_tui.events import Event
+from dar_tui.turn import Question
+
+if TYPE_CHECKING:
+    from dar_tui.tui.conversation import Exchange
+    from indexer.events import Event as IndexEvent
+
+# A line about something slow that is happening ("Loading the text encoder ...").
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Narrowing:
+    """What the user narrows the search to by hand. `folder` and `camera` are part of a name; "" for any.
+
+    `after` <= taken < `before`, naive local times.
+    """
+
+    after: datetime | None = None
+    before: datetime | None = None
+    folder: str = ""
+    camera: str = ""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether every photo passes."""
+        return self == Narrowing()
+
+    @property
+    def words(self) -> str:
+        """The conditions in a few words."""
+        parts = [
+            f"from {self.after:%Y-%m-%d}" if self.after else "",
+            f"before {self.before:%Y-%m-%d}" if self.before else "",
+            f"in {self.folder}" if self.folder else "",
+            f"by {self.camera}" if self.camera else "",
+        ]
+        return ", ".join(part for part in parts if part)
+
+
+# What the user can ask for. Each is answered by a stream of `dar_tui.events`.
+
+
+@dataclass(frozen=True)
+class Say:
+    """The description, an answer, a correction."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Rerank:
+    """Show the page again, with the feedback given since."""
+
+
+@dataclass(frozen=True)
+class ImagineAgain:
+    """Draw this turn's pictures anew, from other seeds."""
+
+
+@dataclass(frozen=True)
+class Narrow:
+    """Search among these photos only, now and from now on."""
+
+    narrowing: Narrowing
+
+
+@dataclass(frozen=True)
+class MoreLike:
+    """Show the photos most like this one. Nothing of the session changes."""
+
+    image_id: int
+
+
+Action = Say | Rerank | ImagineAgain | Narrow | MoreLike
+
+
+# What the user thinks of what is shown. Recorded at once, also while something is played, which then heeds it.
+
+
+@dataclass(frozen=True)
+class OfPhoto:
+    """A photo is like the one looked for (True), unlike it (False), or neither after all (None)."""
+
+    image_id: int
+    good: bool | None
+
+
+@dataclass(frozen=True)
+class OfPicture:
+    """Imagined picture `k` (from 0) of a turn (from 0) is close (True), wrong (False), or neither after all (None)."""
+
+    turn: int
+    k: int
+    good: bool | None
+
+
+@dataclass(frozen=True)
+class Skip:
+    """The question that stands will not be answered."""
+
+
+Feedback = OfPhoto | OfPicture | Skip
+
+
+@dataclass(frozen=True)
+class LibraryFacts:
+    """A library as it is now. `away`: its folders that are not there, such as an unmounted drive."""
+
+    path: Path
+    photos: int
+    unreadable: int = 0
+    encoder: str = ""
+    folders: tuple[Path, ...] = ()
+    away: tuple[Path, ...] = ()
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class SavedSession:
+    """A session that can be taken up again."""
+
+    path: Path
+    at: datetime
+    first_message: str
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A library with a session on it, ready to talk.
+
+    `exchanges`: what was said before, for a session taken up again; `question`: the one that stands unanswered.
+    `notes`: lines the user should know, such as what would give better results.
+    """
+
+    library: LibraryFacts
+    session: str
+    generator: str
+    imagining: bool
+    exchanges: tuple[Exchange, ...] = ()
+    question: Question | None = None
+    narrowing: Narrowing = field(default_factory=Narrowing)
+    liked: frozenset[int] = frozenset()
+    unliked: frozenset[int] = frozenset()
+    notes: tuple[str, ...] = ()
+
+
+class Engine(Protocol):
+    """Every method may take its time and is called in a thread, but `cancel` and `set_imagining`, which must not wait.
+
+    Methods raise DarError for what the user can mend.
+    """
+
+    def open(self, library: Path | None = None, session: Path | None = None) -> Opened:
+        """Opens a library (None: the one in hand) with a new session, or with a saved one. Raises LibraryNotFound."""
+        ...
+
+    def warm_up(self, tell: Tell) -> None:
+        """Loads what the next turn needs, the generator last."""
+        ...
+
+    def play(self, action: Action) -> Generator[Event, None, None]:
+        """Does what was asked, saying what happens as it does. One at a time; closing it stops it."""
+        ...
+
+    def note(self, feedback: Feedback) -> None:
+        """Records what the user thinks."""
+        ...
+
+    def cancel(self) -> None:
+        """Makes what is played end soon, with what there is."""
+        ...
+
+    def set_imagining(self, on: bool) -> None:
+        """Whether coming turns imagine."""
+        ...
+
+    def index(self, folder: Path | None, stopped: Callable[[], bool]) -> Iterator[IndexEvent]:
+        """Brings the library up to date with a folder, or with all that it has; makes it if there is none."""
+        ...
+
+    def facts(self) -> LibraryFacts:
+        """The library in hand, as it is now."""
+        ...
+
+    def libraries(self) -> list[LibraryFacts]:
+        """Every library on this machine."""
+        ...
+
+    def sessions(self) -> list[SavedSession]:
+        """The saved sessions of the library in hand, latest first."""
+        ...
+
+    def close(self) -> None:
+        """Saves and lets go. The session can be taken up again."""
+        ...

@@ -1,0 +1,147 @@
+"""A session as a page to keep or send: HTML with its pictures in it, or Markdown with a folder of pictures beside it.
+
+Thumbnails and imagined pictures go into the page, photos themselves do not. Knows exchanges and files, no widgets.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from dar_tui.tui import wording
+from dar_tui.tui.conversation import Exchange
+from indexer.disk import replace_file
+from indexer.errors import DarError
+from indexer.printable import stripped, visible
+
+if TYPE_CHECKING:
+    from indexer.hits import Hit
+
+_STYLE = (
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222;"
+    "background:#fff}@media(prefers-color-scheme:dark){body{color:#ddd;background:#181818}}"
+    ".row{display:flex;flex-wrap:wrap;gap:1rem}figure{margin:0;width:14rem}img{width:100%;border-radius:4px}"
+    "figcaption{font-size:.8rem;overflow-wrap:anywhere;opacity:.8}.imagined img{outline:2px dashed #888}"
+)
+# What Markdown would take for markup.
+_MARKUP = re.compile(r"([\\`*_{}\[\]()<>#+!|~-])")
+
+
+@dataclass(frozen=True)
+class Record:
+    """A session to be written down."""
+
+    title: str
+    exchanges: Sequence[Exchange]
+    liked: frozenset[int] = frozenset()
+    unliked: frozenset[int] = frozenset()
+
+
+def save(record: Record, path: Path) -> None:
+    """Writes the page; its kind is its suffix, .html or .md. Raises DarError where the disk refuses."""
+    try:
+        if path.suffix.lower() == ".html":
+            replace_file(path, _html(record).encode("utf-8", "replace"))
+        else:
+            folder = path.with_name(f"{path.stem}-pictures")
+            folder.mkdir(exist_ok=True)
+            replace_file(path, _markdown(record, folder).encode("utf-8", "replace"))
+    except OSError as error:
+        raise DarError(
+            f"{visible(path)} cannot be written: {error.strerror or error}.", "Save it in another place with ctrl+s."
+        ) from error
+
+
+def _html(record: Record) -> str:
+    title = html.escape(record.title)
+    parts = [f"<!doctype html><meta charset='utf-8'><title>{title}</title><style>{_STYLE}</style><h1>{title}</h1>"]
+    for exchange in record.exchanges:
+        parts.append(f"<h2>{html.escape(wording.clean(exchange.message))}</h2>")
+        if exchange.query:
+            parts.append(f"<p>Searched for: {html.escape(stripped(exchange.query, 2000))}</p>")
+        parts += _html_row("Imagined, not photos", "imagined", _imagined(exchange))
+        parts += _html_row("Photos", "photos", _photos(exchange, record))
+        parts += [f"<p>{html.escape(line)}</p>" for line in _lines(exchange)]
+    return "\n".join(parts) + "\n"
+
+
+def _html_row(title: str, kind: str, figures: Iterator[_Figure]) -> Iterator[str]:
+    shown = [
+        f"<figure>{_embedded(figure)}<figcaption>{html.escape(figure.caption)}</figcaption></figure>"
+        for figure in figures
+    ]
+    if shown:
+        yield f"<h3>{title}</h3><div class='row {kind}'>{''.join(shown)}</div>"
+
+
+def _embedded(figure: _Figure) -> str:
+    try:
+        data = base64.b64encode(figure.path.read_bytes()).decode("ascii")
+    except OSError:
+        return "<em>picture is gone</em>"
+    kind = "png" if figure.path.suffix == ".png" else "jpeg"
+    return f"<img alt='{html.escape(figure.caption, quote=True)}' src='data:image/{kind};base64,{data}'>"
+
+
+def _markdown(record: Record, folder: Path) -> str:
+    lines = [f"# {_plain(record.title)}", ""]
+    for number, exchange in enumerate(record.exchanges, 1):
+        lines += [f"## {_plain(stripped(exchange.message, 2000))}", ""]
+        if exchange.query:
+            lines += [f"Searched for: {_plain(stripped(exchange.query, 2000))}", ""]
+        lines += _markdown_row("Imagined, not photos", _imagined(exchange), folder, f"turn-{number}-imagined")
+        lines += _markdown_row("Photos", _photos(exchange, record), folder, f"turn-{number}-photo")
+        for line in _lines(exchange):
+            lines += [_plain(line), ""]
+    return "\n".join(lines)
+
+
+def _markdown_row(title: str, figures: Iterator[_Figure], folder: Path, name: str) -> list[str]:
+    lines: list[str] = []
+    for number, figure in enumerate(figures, 1):
+        copy = folder / f"{name}-{number}{figure.path.suffix}"
+        caption = _plain(figure.caption)
+        try:
+            shutil.copyfile(figure.path, copy)
+            lines += [f"![{caption}]({quote(folder.name)}/{quote(copy.name)})  ", caption, ""]
+        except FileNotFoundError:
+            lines += [f"{caption} (picture is gone)", ""]
+    return [f"### {title}", "", *lines] if lines else []
+
+
+@dataclass(frozen=True)
+class _Figure:
+    path: Path
+    caption: str
+
+
+def _imagined(exchange: Exchange) -> Iterator[_Figure]:
+    for number, drawing in enumerate(exchange.drawings, 1):
+        if drawing.path is not None:
+            yield _Figure(drawing.path, f"imagined {number}: {stripped(drawing.prompt, 500)} (seed {drawing.seed})")
+
+
+def _photos(exchange: Exchange, record: Record) -> Iterator[_Figure]:
+    for hit in exchange.hits[:12]:
+        yield _Figure(hit.thumbnail, _caption(hit, record))
+
+
+def _caption(hit: Hit, record: Record) -> str:
+    opinion = ", liked" if hit.image_id in record.liked else ", unliked" if hit.image_id in record.unliked else ""
+    return f"{hit.rank}. {wording.match(hit)}{opinion}, {wording.date(hit)}, {visible(hit.path)}"
+
+
+def _lines(exchange: Exchange) -> list[str]:
+    question = [f"Asked: {exchange.question.text}"] if exchange.question else []
+    return [stripped(line, 500) for line in (*exchange.notes, *(each.line for each in exchange.failures), *question)]
+
+
+def _plain(text: str) -> str:
+    return _MARKUP.sub(r"\\\1", text)

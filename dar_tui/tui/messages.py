@@ -1,0 +1,93 @@
+"""What happened, as Textual messages: from threads to the screen, and between screens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from textual.message import Message
+
+from dar_tui.events import Event, Imagining
+from dar_tui.tui.engine import LibraryFacts, Opened
+from dar_tui.tui.graphics.picture import Request
+from indexer.errors import DarError
+from indexer.events import Event as IndexEvent
+
+
+@dataclass
+class Played(Message):
+    """Something happened in what is played under this number."""
+
+    number: int
+    event: Event
+
+    def can_replace(self, message: Message) -> bool:
+        """A later step of a picture replaces one not shown yet: a fast generator must not flood the queue."""
+        return (
+            isinstance(message, Played)
+            and isinstance(self.event, Imagining)
+            and isinstance(message.event, Imagining)
+            and (message.number, message.event.turn, message.event.k) == (self.number, self.event.turn, self.event.k)
+        )
+
+
+@dataclass
+class PlayEnded(Message):
+    """What was played is over; with the error that ended it, if one did."""
+
+    number: int
+    error: DarError | None
+
+
+@dataclass
+class Noted(Message):
+    """Feedback is recorded; what is shown does not heed it yet."""
+
+
+@dataclass
+class SessionOpened(Message):
+    """A library is open, with a session on it."""
+
+    opened: Opened
+
+
+@dataclass
+class OpeningFailed(Message):
+    """It could not be opened."""
+
+    error: DarError
+
+
+@dataclass
+class Said(Message):
+    """A line for the status: something slow that goes on; "" once it is over."""
+
+    text: str
+
+
+@dataclass
+class Trouble(Message):
+    """Something the user should know, with what to do."""
+
+    text: str
+
+
+@dataclass
+class PictureReady(Message):
+    """The gallery has painted a picture."""
+
+    request: Request
+
+
+@dataclass
+class Indexed(Message):
+    """An index run has come this far."""
+
+    event: IndexEvent
+
+
+@dataclass
+class IndexEnded(Message):
+    """The index run is over, the library as it is now; with the error that ended it, if one did."""
+
+    facts: LibraryFacts | None
+    error: DarError | None

@@ -1,0 +1,146 @@
+"""The prompt: where messages are written. Knows typing, pasting and what was written before; not what becomes of it.
+
+A question's keys (y, n, s) also answer from an empty prompt: the letter is typed as any other, and answers if nothing
+follows it for a moment, so that "yellow car" can be written while a question stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual import events
+from textual.binding import BindingType
+from textual.message import Message
+from textual.timer import Timer
+from textual.widgets import TextArea
+
+from dar_tui.tui.keymap import Place, bindings
+from dar_tui.tui.wording import clean
+
+# Slow typists leave 0.4 s between letters; a person who waits for the answer to be taken notices above 0.7 s.
+ANSWER_SECONDS = 0.6
+# Six pages of text. What rules and encoders read of it is far less, and wrapping more would make typing slow.
+MAX_CHARACTERS = 20_000
+
+
+class Prompt(TextArea):
+    """A few lines of text that Enter sends."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Place.TALK)]
+
+    @dataclass
+    class Sent(Message):
+        """The user sends this."""
+
+        text: str
+
+    @dataclass
+    class Answered(Message):
+        """The user answers the question by a key: yes, no or skip."""
+
+        answer: str
+
+    @dataclass
+    class TooLong(Message):
+        """What was pasted was cut."""
+
+        dropped: int
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(
+            id=id, soft_wrap=True, compact=True, highlight_cursor_line=False, placeholder="What do you remember of it?"
+        )
+        self._answers: Mapping[str, str] = {}
+        self._waiting: Timer | None = None
+        self._history: list[str] = []
+        self._at = 0
+        self._draft = ""
+
+    def expect(self, answers: Mapping[str, str]) -> None:
+        """The keys that answer the question that stands: character -> answer. Empty: no question stands."""
+        self._answers = answers
+
+    def restore(self, text: str) -> None:
+        """Puts back a message that came to nothing, unless something else is being written."""
+        if not self.text.strip():
+            self.text = text
+            self.move_cursor(self.document.end)
+
+    def remember(self, text: str) -> None:
+        """Adds a message to those that Up brings back."""
+        if text and (not self._history or self._history[-1] != text):
+            self._history.append(text)
+        self._at = len(self._history)
+
+    # Keys
+
+    async def _on_key(self, event: events.Key) -> None:
+        self._stop_waiting()
+        if event.key == "enter":
+            # Not TextArea's new line; the binding comes next.
+            event.prevent_default()
+        elif not self.text and event.character and event.character in self._answers:
+            self._waiting = self.set_timer(ANSWER_SECONDS, lambda typed=event.character: self._take_answer(typed))
+
+    async def _on_paste(self, event: events.Paste) -> None:
+        event.prevent_default()
+        event.stop()
+        self._stop_waiting()
+        text = clean(event.text)
+        room = MAX_CHARACTERS - len(self.text)
+        if len(text) > room:
+            self.post_message(self.TooLong(len(text) - room))
+            text = text[:room]
+        if result := self._replace_via_keyboard(text, *self.selection):
+            self.move_cursor(result.end_location)
+
+    def action_send(self) -> None:
+        """Sends what is written; a question's key alone answers the question."""
+        text = self.text.strip()
+        if text in self._answers:
+            self._take_answer(text)
+        elif text:
+            self.remember(text)
+            self._draft = ""
+            self.clear()
+            self.post_message(self.Sent(text))
+
+    def action_newline(self) -> None:
+        """Begins a new line."""
+        self.insert("\n")
+
+    def action_earlier(self) -> None:
+        """From the first line, the message sent before; elsewhere a line up."""
+        if self.cursor_location[0] > 0 or self._at == 0:
+            self.action_cursor_up()
+            return
+        if self._at == len(self._history):
+            self._draft = self.text
+        self._at -= 1
+        self._recall(self._history[self._at])
+
+    def action_later(self) -> None:
+        """From the last line, the message sent after, at last what was being written; elsewhere a line down."""
+        if self.cursor_location[0] < self.document.line_count - 1 or self._at >= len(self._history):
+            self.action_cursor_down()
+            return
+        self._at += 1
+        self._recall(self._history[self._at] if self._at < len(self._history) else self._draft)
+
+    def _recall(self, text: str) -> None:
+        self.text = text
+        self.move_cursor(self.document.end)
+
+    def _take_answer(self, typed: str) -> None:
+        self._stop_waiting()
+        answer = self._answers.get(typed)
+        if answer is not None and self.text.strip() == typed:
+            self.clear()
+            self.post_message(self.Answered(answer))
+
+    def _stop_waiting(self) -> None:
+        if self._waiting is not None:
+            self._waiting.stop()
+            self._waiting = None

@@ -1,0 +1,79 @@
+"""Two lines of facts: at the top what is open and what is going on, at the bottom the keys that count just now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len
+from textual.content import Content
+from textual.reactive import reactive
+from textual.widget import Widget
+
+from indexer.printable import visible
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the top line may say; "" and None are left out.
+
+    `doing`: what is going on, with how to stop it. `filter`: what the search is narrowed to.
+    """
+
+    library: str = ""
+    photos: int | None = None
+    encoder: str = ""
+    generator: str = ""
+    turn: int = 0
+    filter: str = ""
+    order: str = ""
+    taken: str = ""
+    doing: str = ""
+
+
+class Status(Widget):
+    """The top line. What does not fit is left out, the least needed first; what is going on always stays."""
+
+    facts: reactive[Facts] = reactive(Facts())
+
+    def render(self) -> Content:
+        """The parts that fit, what is going on at the right."""
+        facts, width = self.facts, self.size.width
+        doing = facts.doing or facts.taken
+        doing = doing[: max(0, width - 6)]
+        room = width - cell_len(doing) - 2
+        # (importance, text, style), in the order shown.
+        parts = [
+            (0, "dar", "bold $accent"),
+            (2, visible(facts.library), "bold"),
+            (3, f"{facts.photos:,} photos" if facts.photos is not None else "", ""),
+            (1, f"only {facts.filter}" if facts.filter else "", "bold $warning"),
+            (4, facts.order, "$warning"),
+            (5, f"turn {facts.turn}" if facts.turn else "", "$text-muted"),
+            (6, visible(facts.generator), "$text-muted"),
+            (7, visible(facts.encoder), "$text-muted"),
+        ]
+        kept = [part for part in parts if part[1]]
+        while len(kept) > 1 and sum(cell_len(text) + 3 for _, text, _ in kept) > room:
+            kept.remove(max(kept, key=lambda part: part[0]))
+        left = Content("  ").join(Content.assemble((text, style)) for _, text, style in kept)
+        gap = max(1, width - left.cell_length - cell_len(doing))
+        return Content.assemble(left, " " * gap, (doing, "$accent" if facts.doing else "$text-muted"))
+
+
+class Hints(Widget):
+    """The bottom line: keys and what they do, as many as fit."""
+
+    keys: reactive[Sequence[tuple[str, str]]] = reactive(())
+
+    def render(self) -> Content:
+        """Key after key until the line is full."""
+        room = self.size.width
+        parts: list[tuple[str, str]] = []
+        for key, does in self.keys:
+            needed = cell_len(key) + cell_len(does) + 3
+            if needed > room:
+                break
+            room -= needed
+            parts += [(key, "bold $accent"), (f" {does}  ", "$text-muted")]
+        return Content.assemble(*parts)

@@ -1,0 +1,141 @@
+"""What was said, exchange after exchange: the message, what it found, what was imagined, asked and went wrong.
+
+Scrolls along only while its end is in sight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual.binding import BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.widgets import Static
+
+from dar_tui.events import Stage
+from dar_tui.tui import wording
+from dar_tui.tui.conversation import Exchange, State
+from dar_tui.tui.keymap import Place, bindings
+from indexer.printable import stripped
+
+# A message longer than this is shown by its beginning; it was sent whole.
+_SHOWN = 600
+# Exchanges kept on screen. Older ones are in the saved session.
+_MOST = 200
+
+
+class ExchangeView(Static):
+    """One exchange as a few lines."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        super().__init__(_lines(exchange), markup=False)
+        self.exchange = exchange
+
+    def show(self, exchange: Exchange) -> None:
+        """Shows how far it has come."""
+        self.exchange = exchange
+        self.update(_lines(exchange))
+
+
+class Remark(Static):
+    """A line of the app's own: a greeting, an error, a hint."""
+
+    def __init__(self, text: str, kind: str = "") -> None:
+        super().__init__(Content(text), markup=False, classes=kind)
+        self.text = text
+
+
+class Talk(VerticalScroll):
+    """The transcript on screen."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Place.ANSWER)]
+
+    def on_mount(self) -> None:
+        """From the start the end is what counts."""
+        self.anchor()
+
+    @property
+    def exchanges(self) -> Sequence[Exchange]:
+        """The exchanges on screen, oldest first."""
+        return [view.exchange for view in self.query(ExchangeView)]
+
+    @property
+    def remarks(self) -> Sequence[str]:
+        """The app's own lines on screen, oldest first."""
+        return [remark.text for remark in self.query(Remark)]
+
+    def begin(self, exchange: Exchange) -> None:
+        """Adds an exchange at the end, and goes there: who sends a message wants to see what comes of it."""
+        self.mount(ExchangeView(exchange))
+        self._drop_oldest()
+        self.anchor()
+
+    def show(self, exchange: Exchange) -> None:
+        """Shows how far the last exchange has come."""
+        views = self.query(ExchangeView)
+        if views:
+            views.last().show(exchange)
+
+    def remark(self, text: str, kind: str = "") -> None:
+        """Adds a line of the app's own; the same line twice running is one."""
+        last = self.children[-1] if self.children else None
+        if not (isinstance(last, Remark) and last.text == text):
+            self.mount(Remark(text, kind))
+            self._drop_oldest()
+
+    def clear(self) -> None:
+        """Removes everything."""
+        self.remove_children()
+
+    def _drop_oldest(self) -> None:
+        if len(self.children) > _MOST:
+            self.remove_children(list(self.children)[: len(self.children) - _MOST])
+
+
+def _lines(exchange: Exchange) -> Content:
+    said = wording.shortened(wording.clean(exchange.message), _SHOWN)
+    lines = [Content.assemble(("you  ", "bold $accent"), (said.replace("\n", "\n     "), "bold"))]
+    lines += [_line("dar  ", text, style) for text, style in _told(exchange)]
+    return Content("\n").join(lines)
+
+
+def _line(who: str, text: str, style: str) -> Content:
+    return Content.assemble((who, "$text-muted"), (text, style))
+
+
+def _told(exchange: Exchange) -> list[tuple[str, str]]:
+    lines: list[tuple[str, str]] = []
+    if exchange.stage is not None:
+        lines.append((_found(exchange), ""))
+    if exchange.doing:
+        lines.append((f"{exchange.doing}\u2026  Esc stops", "$text-muted"))
+    elif exchange.drawings:
+        lines.append((_imagined(exchange), ""))
+    if exchange.state is State.STOPPED:
+        lines.append(("stopped; what is here stands", "$text-warning"))
+    lines += [(stripped(note, 500), "$text-muted") for note in exchange.notes]
+    lines += [(stripped(failure.line, 500), "$text-error") for failure in exchange.failures]
+    if exchange.question is not None:
+        lines.append((f"? {stripped(exchange.question.text, 500)}", "$text-accent"))
+    return lines
+
+
+def _found(exchange: Exchange) -> str:
+    if not exchange.hits:
+        return "no photo fits"
+    strong = sum(str(hit.strength) == "strong" for hit in exchange.hits)
+    none = all(str(hit.strength) == "none" for hit in exchange.hits)
+    found = wording.count(len(exchange.hits), "photo")
+    how = ", none matches well" if none else f", {strong} strong" if strong else ", weak matches"
+    taken = wording.seconds(exchange.timings.text_hits)
+    return f"{found}{how}{f' in {taken}' if taken else ''}"
+
+
+def _imagined(exchange: Exchange) -> str:
+    pictures = wording.count(exchange.pictures, "picture")
+    taken = wording.seconds(exchange.timings.imagine)
+    risen = (
+        f", {wording.count(exchange.risen, 'photo')} rose" if exchange.stage is Stage.FUSED and exchange.risen else ""
+    )
+    return f"imagined {pictures}{f' in {taken}' if taken else ''}{risen}"

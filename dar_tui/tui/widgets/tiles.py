@@ -1,0 +1,326 @@
+"""Pictures side by side with words under them, one of them in hand: what photos and imagined pictures are shown with.
+
+One widget however many pictures, drawn line by line: a thousand hits cost what fits on the screen. Pictures come from
+a gallery, when they are painted; until then, and where they cannot be, words stand in their place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar
+
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.binding import BindingType
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.reactive import reactive
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from dar_tui.tui.graphics.gallery import Gallery
+from dar_tui.tui.graphics.picture import Painted, Request, Source, Unpaintable
+from dar_tui.tui.keymap import Place, bindings
+
+
+class Tone(StrEnum):
+    """What the words under a picture mean; each has a style in dar.tcss, and says it in words too."""
+
+    PLAIN = "plain"
+    GOOD = "good"
+    BAD = "bad"
+    ROSE = "rose"
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One picture. `title` and `detail`: the two lines under it. `instead`: what to say while there is no picture."""
+
+    picture: Source | None
+    title: str
+    detail: str = ""
+    tone: Tone = Tone.PLAIN
+    instead: str = ""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where tiles lie: `columns` of tiles, each with a picture of `width` x `lines` cells between two gutters."""
+
+    columns: int
+    width: int
+    lines: int
+
+    @property
+    def tile_width(self) -> int:
+        """Cells from one tile to the next."""
+        return self.width + 2
+
+    @property
+    def tile_lines(self) -> int:
+        """Lines from one row of tiles to the next: the picture, two lines of words, one between."""
+        return self.lines + 3
+
+
+# A picture this wide shows what is in a photo; a wider grid gets more columns before larger pictures.
+_WIDTH = 22
+# Three to two, in cells that are twice as high as wide.
+_LINES_PER_COLUMN = 1 / 3
+
+
+class Tiles(ScrollView, can_focus=True):
+    """Base of `Photos` and `Imagined`."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "tiles--title",
+        "tiles--detail",
+        "tiles--good",
+        "tiles--bad",
+        "tiles--rose",
+        "tiles--empty",
+        "tiles--cursor",
+        "tiles--cursor-away",
+    }
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Place.GRID)]
+
+    cursor: reactive[int] = reactive(0)
+
+    @dataclass
+    class Moved(Message):
+        """Another tile is in hand."""
+
+        tiles: Tiles
+        index: int
+
+        @property
+        def control(self) -> Tiles:
+            """The widget it happened in."""
+            return self.tiles
+
+    @dataclass
+    class Chosen(Message):
+        """A tile was clicked a second time."""
+
+        tiles: Tiles
+        index: int
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._tiles: tuple[Tile, ...] = ()
+        self._gallery: Gallery | None = None
+        self._layout = Layout(1, _WIDTH, 6)
+
+    # What is shown
+
+    @property
+    def tiles(self) -> tuple[Tile, ...]:
+        """The tiles shown."""
+        return self._tiles
+
+    def use(self, gallery: Gallery | None) -> None:
+        """Where pictures come from; None: words only."""
+        self._gallery = gallery
+        self._arrange()
+
+    def show(self, tiles: Iterable[Tile], cursor: int | None = None) -> None:
+        """Shows these tiles; `cursor` is the one in hand, None keeps its place."""
+        self._tiles = tuple(tiles)
+        self.cursor = self.validate_cursor(self.cursor if cursor is None else cursor)
+        self._arrange()
+
+    def repaint(self, request: Request) -> None:
+        """A picture is ready: draws the tiles on screen that show it."""
+        for index in self._visible():
+            if self._request(self._tiles[index]) == request:
+                self._refresh_tile(index)
+
+    def arrangement(self, size: Size) -> Layout:
+        """How tiles are laid out in this much space."""
+        columns = max(1, size.width // (_WIDTH + 2))
+        width = max(4, size.width // columns - 2)
+        lines = 0 if self._gallery is None else max(2, min(round(width * _LINES_PER_COLUMN), size.height - 2))
+        return Layout(columns, width, lines)
+
+    # Moving about
+
+    def validate_cursor(self, cursor: int) -> int:
+        """Keeps the cursor on a tile."""
+        return max(0, min(cursor, len(self._tiles) - 1))
+
+    def watch_cursor(self, before: int, now: int) -> None:
+        """Draws both tiles and scrolls to the new one."""
+        self._refresh_tile(before)
+        self._refresh_tile(now)
+        self.reveal()
+        self.post_message(self.Moved(self, now))
+
+    def reveal(self) -> None:
+        """Scrolls until the tile in hand is seen whole."""
+        layout = self._layout
+        row, column = divmod(self.cursor, layout.columns)
+        region = Region(column * layout.tile_width, row * layout.tile_lines, layout.tile_width, layout.tile_lines)
+        self.scroll_to_region(region, animate=False, force=True)
+
+    def action_move(self, how: str) -> None:
+        """Moves the cursor: left, right, up, down, page_up, page_down, first, last."""
+        columns = self._layout.columns
+        page = max(1, self.scrollable_content_region.height // self._layout.tile_lines) * columns
+        steps = {"left": -1, "right": 1, "up": -columns, "down": columns, "page_up": -page, "page_down": page}
+        last = len(self._tiles) - 1
+        if how in ("first", "last"):
+            self.cursor = 0 if how == "first" else last
+        elif how in ("up", "down") and not 0 <= self.cursor + steps[how] <= last:
+            # Down from above a short last row goes to its end; at the edges nothing moves.
+            if how == "down" and self.cursor // columns < last // columns:
+                self.cursor = last
+        else:
+            self.cursor += steps[how]
+
+    def on_click(self, event: events.Click) -> None:
+        """A click takes a tile in hand; a second one chooses it."""
+        offset = event.get_content_offset(self)
+        if offset is None:
+            return
+        column, row = (
+            int(offset.x + self.scroll_offset.x) // self._layout.tile_width,
+            int(offset.y + self.scroll_offset.y) // self._layout.tile_lines,
+        )
+        index = row * self._layout.columns + column
+        if column < self._layout.columns and index < len(self._tiles):
+            self.cursor = index
+            if event.chain == 2:
+                self.post_message(self.Chosen(self, index))
+
+    # Drawing
+
+    def on_resize(self) -> None:
+        """Lays tiles out anew, the one in hand staying in sight."""
+        self._arrange()
+        self.reveal()
+
+    def on_unmount(self) -> None:
+        """Wants no more pictures."""
+        if self._gallery is not None:
+            self._gallery.leave(self)
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Asks for the pictures that came into sight."""
+        super().watch_scroll_y(old_value, new_value)
+        self._ask()
+
+    def watch_scroll_x(self, old_value: float, new_value: float) -> None:
+        """Asks for the pictures that came into sight."""
+        super().watch_scroll_x(old_value, new_value)
+        self._ask()
+
+    def watch_has_focus(self, has_focus: bool) -> None:
+        """The cursor is drawn differently without the focus."""
+        super().watch_has_focus(has_focus)
+        self._refresh_tile(self.cursor)
+
+    def render_line(self, y: int) -> Strip:
+        """One line of the screen."""
+        layout, width = self._layout, self.size.width
+        row, inner = divmod(y + self.scroll_offset.y, layout.tile_lines)
+        first = row * layout.columns
+        tiles = self._tiles[first : first + layout.columns]
+        if not self._tiles and y == self.size.height // 2:
+            return self._words(self.empty_words(), width, "tiles--empty").apply_style(self.rich_style)
+        strips = [self._tile_line(first + at, tile, inner) for at, tile in enumerate(tiles)]
+        line = Strip.join(strips).crop(self.scroll_offset.x, self.scroll_offset.x + width)
+        return line.extend_cell_length(width, self.rich_style).apply_style(self.rich_style)
+
+    def empty_words(self) -> str:
+        """What to say while there are no tiles."""
+        return ""
+
+    def _tile_line(self, index: int, tile: Tile, inner: int) -> Strip:
+        layout = self._layout
+        if inner < layout.lines:
+            content = self._picture_line(tile, inner)
+        elif inner == layout.lines:
+            content = self._title(tile)
+        elif inner == layout.lines + 1:
+            content = self._fitted(tile.detail, self.get_component_rich_style("tiles--detail"))
+        else:
+            return Strip.blank(layout.tile_width)
+        left, right = self._gutters(index)
+        return Strip.join([left, content, right])
+
+    def _gutters(self, index: int) -> tuple[Strip, Strip]:
+        """The tile in hand stands between two bars; a border is never drawn over a picture, which may be pixels."""
+        if index != self.cursor:
+            return Strip.blank(1), Strip.blank(1)
+        style = self.get_component_rich_style("tiles--cursor" if self.has_focus else "tiles--cursor-away")
+        return Strip([Segment("\u258c", style)], 1), Strip([Segment("\u2590", style)], 1)
+
+    def _picture_line(self, tile: Tile, inner: int) -> Strip:
+        layout, request = self._layout, self._request(tile)
+        result = self._gallery.get(request) if self._gallery is not None and request is not None else None
+        if isinstance(result, Painted):
+            top = (layout.lines - result.lines) // 2
+            if not top <= inner < top + result.lines:
+                return Strip.blank(layout.width)
+            left = (layout.width - result.columns) // 2
+            right = layout.width - left - result.columns
+            return Strip.join([Strip.blank(left), result.strips[inner - top], Strip.blank(right)])
+        if inner != layout.lines // 2:
+            return Strip.blank(layout.width)
+        words = result.reason if isinstance(result, Unpaintable) else tile.instead
+        return self._words(words, layout.width, "tiles--empty")
+
+    def _title(self, tile: Tile) -> Strip:
+        name = "title" if tile.tone is Tone.PLAIN else tile.tone.value
+        return self._fitted(tile.title, self.get_component_rich_style(f"tiles--{name}"))
+
+    def _fitted(self, text: str, style: Style) -> Strip:
+        width = self._layout.width
+        if cell_len(text) > width:
+            text = set_cell_size(text, width - 1) + "\u2026"
+        return Strip([Segment(set_cell_size(text, width), style)], width)
+
+    def _words(self, text: str, width: int, name: str) -> Strip:
+        """Text in the middle of `width` cells."""
+        text = set_cell_size(text, width) if cell_len(text) > width else text
+        left = (width - cell_len(text)) // 2
+        line = " " * left + text
+        return Strip([Segment(set_cell_size(line, width), self.get_component_rich_style(name))], width)
+
+    # Space and pictures
+
+    def _arrange(self) -> None:
+        size = self.scrollable_content_region.size
+        self._layout = layout = self.arrangement(size)
+        rows = -(-len(self._tiles) // layout.columns)
+        self.virtual_size = Size(
+            min(layout.columns, max(1, len(self._tiles))) * layout.tile_width, rows * layout.tile_lines
+        )
+        self._ask()
+        self.refresh()
+
+    def _visible(self) -> range:
+        """The indices of the tiles on screen."""
+        layout, height = self._layout, self.scrollable_content_region.height
+        first = self.scroll_offset.y // layout.tile_lines
+        last = -(-(self.scroll_offset.y + height) // layout.tile_lines)
+        return range(min(first * layout.columns, len(self._tiles)), min(last * layout.columns, len(self._tiles)))
+
+    def _ask(self) -> None:
+        if self._gallery is not None and self.is_attached:
+            requests = [self._request(self._tiles[index]) for index in self._visible()]
+            self._gallery.want(self, [request for request in requests if request is not None])
+
+    def _request(self, tile: Tile) -> Request | None:
+        if tile.picture is None or self._layout.lines == 0:
+            return None
+        return Request(tile.picture, self._layout.width, self._layout.lines)
+
+    def _refresh_tile(self, index: int) -> None:
+        layout = self._layout
+        row, column = divmod(index, layout.columns)
+        region = Region(column * layout.tile_width, row * layout.tile_lines, layout.tile_width, layout.tile_lines)
+        self.refresh(region.translate(-self.scroll_offset))

@@ -1,0 +1,78 @@
+"""Facts as short words: what stands under a picture, and what a talk says of a search. Pure; knows no widgets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from indexer.printable import stripped, visible
+
+if TYPE_CHECKING:
+    from indexer.hits import Hit
+
+# Strength as signs and words, so that neither colours nor signs alone must carry it.
+_MATCH = {"strong": "\u25cf strong", "weak": "\u25d0 weak", "none": "\u25cb no match"}
+
+
+def match(hit: Hit) -> str:
+    """How strong the match is."""
+    return _MATCH[str(hit.strength)]
+
+
+def date(hit: Hit) -> str:
+    """The day it was taken, or "no date"."""
+    return f"{hit.taken_at:%Y-%m-%d}" if hit.taken_at else "no date"
+
+
+def name(hit: Hit) -> str:
+    """Its file name, made safe to show."""
+    return visible(hit.path.name)
+
+
+def folded(hit: Hit) -> int:
+    """How many other files are shown as this one."""
+    return len(hit.similar) + len(hit.copies)
+
+
+def facts(hit: Hit) -> list[tuple[str, str]]:
+    """(what, value) of everything known of a photo."""
+    taken = f"{hit.taken_at:%Y-%m-%d %H:%M}" if hit.taken_at else "not known"
+    told = f" (from the {hit.taken_from})" if hit.taken_at and hit.taken_from not in ("", "exif") else ""
+    lines = [("photo", visible(hit.path)), ("taken", taken + told)]
+    if hit.latitude is not None and hit.longitude is not None:
+        lines.append(("place", f"{hit.latitude:.4f}, {hit.longitude:.4f}"))
+    if hit.camera:
+        lines.append(("camera", visible(hit.camera)))
+    lines.append(("size", f"{hit.width} x {hit.height}, {hit.format}"))
+    lines += [("copy", visible(path)) for path in hit.copies]
+    lines += [("similar", visible(each.path)) for each in hit.similar]
+    return lines
+
+
+def seconds(value: float | None) -> str:
+    """A duration as people say it; "" for none."""
+    if value is None:
+        return ""
+    if value < 0.1:
+        return f"{value * 1000:.0f} ms"
+    return f"{value:.1f} s" if value < 60 else f"{value // 60:.0f} min {value % 60:.0f} s"
+
+
+def count(number: int, noun: str) -> str:
+    """ "1 photo", "2 photos"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def clean(text: str, limit: int = 100_000) -> str:
+    """What a person typed or pasted: lines stay lines, everything else that is not for the eye becomes a space."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", " ").split("\n")
+    return "\n".join(visible_line(line) for line in lines)[:limit]
+
+
+def visible_line(line: str) -> str:
+    """A line without control characters and those that reorder text; spaces stay."""
+    return "".join(each if each == " " or stripped(each) else " " for each in line)
+
+
+def shortened(text: str, limit: int) -> str:
+    """The beginning of a long text, and how long it is."""
+    return text if len(text) <= limit else f"{text[:limit].rstrip()}\u2026 ({len(text):,} characters)"
