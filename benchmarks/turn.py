@@ -1,0 +1,126 @@
+"""How long a turn takes: from the message to text hits, to the first picture, to fused hits, to the question.
+
+    python -m benchmarks.turn --library DIR | --images DIR [--encoder bundled] [--generator bundled] [--repeats 5]
+
+Plays a dialogue of five messages in a session; the first turn of all, which loads the models, is told apart.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import fields
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.libraries import library_of
+from dar_tui.events import Timings, TurnDone, TurnFailed
+from dar_tui.imagine import load_generator
+from dar_tui.questions.asking import GroundedQuestioner
+from dar_tui.reformulate import RuleReformulator
+from dar_tui.saving import Log
+from dar_tui.session import Engine, Options, Session
+from indexer.encoders import Encoder, default_cache, load_encoder
+from indexer.errors import UsageError
+from indexer.library import Library
+
+MESSAGES = (
+    "a dog running on a beach",
+    "it is a brown dog",
+    "there is no people, but there is a ball",
+    "the sea is in the background",
+    "it was a sunny day",
+)
+
+
+def main(
+    library: Annotated[Path | None, typer.Option(help="A library that is there.")] = None,
+    images: Annotated[Path | None, typer.Option(help="A folder of photos to make one of.")] = None,
+    encoder: str = "bundled",
+    generator: Annotated[str, typer.Option(help="What imagines; empty: text only.")] = "bundled",
+    fusion: str = "z-score",
+    repeats: int = 5,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here too.")] = None,
+) -> None:
+    """Prints the median and the worst seconds of each part."""
+    loaded = load_encoder(encoder, notify=lambda line: typer.echo(line, err=True))
+    warm: list[Timings] = []
+    with opened(library, images, loaded) as photos, TemporaryDirectory() as folder:
+        engine = Engine(
+            photos,
+            loaded,
+            RuleReformulator(),
+            (lambda: load_generator(generator)) if generator else None,
+            GroundedQuestioner(photos, loaded, default_cache() / "questions"),
+        )
+        session = new_session(engine, Path(folder), fusion, 0)
+        first = play(session, MESSAGES[0])
+        warm += [play(session, message) for message in MESSAGES[1:]]
+        for repeat in range(1, repeats):
+            # A new session loads its generator anew; only what comes after that is warm.
+            session = new_session(engine, Path(folder), fusion, repeat)
+            play(session, "anything")
+            warm += [play(session, message) for message in MESSAGES]
+        count = photos.info().images
+    show(f"{count} photos, {loaded.id}, {generator or 'text only'}, {fusion}: {len(warm)} warm turns", first, warm)
+    if json_file is not None:
+        figures = {name: statistics.median(values) for name, values in by_part(warm).items() if values}
+        json_file.write_text(json.dumps({"photos": count, "median_seconds": figures}, indent=2) + "\n")
+
+
+@contextmanager
+def opened(library: Path | None, images: Path | None, encoder: Encoder) -> Iterator[Library]:
+    """The library that was named, or one of the folder's photos."""
+    if (library is None) == (images is None):
+        raise UsageError("Give --library or --images.", "One of them.")
+    if library is not None:
+        with Library.open(library) as there:
+            yield there
+    elif images is not None:
+        with library_of(encoder, sorted(path for path in images.iterdir() if path.is_file())) as made:
+            yield made
+
+
+def new_session(engine: Engine, folder: Path, fusion: str, number: int) -> Session:
+    """A session with a folder of its own."""
+    return Session(engine, Log.begin(folder / str(number), datetime.now()), Options(fusion=fusion))
+
+
+def play(session: Session, message: str) -> Timings:
+    """Plays a turn and gives its timings; says what failed."""
+    timings = Timings()
+    for event in session.turn(message):
+        if isinstance(event, TurnFailed):
+            typer.echo(f"{event.part}: {event.message} {event.hint}", err=True)
+        elif isinstance(event, TurnDone):
+            timings = event.timings
+    return timings
+
+
+def by_part(timings: Sequence[Timings]) -> dict[str, list[float]]:
+    """The seconds of each part, of the turns that had it."""
+    found = {field.name: [getattr(each, field.name) for each in timings] for field in fields(Timings)}
+    return {name: [seconds for seconds in values if seconds is not None] for name, values in found.items()}
+
+
+def show(title: str, first: Timings, warm: Sequence[Timings]) -> None:
+    """Prints the table."""
+    table = Table("part", "first turn", "median", "worst", title=title)
+    cold = by_part([first])
+    for name, values in by_part(warm).items():
+        if values:
+            started = f"{cold[name][0]:.3f}" if cold[name] else "-"
+            table.add_row(name, started, f"{statistics.median(values):.3f}", f"{max(values):.3f}")
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    typer.run(main)
