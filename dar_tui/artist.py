@@ -40,11 +40,15 @@ class Artist:
         accept: Accept,
         cancelled: Cancelled,
         watch: Stopwatch,
+        first: int = 0,
     ) -> Iterator[Event]:
-        """Loading (the first time), then steps and pictures; TurnFailed where something fails: what is drawn stands."""
+        """Loading (the first time), then steps and pictures; TurnFailed where something fails: what is drawn stands.
+
+        Pictures are numbered from `first` on.
+        """
         if not self.imagination.is_ready:
             yield Loading(asking.turn)
-        waiting = dict(enumerate(zip(prompts, seeds, strict=True)))
+        waiting = dict(enumerate(zip(prompts, seeds, strict=True), first))
         ready: Ready | None = None
         try:
             with watch.part("imagine"):
@@ -55,7 +59,7 @@ class Artist:
                         ready = progress
                         watch.took("load", progress.seconds)
                     elif isinstance(progress, Step):
-                        yield Imagining(asking.turn, progress.k, progress.step, progress.steps)
+                        yield Imagining(asking.turn, first + progress.k, progress.step, progress.steps)
                     elif ready is not None:
                         # Pictures come in any order and are known by what they were drawn from.
                         k = next(k for k, origin in waiting.items() if origin == (progress.prompt, progress.seed))

@@ -24,18 +24,31 @@ _OVERFETCH = 4
 
 
 @dataclass(frozen=True)
+class Narrowing:
+    """What the user narrows the search to by hand; always kept to.
+
+    `after` <= taken < `before`, naive local times. `folder` and `camera` are part of a name; "" for any.
+    """
+
+    after: datetime | None = None
+    before: datetime | None = None
+    folder: str = ""
+    camera: str = ""
+
+
+@dataclass(frozen=True)
 class Filters:
-    """What a photo must meet besides ranking well. `folders` are names that a folder on its path must have."""
+    """What a photo must meet besides ranking well. `folders` are parts of names that folders on its path must have."""
 
     when: tuple[When, ...] = ()
     folders: tuple[str, ...] = ()
     without: frozenset[int] = frozenset()
+    narrowing: Narrowing = Narrowing()
 
     @property
     def where(self) -> Where:
         """The part that a library can filter by itself."""
-        after: datetime | None = None
-        before: datetime | None = None
+        after, before = self.narrowing.after, self.narrowing.before
         for when in self.when:
             days = when.bounds()
             if days.first is not None:
@@ -44,7 +57,7 @@ class Filters:
             if days.last is not None:
                 ends = datetime.combine(days.last + timedelta(days=1), time())
                 before = ends if before is None else min(before, ends)
-        return Where(after=after, before=before, without=self.without)
+        return Where(after=after, before=before, camera=self.narrowing.camera, without=self.without)
 
     def holds(self, hit: Hit) -> bool:
         """The part that is checked on the hit. A photo without a date fails every condition on it."""
@@ -52,7 +65,8 @@ class Filters:
             return False
         dated = hit.taken_at is None or all(when.holds(hit.taken_at.date()) for when in self.when)
         names = [part.casefold() for path in (hit.path, *hit.copies) for part in path.parent.parts]
-        return dated and all(any(folder.casefold() in name for name in names) for folder in self.folders)
+        wanted = [folder.casefold() for folder in (*self.folders, self.narrowing.folder) if folder]
+        return dated and all(any(folder in name for name in names) for folder in wanted)
 
     @property
     def names(self) -> str:
@@ -68,24 +82,24 @@ class Found:
     note: str = ""
 
 
-def filters_of(need: Need, without: Sequence[int] = ()) -> Filters:
+def filters_of(need: Need, without: Sequence[int] = (), narrowing: Narrowing | None = None) -> Filters:
     """The need's filters. A place that the wants speak of is looked for by what it looks like, not by its name."""
     folders = tuple(name for name in need.where if not any(mentions(want, name) for want in need.wants))
-    return Filters(need.when, folders, frozenset(without))
+    return Filters(need.when, folders, frozenset(without), narrowing or Narrowing())
 
 
 def find(library: Library, query: Query, k: int, filters: Filters, *, fold: bool = True) -> Found:
-    """The best `k` photos that meet the filters; all photos, with a note, where none does."""
+    """The best `k` photos that meet the filters; where none does, those that meet the narrowing alone, with a note."""
     hits = _filtered(library, query, k, filters, fold)
     if hits or not (filters.when or filters.folders):
         return Found(hits)
-    unfiltered = _filtered(library, query, k, Filters(without=filters.without), fold)
+    unfiltered = _filtered(library, query, k, replace(filters, when=(), folders=()), fold)
     return Found(unfiltered, f"No photo passes the filter ({filters.names}), so it is left out.")
 
 
 def _filtered(library: Library, query: Query, k: int, filters: Filters, fold: bool) -> tuple[Hit, ...]:
     where = filters.where
-    if not (filters.when or filters.folders):
+    if not (filters.when or filters.folders or filters.narrowing.folder):
         return tuple(library.search(query, k, where, fold=fold))
     fetch = k
     while True:

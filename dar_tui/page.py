@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from dar_tui.dialogue import Dialogue
 from dar_tui.events import Stage
 from dar_tui.evidence import Asking, Gallery, Reader, evidence
-from dar_tui.finding import Filters, Found, filters_of, find
+from dar_tui.finding import Filters, Found, Narrowing, filters_of, find
 from dar_tui.fusion import Strategy, adaptive, text_only
 from dar_tui.questions.selection import Proposal
 from dar_tui.reformulate import query_text
@@ -32,6 +32,7 @@ class Situation:
     asking: Asking
     dialogue: Dialogue
     gallery: Gallery
+    narrowing: Narrowing
 
     @property
     def stage(self) -> Stage:
@@ -41,7 +42,8 @@ class Situation:
     @property
     def filters(self) -> Filters:
         """What the need demands; photos unliked are not shown again."""
-        return filters_of(self.asking.need, [int(name) for name in self.dialogue.unliked if name.isdecimal()])
+        refused = [int(name) for name in self.dialogue.unliked if name.isdecimal()]
+        return filters_of(self.asking.need, refused, self.narrowing)
 
     def after(self, question: Question, answer: str) -> Situation:
         """What would be, had this been asked and answered. Rules write the query: a model would take seconds."""

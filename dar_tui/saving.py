@@ -22,9 +22,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Restored:
-    """What a transcript tells: the dialogue, the query of each turn, prompt and seed of each picture by its place."""
+    """What a transcript tells: the dialogue, the query of each turn, prompt and seed of each picture by its place.
+
+    `prompted` is what was last drawn from.
+    """
 
     dialogue: Dialogue
+    prompted: Prompted | None = None
     queries: Mapping[int, QueryText] = field(default_factory=dict)
     pictured: Mapping[tuple[int, int], tuple[str, int]] = field(default_factory=dict)
 
@@ -76,7 +80,7 @@ class Log:
                     pictured[record.turn, record.index] = of_turn.prompts[record.index], of_turn.seeds[record.index]
         # What was encoded counts, not how it came about; texts of one query weigh the same whatever the strategy.
         queries = {each.turn: weighted(QueryStrategy.STATEMENTS, each.query) for each in prompted}
-        return Restored(saved.dialogue, queries, pictured)
+        return Restored(saved.dialogue, prompted[-1] if prompted else None, queries, pictured)
 
     def close(self) -> None:
         """Lets another process write the session; a later write opens it again."""

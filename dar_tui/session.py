@@ -29,6 +29,7 @@ from dar_tui.events import (
     TurnFailed,
 )
 from dar_tui.evidence import Asking, Drawn, Reader
+from dar_tui.finding import Narrowing
 from dar_tui.fusion import DEFAULT, strategy_named
 from dar_tui.imagining import Imagination, LoadGenerator
 from dar_tui.page import Pager, Situation
@@ -70,7 +71,7 @@ class Session:
     """A dialogue with a library. `turn` plays a message; the feedback methods record, and `rerank` shows their effect.
 
     Raises UsageError for a fusion strategy that does not exist. Everything said and shown is saved in `log` as it
-    happens. `imagining` may be switched at any time.
+    happens. `imagining` may be switched and `narrowing` set at any time.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class Session:
         now: Callable[[], datetime] = datetime.now,
     ) -> None:
         self.imagining = True
+        self.narrowing = Narrowing()
         self._engine = engine
         self._options = options or Options()
         self.log = log
@@ -102,6 +104,7 @@ class Session:
         self._token = threading.Event()
         self._dialogue = Dialogue()
         self._asking: Asking | None = None
+        self._prompted: Prompted | None = None
         self._gallery: dict[tuple[int, int], Drawn] = {}
 
     @classmethod
@@ -206,6 +209,15 @@ class Session:
         number = asking.turn if asking else 0
         return self._until_cancelled(token, number, watch, self._steps_again(token, asking, watch))
 
+    def imagine_again(self) -> Iterator[Event]:
+        """More pictures of this turn, from other prompts and seeds, and the page with all that are not vetoed."""
+        with self._lock:
+            token = self._begin()
+            asking = self._asking
+        watch = Stopwatch()
+        number = asking.turn if asking else 0
+        return self._until_cancelled(token, number, watch, self._steps_anew(token, asking, watch))
+
     def _begin(self) -> threading.Event:
         self._token.set()
         self._token = threading.Event()
@@ -238,18 +250,49 @@ class Session:
         seeds = tuple(self._seed(turn, k) for k in range(len(said.prompts)))
         yield Reformulated(turn, said.query, said.need)
         yield from map(Note, said.notes)
-        yield from self._save(Prompted(turn, said.query.texts, said.prompts, seeds))
+        yield from self._prompt(Prompted(turn, said.query.texts, said.prompts, seeds))
         # 2. E_t(S_t), and the photos nearest to it.
         yield from self._results(asking, Stage.TEXT, watch)
         # 3. I_tk, drawn one by one; E_v(I_tk) comes with each.
         if self._artist is not None and self.imagining and said.prompts:
-            yield Prompts(turn, said.prompts, seeds)
-            yield from self._artist.draw(asking, said.prompts, seeds, partial(self._accept, token), token.is_set, watch)
+            yield from self._draw(self._artist, token, asking, said.prompts, seeds, watch)
             # 4. F_t = a * E_t(S_t) + b * mean_k E_v(I_tk), or as the strategy has it, and the photos nearest to it.
             if self._situation(asking).stage is Stage.FUSED and not token.is_set():
                 yield from self._results(asking, Stage.FUSED, watch)
         # 5. Q_{t+1}, from the candidates.
         yield from self._ask(token, asking, watch)
+
+    def _steps_anew(
+        self, token: threading.Event, asking: Asking | None, watch: Stopwatch
+    ) -> Generator[Event, None, None]:
+        before = self._prompted
+        if asking is None or self._artist is None or before is None or before.turn != asking.turn:
+            return
+        first = len(before.prompts)
+        said = self._engine.reformulator.reformulate(
+            self._dialogue, self._options.pictures, self._seed(asking.turn, -1 - first)
+        )
+        seeds = tuple(self._seed(asking.turn, first + k) for k in range(len(said.prompts)))
+        # One record for all of the turn's pictures, since they are numbered through.
+        yield from self._prompt(
+            Prompted(asking.turn, asking.query.texts, (*before.prompts, *said.prompts), (*before.seeds, *seeds))
+        )
+        yield from self._draw(self._artist, token, asking, said.prompts, seeds, watch, first)
+        if not token.is_set():
+            yield from self._results(asking, self._situation(asking).stage, watch)
+
+    def _draw(
+        self,
+        artist: Artist,
+        token: threading.Event,
+        asking: Asking,
+        prompts: tuple[str, ...],
+        seeds: tuple[int, ...],
+        watch: Stopwatch,
+        first: int = 0,
+    ) -> Iterator[Event]:
+        yield Prompts(asking.turn, prompts, seeds)
+        yield from artist.draw(asking, prompts, seeds, partial(self._accept, token), token.is_set, watch, first)
 
     def _steps_again(
         self, token: threading.Event, asking: Asking | None, watch: Stopwatch
@@ -310,7 +353,7 @@ class Session:
 
     def _situation(self, asking: Asking) -> Situation:
         with self._lock:
-            return Situation(asking, self._dialogue, self._gallery)
+            return Situation(asking, self._dialogue, self._gallery, self.narrowing)
 
     def _settle(self, token: threading.Event, asking: Asking) -> Asking:
         with self._lock:
@@ -323,6 +366,10 @@ class Session:
             self._dialogue = self._dialogue.after(event)
             return self.log.write(event)
 
+    def _prompt(self, record: Prompted) -> Iterator[Event]:
+        self._prompted = record
+        yield from self._save(record)
+
     def _save(self, record: Prompted | Shown) -> Iterator[Event]:
         failed = self.log.write(record)
         if failed:
@@ -334,6 +381,7 @@ class Session:
 
     def _restore(self, saved: Restored) -> None:
         self._dialogue = saved.dialogue
+        self._prompted = saved.prompted
         for place, (prompt, seed) in saved.pictured.items():
             imagined = self._album.find(*place, prompt, seed)
             if imagined is not None and imagined.vector is not None:

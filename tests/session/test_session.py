@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from dar_tui.events import (
     TurnDone,
     TurnFailed,
 )
+from dar_tui.finding import Narrowing
 from dar_tui.fusion import STRATEGIES
 from dar_tui.imagine.pictures import read_png
 from dar_tui.saving import Log
@@ -264,6 +266,42 @@ def test_rerank_draws_nothing(world: World) -> None:
 
 def test_rerank_before_the_first_message_shows_nothing(world: World) -> None:
     assert kinds(list(world.session().rerank())) == ["TurnDone"]
+
+
+def test_imagining_again_adds_pictures_from_other_seeds_which_a_resumed_session_has_too(world: World) -> None:
+    generator = PaintGenerator()
+    session = world.session(generator)
+    first = of(list(session.turn("something red and blue")), Prompts)[0]
+    events = list(session.imagine_again())
+    second = of(events, Prompts)[0]
+    assert [event.k for event in of(events, Picture)] == [3, 4, 5]
+    assert not set(first.seeds) & set(second.seeds) and page(events)[0] == "red-blue"
+    session.close()
+    again = Session.resume(world.engine(generator), Log(session.log.path, session.log.started))
+    assert sorted(again.gallery) == [(0, k) for k in range(6)]
+    assert again.gallery[0, 4].imagined.seed == second.seeds[1]
+    assert [event.k for event in again.imagine_again() if isinstance(event, Picture)] == [6, 7, 8]
+
+
+def test_before_the_first_message_there_is_nothing_to_imagine_again(world: World) -> None:
+    assert kinds(list(world.session(PaintGenerator()).imagine_again())) == ["TurnDone"]
+
+
+@pytest.mark.parametrize(
+    ("narrowing", "left"),
+    [
+        (Narrowing(after=datetime(2020, 1, 1), before=datetime(2021, 1, 1)), 12),
+        (Narrowing(folder="PHOTOS"), 20),
+        (Narrowing(folder="nowhere"), 0),
+        (Narrowing(camera="nikon"), 0),
+    ],
+)
+def test_a_narrowing_by_hand_is_always_kept_to(world: World, narrowing: Narrowing, left: int) -> None:
+    session = world.session(PaintGenerator(), page=20)
+    list(session.turn("something red in 1990"))
+    session.narrowing = narrowing
+    assert len(of(list(session.rerank()), Results)[0].hits) == left
+    assert not of(list(session.turn("and blue")), TurnFailed)
 
 
 # Questions
