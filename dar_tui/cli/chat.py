@@ -1,4 +1,4 @@
-"""`dar chat`: a dialogue with the library, played from a script."""
+"""`dar chat`: a dialogue with the library, in the app (see `screen`) or played from a script."""
 
 from __future__ import annotations
 
@@ -74,25 +74,43 @@ def chat(
         str, typer.Option(metavar="NAME", help="How the dialogue becomes text: statements, rewrite or joined.")
     ] = "",
     pictures: Annotated[int, typer.Option(min=1, max=16, metavar="K", help="Pictures imagined in a turn.")] = 3,
+    images: Annotated[
+        str,
+        typer.Option(metavar="auto|blocks|kitty|sixel|off", help="How the app shows pictures.", show_default=False),
+    ] = "",
     no_imagine: Annotated[bool, typer.Option("--no-imagine", help="Search by text alone.")] = False,
     no_questions: Annotated[bool, typer.Option("--no-questions", help="Ask nothing.")] = False,
 ) -> None:
     """Find a photo in a dialogue: describe it, answer, see it imagined."""
     state = state_of(context)
+    _check(json, images, fusion, script)
     if script is None:
-        # The app takes this place; until then a script is the only way.
-        raise UsageError(
-            "`dar chat` has no screen yet." if sys.stdin.isatty() else "`dar chat` needs a terminal.",
-            "Give the messages with --script FILE, or --script - to read them from stdin.",
+        from dar_tui.cli import screen
+
+        wanted = screen.Wanted(
+            library=state.library_path(library),
+            resume=resume,
+            images=images,
+            profile=profile,
+            encoder=encoder,
+            generator=generator,
+            language=language,
+            fusion=fusion,
+            query=query,
+            pictures=pictures,
+            imagines=not no_imagine,
+            asks=not no_questions,
         )
+        screen.run(state, wanted)
+        return
     from dar_tui.cli.script import Player
     from dar_tui.fusion import DEFAULT
     from dar_tui.session import Options
 
     options = Options(page=k, pictures=pictures, fusion=fusion or DEFAULT)
     with _script(script) as messages, state.open_library(library) as opened:
-        chosen = _encoder(state, opened, encoder)
-        models = _Models(state, profile, generator, language, query)
+        chosen = library_encoder(state, opened, encoder)
+        models = Models(state, profile, generator, language, query)
         engine = models.engine(opened, chosen, imagines=not no_imagine, asks=not no_questions)
         session = _session(state, opened, engine, options, resume, profile)
         player = Player(session, state.output, as_json=json)
@@ -103,7 +121,21 @@ def chat(
             session.close()
 
 
-class _Models:
+def _check(json: bool, images: str, fusion: str, script: str | None) -> None:
+    """Raises UsageError for what cannot be meant, before anything is loaded or shown."""
+    from dar_tui.settings import IMAGES
+
+    if images and images not in IMAGES:
+        raise UsageError(f"--images {images!r} is not a way to show pictures.", f"Use one of {', '.join(IMAGES)}.")
+    if json and script is None:
+        raise UsageError("--json is for scripts.", "Give the messages with --script FILE, or --script -.")
+    if fusion and script is None:
+        from dar_tui.fusion import strategy_named
+
+        strategy_named(fusion)
+
+
+class Models:
     """The models that were asked for, made into an engine."""
 
     def __init__(self, state: State, profile: str, generator: str, language: str, query: str) -> None:
@@ -142,7 +174,8 @@ class _Models:
         )
 
 
-def _encoder(state: State, library: Library, spec: str) -> Encoder:
+def library_encoder(state: State, library: Library, spec: str) -> Encoder:
+    """The encoder a library was made with; `spec` must be it, or "". Raises EncoderMismatch."""
     from dar_tui.cli.query import QueryBuilder
 
     builder = QueryBuilder(state, library)

@@ -5,7 +5,7 @@ The app knows nothing else of sessions, libraries and models. `session_engine` i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -143,6 +143,7 @@ class Opened:
     """A library with a session on it, ready to talk.
 
     `exchanges`: what was said before, for a session taken up again; `question`: the one that stands unanswered.
+    `liked`, `unliked`: image ids; `pictures`: imagined ones by turn and number, picked (True) or vetoed (False).
     `notes`: lines the user should know, such as what would give better results.
     """
 
@@ -155,6 +156,7 @@ class Opened:
     narrowing: Narrowing = field(default_factory=Narrowing)
     liked: frozenset[int] = frozenset()
     unliked: frozenset[int] = frozenset()
+    pictures: Mapping[tuple[int, int], bool] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 

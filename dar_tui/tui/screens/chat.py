@@ -60,7 +60,7 @@ class ChatScreen(ChatView):
         self.opened = True
         self.exchange, self._aside = None, None
         self.narrowing, self.imagining = opened.narrowing, opened.imagining
-        self.liked, self.unliked, self.of_pictures = opened.liked, opened.unliked, {}
+        self.liked, self.unliked, self.of_pictures = opened.liked, opened.unliked, dict(opened.pictures)
         self.talk.clear()
         self.talk.remark(GREETING, "hello")
         for exchange in opened.exchanges:

@@ -212,8 +212,8 @@ class ChatView(PictureActions):
         parts: list[tuple[str, str]] = []
         for name, title in shown.items():
             seen = self.has_class(f"-see-{name}")
-            parts += [(f" {title} ", "bold reverse" if seen else "$text-muted"), ("  ", "")]
-        self.query_one("#tabs", Static).update(Content.assemble(*parts, ("Tab", "$text-muted")))
+            parts += [(f" {title} ", "bold reverse" if seen else "$foreground-muted"), ("  ", "")]
+        self.query_one("#tabs", Static).update(Content.assemble(*parts, ("Tab", "$foreground-muted")))
 
     @property
     def imagined_away(self) -> bool:

@@ -46,9 +46,11 @@ class HelpScreen(Page[None]):
 
     def _block(self, place: Place) -> Content:
         note = f"  {_NOTES[place]}" if place in _NOTES else ""
-        lines = [Content.assemble((place.value, "bold $accent"), (note, "$text-muted"))]
+        lines = [Content.assemble((place.value, "bold $accent"), (note, "$foreground-muted"))]
         for key in KEYS:
             if key.place is place:
                 keys = shown(self._remapping.keys_of(key))
-                lines.append(Content.assemble((f"  {keys:<14}", "bold"), f"{key.help}  ", (key.id, "$text-disabled")))
+                lines.append(
+                    Content.assemble((f"  {keys:<14}", "bold"), f"{key.help}  ", (key.id, "$foreground-disabled"))
+                )
         return Content("\n").join(lines)

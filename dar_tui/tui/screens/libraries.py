@@ -81,7 +81,9 @@ class LibrariesScreen(Page[Choice]):
             unreadable = f", {facts.unreadable:,} files unreadable" if facts.unreadable else ""
             encoder = f", {visible(facts.encoder)}" if facts.encoder else ""
             lines.append(
-                Content.assemble((f"  {wording.count(facts.photos, 'photo')}{unreadable}{encoder}", "$text-muted"))
+                Content.assemble(
+                    (f"  {wording.count(facts.photos, 'photo')}{unreadable}{encoder}", "$foreground-muted")
+                )
             )
         lines += [Content.assemble((f"  {visible(folder)} is not there now", "$text-warning")) for folder in facts.away]
         return Content("\n").join(lines)

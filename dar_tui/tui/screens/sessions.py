@@ -41,4 +41,4 @@ class SessionsScreen(Page[Path]):
 
 def _line(session: SavedSession) -> Content:
     said = stripped(session.first_message, 120) or "(nothing said)"
-    return Content.assemble((f"{session.at:%Y-%m-%d %H:%M}  ", "$text-muted"), said)
+    return Content.assemble((f"{session.at:%Y-%m-%d %H:%M}  ", "$foreground-muted"), said)

@@ -36,7 +36,7 @@ class QuestionLine(Static):
             return
         parts: list[tuple[str, str]] = [("? ", "bold $accent"), (stripped(question.text, 500), "bold")]
         if question.choices:
-            parts.append((f"  {' or '.join(stripped(choice) for choice in question.choices)}", "$text-muted"))
+            parts.append((f"  {' or '.join(stripped(choice) for choice in question.choices)}", "$foreground-muted"))
         for key, says in keys:
-            parts += [(f"   {key}", "bold $accent"), (f" {says}", "$text-muted")]
+            parts += [(f"   {key}", "bold $accent"), (f" {says}", "$foreground-muted")]
         self.update(Content.assemble(*parts))

@@ -49,16 +49,16 @@ class Status(Widget):
             (3, f"{facts.photos:,} photos" if facts.photos is not None else "", ""),
             (1, f"only {facts.filter}" if facts.filter else "", "bold $warning"),
             (4, facts.order, "$warning"),
-            (5, f"turn {facts.turn}" if facts.turn else "", "$text-muted"),
-            (6, visible(facts.generator), "$text-muted"),
-            (7, visible(facts.encoder), "$text-muted"),
+            (5, f"turn {facts.turn}" if facts.turn else "", "$foreground-muted"),
+            (6, visible(facts.generator), "$foreground-muted"),
+            (7, visible(facts.encoder), "$foreground-muted"),
         ]
         kept = [part for part in parts if part[1]]
         while len(kept) > 1 and sum(cell_len(text) + 3 for _, text, _ in kept) > room:
             kept.remove(max(kept, key=lambda part: part[0]))
         left = Content("  ").join(Content.assemble((text, style)) for _, text, style in kept)
         gap = max(1, width - left.cell_length - cell_len(doing))
-        return Content.assemble(left, " " * gap, (doing, "$accent" if facts.doing else "$text-muted"))
+        return Content.assemble(left, " " * gap, (doing, "$accent" if facts.doing else "$foreground-muted"))
 
 
 class Hints(Widget):
@@ -75,5 +75,5 @@ class Hints(Widget):
             if needed > room:
                 break
             room -= needed
-            parts += [(key, "bold $accent"), (f" {does}  ", "$text-muted")]
+            parts += [(key, "bold $accent"), (f" {does}  ", "$foreground-muted")]
         return Content.assemble(*parts)

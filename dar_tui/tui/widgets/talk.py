@@ -51,6 +51,10 @@ class Talk(VerticalScroll):
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Place.ANSWER)]
 
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._last_remark = ""
+
     def on_mount(self) -> None:
         """From the start the end is what counts."""
         self.anchor()
@@ -67,6 +71,7 @@ class Talk(VerticalScroll):
 
     def begin(self, exchange: Exchange) -> None:
         """Adds an exchange at the end, and goes there: who sends a message wants to see what comes of it."""
+        self._last_remark = ""
         self.mount(ExchangeView(exchange))
         self._drop_oldest()
         self.anchor()
@@ -79,13 +84,14 @@ class Talk(VerticalScroll):
 
     def remark(self, text: str, kind: str = "") -> None:
         """Adds a line of the app's own; the same line twice running is one."""
-        last = self.children[-1] if self.children else None
-        if not (isinstance(last, Remark) and last.text == text):
+        if text != self._last_remark:
+            self._last_remark = text
             self.mount(Remark(text, kind))
             self._drop_oldest()
 
     def clear(self) -> None:
         """Removes everything."""
+        self._last_remark = ""
         self.remove_children()
 
     def _drop_oldest(self) -> None:
@@ -101,7 +107,7 @@ def _lines(exchange: Exchange) -> Content:
 
 
 def _line(who: str, text: str, style: str) -> Content:
-    return Content.assemble((who, "$text-muted"), (text, style))
+    return Content.assemble((who, "$foreground-muted"), (text, style))
 
 
 def _told(exchange: Exchange) -> list[tuple[str, str]]:
@@ -109,12 +115,12 @@ def _told(exchange: Exchange) -> list[tuple[str, str]]:
     if exchange.stage is not None:
         lines.append((_found(exchange), ""))
     if exchange.doing:
-        lines.append((f"{exchange.doing}\u2026  Esc stops", "$text-muted"))
+        lines.append((f"{exchange.doing}\u2026  Esc stops", "$foreground-muted"))
     elif exchange.drawings:
         lines.append((_imagined(exchange), ""))
     if exchange.state is State.STOPPED:
         lines.append(("stopped; what is here stands", "$text-warning"))
-    lines += [(stripped(note, 500), "$text-muted") for note in exchange.notes]
+    lines += [(stripped(note, 500), "$foreground-muted") for note in exchange.notes]
     lines += [(stripped(failure.line, 500), "$text-error") for failure in exchange.failures]
     if exchange.question is not None:
         lines.append((f"? {stripped(exchange.question.text, 500)}", "$text-accent"))
@@ -124,6 +130,8 @@ def _told(exchange: Exchange) -> list[tuple[str, str]]:
 def _found(exchange: Exchange) -> str:
     if not exchange.hits:
         return "no photo fits"
+    if not any(hit.score for hit in exchange.hits):
+        return "photos found then"  # a session taken up again knows which, not how well they matched
     strong = sum(str(hit.strength) == "strong" for hit in exchange.hits)
     none = all(str(hit.strength) == "none" for hit in exchange.hits)
     found = wording.count(len(exchange.hits), "photo")

@@ -1,0 +1,149 @@
+"""`dar chat` in a terminal: checks that there is one, opens the app in it, and leaves at once when the app is done."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dar_tui.cli.output import Output
+from dar_tui.cli.state import State
+from indexer.errors import NothingFound, UsageError
+
+if TYPE_CHECKING:
+    from dar_tui.session import Engine
+    from dar_tui.tui.engine import Tell
+    from indexer.encoders import Encoder
+    from indexer.library import Library
+
+_LATEST = "latest"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The options of `dar chat` that the app takes. "" is the profile's or the settings' own choice."""
+
+    library: Path
+    resume: str | None = None
+    images: str = ""
+    profile: str = ""
+    encoder: str = ""
+    generator: str = ""
+    language: str = ""
+    fusion: str = ""
+    query: str = ""
+    pictures: int = 3
+    imagines: bool = True
+    asks: bool = True
+
+
+def check_terminal() -> None:
+    """Raises UsageError where the app cannot be shown."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError(
+            "`dar chat` needs a terminal.",
+            "Give the messages with --script FILE, or --script - to read them from stdin.",
+        )
+    if os.environ.get("TERM", "") in ("", "dumb", "unknown"):
+        raise UsageError(
+            "This terminal (TERM=dumb) cannot show the app.", "Set TERM, or give the messages with --script FILE."
+        )
+
+
+def run(state: State, wanted: Wanted) -> None:
+    """Shows the app until the user quits, then ends the process."""
+    check_terminal()
+    from dar_tui.cli.dates import parse_date
+    from dar_tui.tui.app import DarApp, Options, close
+    from dar_tui.tui.graphics.choice import choose
+    from dar_tui.tui.session_engine import SessionEngine
+    from dar_tui.tui.terminal import LOG_NAME, leave, shielded
+
+    settings = state.settings
+    colours = not os.environ.get("NO_COLOR")
+    options = Options(
+        home=settings.home,
+        keys=settings.config_file.with_name("keys.toml"),
+        pages=Path.cwd(),
+        # The terminal is asked what it can show before the app reads the keyboard.
+        graphics=choose(wanted.images or settings.images, os.environ, is_terminal=True),
+        parse_date=parse_date,
+        session=_session(wanted),
+        colours=colours,
+    )
+    engine = SessionEngine(
+        settings, wanted.library, _Models(state, wanted), pictures=wanted.pictures, fusion=wanted.fusion
+    )
+    # A terminal that is closed sends SIGHUP, which ends the process: what was said is on disk already.
+    with shielded(settings.cache / LOG_NAME):
+        app = DarApp(engine, options)
+        app.run()
+        ended = close(engine)
+    code = app.return_code or 0
+    state.output.flush()
+    if ended and code == 0:
+        state.output.note("")
+    leave(code)
+
+
+def _session(wanted: Wanted) -> Path | None:
+    """The file of the session to take up again. Raises NothingFound or UsageError where there is none."""
+    if wanted.resume is None:
+        return None
+    from dar_tui.transcript import sessions
+    from dar_tui.tui.session_engine import SESSIONS
+
+    listed = sessions(wanted.library / SESSIONS)
+    if not listed:
+        raise NothingFound("This library has no saved session.", "Start one with `dar chat`.")
+    for each in listed:
+        if wanted.resume in (_LATEST, each.path.stem):
+            return each.path
+    names = ", ".join(each.path.stem for each in listed[:3])
+    raise UsageError(f"There is no session {wanted.resume!r}.", f"The latest are {names}.")
+
+
+class _Models:
+    """See `dar_tui.tui.session_engine.Models`: what commands load, with what they have to say shown by the app."""
+
+    def __init__(self, state: State, wanted: Wanted) -> None:
+        from dar_tui.profiles import profile_named
+
+        self._state = state
+        self._wanted = wanted
+        self.profile = wanted.profile or state.settings.profile
+        self.generator = (wanted.generator or profile_named(self.profile).generator) if wanted.imagines else ""
+        self.new_spec = wanted.encoder or (
+            profile_named(wanted.profile).encoder if wanted.profile else state.settings.encoder_spec
+        )
+
+    def load_encoder(self, spec: str, tell: Tell) -> Encoder:
+        return self._telling(tell).load_encoder(spec)
+
+    def encoder_of(self, library: Library, tell: Tell) -> Encoder:
+        from dar_tui.cli.chat import library_encoder
+
+        return library_encoder(self._telling(tell), library, self._wanted.encoder)
+
+    def parts(self, library: Library, encoder: Encoder, tell: Tell) -> Engine:
+        from dar_tui.cli.chat import Models
+
+        wanted = self._wanted
+        models = Models(self._telling(tell), self.profile, wanted.generator, wanted.language, wanted.query)
+        return models.engine(library, encoder, imagines=wanted.imagines, asks=wanted.asks)
+
+    def _telling(self, tell: Tell) -> State:
+        return replace(self._state, output=_ToScreen(tell))
+
+
+class _ToScreen(Output):
+    """Notes that commands print go to the app's own line; the terminal is not theirs now."""
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
+
+    def note(self, line: str) -> None:
+        """One line at the top of the app."""
+        self._tell(line)

@@ -1,0 +1,296 @@
+"""The real engine: `dar_tui.session` on an `indexer` library, with the models that were asked for.
+
+Everything heavy is imported by the methods that need it, which run in threads after the first paint: libraries bring
+numpy and hnswlib (0.2 s), models much more.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from dar_tui.dialogue import Opinion
+from dar_tui.events import Event, Results, Stage
+from dar_tui.registry import known_libraries, remember_library
+from dar_tui.tui.describing import describe_all, facts_of, notes_on
+from dar_tui.tui.engine import (
+    Action,
+    Feedback,
+    ImagineAgain,
+    LibraryFacts,
+    MoreLike,
+    Narrow,
+    OfPhoto,
+    OfPicture,
+    Opened,
+    Rerank,
+    SavedSession,
+    Say,
+    Tell,
+)
+from indexer.errors import DarError, LibraryNotFound
+
+if TYPE_CHECKING:
+    from dar_tui.session import Engine as Parts
+    from dar_tui.session import Session
+    from dar_tui.settings import Settings
+    from dar_tui.tui.narrowed import NarrowedLibrary
+    from indexer.encoders import Encoder
+    from indexer.events import Event as IndexEvent
+    from indexer.library import Library
+
+# Three screens full. A question is worth asking if it changes this page, so a longer one would ask on and on.
+PAGE = 40
+SESSIONS = "sessions"
+
+
+class Models(Protocol):
+    """The models that were asked for. `generator`, `profile`: their names; "" for no generator."""
+
+    @property
+    def generator(self) -> str: ...
+
+    @property
+    def profile(self) -> str: ...
+
+    @property
+    def new_spec(self) -> str:
+        """The encoder of a library that has none yet."""
+        ...
+
+    def load_encoder(self, spec: str, tell: Tell) -> Encoder: ...
+
+    def encoder_of(self, library: Library, tell: Tell) -> Encoder:
+        """The encoder a library was made with. Raises EncoderMismatch where it is not the same any more."""
+        ...
+
+    def parts(self, library: Library, encoder: Encoder, tell: Tell) -> Parts: ...
+
+
+class SessionEngine:
+    """See `dar_tui.tui.engine.Engine`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        library: Path,
+        models: Models,
+        *,
+        pictures: int = 3,
+        fusion: str = "",
+        now: Callable[[], datetime] = datetime.now,
+    ) -> None:
+        self._settings = settings
+        self._path = library
+        self._models = models
+        self._pictures = pictures
+        self._fusion = fusion
+        self._now = now
+        self._imagining = True
+        self._tell: Tell = _nobody
+        self._library: NarrowedLibrary | None = None
+        self._session: Session | None = None
+        self._encoder: Encoder | None = None
+        # Models load once, whoever asks first: the warm-up or a message that was quicker.
+        self._loading = threading.Lock()
+
+    # Opening
+
+    def open(self, library: Path | None = None, session: Path | None = None) -> Opened:
+        """Opens a library with a session; what was open before is closed."""
+        from dar_tui.saving import Log
+        from dar_tui.session import Options, Session
+        from dar_tui.tui.narrowed import open_narrowed
+        from dar_tui.tui.restoring import exchanges_of
+
+        path = library or self._path
+        opened = open_narrowed(path)
+        try:
+            facts = facts_of(opened)
+            encoder = self._encoder_for(opened)
+            parts = self._models.parts(opened, encoder, self._say)
+            options = Options(page=PAGE, pictures=self._pictures)
+            if self._fusion:
+                options = replace(options, fusion=self._fusion)
+            log = Log.begin(path / SESSIONS, self._now(), str(path), self._models.profile)
+            if session is not None:
+                log = Log(session, log.started)
+            made = Session.resume(parts, log, options) if session else Session(parts, log, options)
+        except BaseException:
+            opened.close()
+            raise
+        self.close()
+        made.imagining = self._imagining
+        self._path, self._library, self._session, self._encoder = path, opened, made, encoder
+        remember_library(self._settings.home, path)
+        dialogue = made.dialogue
+        return Opened(
+            library=facts,
+            session=made.id,
+            generator=self._models.generator,
+            imagining=self._imagining,
+            exchanges=exchanges_of(session, opened) if session is not None else (),
+            question=dialogue.pending,
+            liked=frozenset(int(name) for name in dialogue.liked if name.isdecimal()),
+            unliked=frozenset(int(name) for name in dialogue.unliked if name.isdecimal()),
+            pictures=dict.fromkeys(dialogue.picked, True) | dict.fromkeys(dialogue.vetoed, False),
+            notes=notes_on(facts),
+        )
+
+    def _encoder_for(self, library: Library) -> Encoder:
+        record = library.encoder
+        if self._encoder is not None and (record is None or record.encoder_id == self._encoder.id):
+            return self._encoder
+        with self._loading:
+            if record is None:
+                return self._models.load_encoder(self._models.new_spec, self._say)
+            return self._models.encoder_of(library, self._say)
+
+    def warm_up(self, tell: Tell) -> None:
+        """Text tower, then generator."""
+        self._tell = tell
+        session, encoder = self._session, self._encoder
+        if session is None or encoder is None:
+            return
+        tell("loading the text encoder")
+        self._load_text_tower(encoder)
+        if self._imagining and not session.is_ready_to_imagine:
+            tell("loading the generator")
+            session.prepare()
+
+    def _load_text_tower(self, encoder: Encoder) -> None:
+        with self._loading:
+            encoder.encode_texts(["a photo"])
+
+    # Playing
+
+    def play(self, action: Action) -> Generator[Event, None, None]:
+        """Hands actions to the session; narrowing and "more like this" are the library's."""
+        session, library, encoder = self._session, self._library, self._encoder
+        if session is None or library is None or encoder is None:
+            raise DarError("No library is open.", "Press ctrl+l to choose one.")
+        match action:
+            case Say(text):
+                self._load_text_tower(encoder)
+                yield from session.turn(text)
+            case Rerank():
+                yield from session.rerank()
+            case ImagineAgain():
+                yield from session.imagine_again()
+            case Narrow(narrowing):
+                library.narrowing = narrowing
+                yield from session.rerank()
+            case MoreLike(image_id):
+                yield _more_like(library, image_id)
+
+    def note(self, feedback: Feedback) -> None:
+        """Records it in the session."""
+        session = self._session
+        if session is None:
+            return
+        match feedback:
+            case OfPhoto(image_id, good):
+                session.like(image_id, _OPINIONS[good])
+            case OfPicture(turn, k, good):
+                session.pick(turn, k, _OPINIONS[good])
+            case _:
+                session.skip()
+
+    def cancel(self) -> None:
+        """Ends what is played."""
+        if self._session is not None:
+            self._session.cancel()
+
+    def set_imagining(self, on: bool) -> None:
+        """Holds for this session and those opened after it."""
+        self._imagining = on
+        if self._session is not None:
+            self._session.imagining = on
+
+    # Libraries and sessions
+
+    def index(self, folder: Path | None, stopped: Callable[[], bool]) -> Iterator[IndexEvent]:
+        """One index run, one core left to the interface."""
+        import os
+
+        from indexer.options import IndexOptions
+        from indexer.pipeline import index
+        from indexer.scan import ScanOptions
+
+        spec = self._own_spec() or self._models.new_spec
+        options = IndexOptions(
+            workers=max(1, (os.cpu_count() or 1) - 1), scan=ScanOptions(self._settings.exclude), encoder_spec=spec
+        )
+
+        def load() -> Encoder:
+            if self._encoder is not None:
+                return self._encoder
+            with self._loading:
+                return self._models.load_encoder(spec, self._say)
+
+        yield from index(self._path, [folder] if folder is not None else [], load, options, stopped)
+        remember_library(self._settings.home, self._path)
+
+    def _own_spec(self) -> str:
+        from indexer.library import Library
+
+        try:
+            with Library.open(self._path) as library:
+                return library.encoder.spec if library.encoder else ""
+        except LibraryNotFound:
+            return ""
+
+    def facts(self) -> LibraryFacts:
+        """The library in hand."""
+        from indexer.library import Library
+
+        with Library.open(self._path) as library:
+            return facts_of(library)
+
+    def libraries(self) -> list[LibraryFacts]:
+        """Those known on this machine, one that cannot be opened with its reason."""
+        paths = known_libraries(self._settings.home)
+        if self._library is not None and self._path not in paths:
+            paths.append(self._path)
+        return describe_all(paths)
+
+    def sessions(self) -> list[SavedSession]:
+        """Those saved with the library in hand."""
+        from dar_tui.transcript import sessions
+
+        return [SavedSession(each.path, each.at, each.first_message) for each in sessions(self._path / SESSIONS)]
+
+    def close(self) -> None:
+        """Lets go of session and library."""
+        session, library = self._session, self._library
+        self._session = self._library = None
+        if session is not None:
+            session.close()
+        if library is not None:
+            library.close()
+
+    def _say(self, line: str) -> None:
+        self._tell(line)
+
+
+_OPINIONS = {True: Opinion.GOOD, False: Opinion.BAD, None: Opinion.NONE}
+
+
+def _nobody(line: str) -> None:
+    return
+
+
+def _more_like(library: Library, image_id: int) -> Results:
+    """The photos nearest to one, in the space where photos are compared best."""
+    from indexer.encoders import JOINT, VISUAL
+    from indexer.ranking import Query, Term
+    from indexer.where import Where
+
+    record = library.encoder
+    space = VISUAL if record is not None and record.visual_dim else JOINT
+    query = Query((Term(library.vectors([image_id], space)[0], space),), by_example=True)
+    return Results(0, Stage.TEXT, tuple(library.search(query, PAGE, Where(without=frozenset({image_id})))))
