@@ -72,7 +72,10 @@ class Failure:
 
 @dataclass(frozen=True)
 class Exchange:
-    """One message and all that came of it. `text_ranks`: the rank of each image id when only the text had counted."""
+    """One message and all that came of it. `text_ranks`: the rank of each image id when only the text had counted.
+
+    `first`: the first of the pictures that are being drawn now; those before it are from an earlier try.
+    """
 
     message: str
     turn: int = 0
@@ -82,6 +85,7 @@ class Exchange:
     stage: Stage | None = None
     text_ranks: Mapping[int, int] = field(default_factory=dict)
     drawings: tuple[Drawing, ...] = ()
+    first: int = 0
     loading: bool = False
     question: Question | None = None
     notes: tuple[str, ...] = ()
@@ -99,7 +103,8 @@ class Exchange:
                 return replace(self, turn=turn, hits=hits, stage=stage, text_ranks=ranks)
             case Prompts(turn, prompts, seeds):
                 drawings = tuple(Drawing(prompt, seed) for prompt, seed in zip(prompts, seeds, strict=True))
-                return replace(self, turn=turn, drawings=drawings)
+                # Pictures of a turn are numbered through when it is imagined again.
+                return replace(self, turn=turn, drawings=(*self.drawings, *drawings), first=len(self.drawings))
             case Loading():
                 return replace(self, loading=True)
             case Imagining(_, k, step, steps):
@@ -147,11 +152,12 @@ class Exchange:
             return "looking"
         if self.loading:
             return "loading the generator"
-        open_ = [(k, drawing) for k, drawing in enumerate(self.drawings, 1) if not drawing.done]
+        now = self.drawings[self.first :]
+        open_ = [(k, drawing) for k, drawing in enumerate(now, 1) if not drawing.done]
         if open_:
             k, drawing = max(open_, key=lambda pair: pair[1].step)
             step = f", step {drawing.step}/{drawing.steps}" if drawing.steps else ""
-            return f"imagining {k}/{len(self.drawings)}{step}"
+            return f"imagining {k}/{len(now)}{step}"
         return "thinking of a question" if self.question is None else ""
 
     def _drawn(self, k: int, **changes: object) -> tuple[Drawing, ...]:

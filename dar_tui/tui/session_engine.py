@@ -24,6 +24,7 @@ from dar_tui.tui.engine import (
     LibraryFacts,
     MoreLike,
     Narrow,
+    Narrowing,
     OfPhoto,
     OfPicture,
     Opened,
@@ -32,13 +33,15 @@ from dar_tui.tui.engine import (
     Say,
     Tell,
 )
+from dar_tui.tui.once import Once
 from indexer.errors import DarError, LibraryNotFound
 
 if TYPE_CHECKING:
+    from dar_tui.finding import Narrowing as SessionNarrowing
+    from dar_tui.imagining import AnyGenerator
     from dar_tui.session import Engine as Parts
     from dar_tui.session import Session
     from dar_tui.settings import Settings
-    from dar_tui.tui.narrowed import NarrowedLibrary
     from indexer.encoders import Encoder
     from indexer.events import Event as IndexEvent
     from indexer.library import Library
@@ -92,10 +95,11 @@ class SessionEngine:
         self._now = now
         self._imagining = True
         self._tell: Tell = _nobody
-        self._library: NarrowedLibrary | None = None
+        self._library: Library | None = None
         self._session: Session | None = None
         self._encoder: Encoder | None = None
-        # Models load once, whoever asks first: the warm-up or a message that was quicker.
+        self._generator: Once[AnyGenerator] | None = None
+        # Encoders load once, whoever asks first: the warm-up or a message that was quicker.
         self._loading = threading.Lock()
 
     # Opening
@@ -104,15 +108,18 @@ class SessionEngine:
         """Opens a library with a session; what was open before is closed."""
         from dar_tui.saving import Log
         from dar_tui.session import Options, Session
-        from dar_tui.tui.narrowed import open_narrowed
         from dar_tui.tui.restoring import exchanges_of
+        from indexer.library import Library
 
         path = library or self._path
-        opened = open_narrowed(path)
+        opened = Library.open(path)
         try:
             facts = facts_of(opened)
             encoder = self._encoder_for(opened)
             parts = self._models.parts(opened, encoder, self._say)
+            if parts.load_generator is not None:
+                self._generator = self._generator or Once(parts.load_generator)
+                parts = replace(parts, load_generator=self._generator)
             options = Options(page=PAGE, pictures=self._pictures)
             if self._fusion:
                 options = replace(options, fusion=self._fusion)
@@ -182,10 +189,10 @@ class SessionEngine:
             case ImagineAgain():
                 yield from session.imagine_again()
             case Narrow(narrowing):
-                library.narrowing = narrowing
+                session.narrowing = _narrowing(narrowing)
                 yield from session.rerank()
             case MoreLike(image_id):
-                yield _more_like(library, image_id)
+                yield _more_like(library, image_id, session)
 
     def note(self, feedback: Feedback) -> None:
         """Records it in the session."""
@@ -284,13 +291,20 @@ def _nobody(line: str) -> None:
     return
 
 
-def _more_like(library: Library, image_id: int) -> Results:
-    """The photos nearest to one, in the space where photos are compared best."""
+def _narrowing(narrowing: Narrowing) -> SessionNarrowing:
+    from dar_tui.finding import Narrowing as SessionNarrowing
+
+    return SessionNarrowing(narrowing.after, narrowing.before, narrowing.folder, narrowing.camera)
+
+
+def _more_like(library: Library, image_id: int, session: Session) -> Results:
+    """The photos nearest to one, in the space where photos are compared best; the user's narrowing holds."""
+    from dar_tui.finding import Filters, find
     from indexer.encoders import JOINT, VISUAL
     from indexer.ranking import Query, Term
-    from indexer.where import Where
 
     record = library.encoder
     space = VISUAL if record is not None and record.visual_dim else JOINT
+    filters = Filters(without=frozenset({image_id}), narrowing=session.narrowing)
     query = Query((Term(library.vectors([image_id], space)[0], space),), by_example=True)
-    return Results(0, Stage.TEXT, tuple(library.search(query, PAGE, Where(without=frozenset({image_id})))))
+    return Results(0, Stage.TEXT, find(library, query, PAGE, filters).hits)

@@ -188,6 +188,7 @@ class FakeEngine:
         yield Results(turn, Stage.TEXT, hits)
 
     def _imagine(self, turn: int, cancelled: threading.Event, *, again: bool) -> Iterator[Event]:
+        first = len(PROMPTS) if again else 0
         yield Prompts(turn, PROMPTS, (11, 12, 13) if not again else (21, 22, 23))
         yield Loading(turn)
         if self.script.fail is Part.IMAGINE:
@@ -197,14 +198,14 @@ class FakeEngine:
             for step in range(1, self.script.steps + 1):
                 if cancelled.is_set():
                     return
-                yield Imagining(turn, k, step, self.script.steps)
+                yield Imagining(turn, first + k, step, self.script.steps)
             while not self.script.gate.wait(0.01):
                 if cancelled.is_set():
                     return
             image = Image.new("RGB", (48, 48), (200, 40 * k, 30))
-            path = self.folder / f"turn-{turn}-{k}{'-again' if again else ''}.png"
+            path = self.folder / f"turn-{turn}-{first + k}.png"
             image.save(path)
-            yield Picture(turn, k, Imagined(prompt, 11 + k, image), path)
+            yield Picture(turn, first + k, Imagined(prompt, 11 + k, image), path)
 
     def note(self, feedback: Feedback) -> None:
         self.feedback.append(feedback)

@@ -15,7 +15,7 @@ from textual.content import Content
 from textual.events import DescendantFocus
 from textual.widgets import Static
 
-from dar_tui.tui.conversation import Exchange
+from dar_tui.tui.conversation import Exchange, State
 from dar_tui.tui.engine import Narrowing
 from dar_tui.tui.graphics.gallery import Gallery
 from dar_tui.tui.keymap import Place, Remapping
@@ -155,7 +155,8 @@ class ChatView(PictureActions):
         turn = exchange.turn if exchange is not None else 0
         opinions = {k: good for (of_turn, k), good in self.of_pictures.items() if of_turn == turn}
         self.imagined.empty = "" if self.imagining else "Imagining is off: i turns it on."
-        self.imagined.show_drawings(turn, drawings, opinions)
+        drawing = exchange is not None and exchange.state is State.RUNNING
+        self.imagined.show_drawings(turn, drawings, opinions, drawing=drawing)
         self.imagined.border_title = "imagined, not photos"
         away = not drawings
         if away and self.focused is self.imagined:

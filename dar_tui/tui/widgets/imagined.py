@@ -31,12 +31,14 @@ class Imagined(Tiles):
         self.drawings: tuple[Drawing, ...] = ()
         self.empty = ""
 
-    def show_drawings(self, turn: int, drawings: Sequence[Drawing], opinions: Mapping[int, bool]) -> None:
-        """Shows a turn's pictures; `opinions`: k -> picked (True) or vetoed (False)."""
+    def show_drawings(
+        self, turn: int, drawings: Sequence[Drawing], opinions: Mapping[int, bool], *, drawing: bool = False
+    ) -> None:
+        """Shows a turn's pictures; `opinions`: k -> picked (True) or vetoed (False); `drawing`: now."""
         if turn != self.turn:
             self.cursor = 0
         self.turn, self.drawings = turn, tuple(drawings)
-        self.show(_tile(k, drawing, opinions.get(k)) for k, drawing in enumerate(drawings))
+        self.show(_tile(k, each, opinions.get(k), drawing) for k, each in enumerate(drawings))
 
     def empty_words(self) -> str:
         """What to say while nothing is imagined."""
@@ -50,15 +52,15 @@ class Imagined(Tiles):
         return Layout(columns, width, lines)
 
 
-def _tile(k: int, drawing: Drawing, opinion: bool | None) -> Tile:
+def _tile(k: int, drawing: Drawing, opinion: bool | None, going_on: bool) -> Tile:
     words, tone = f"imagined {k + 1}", Tone.PLAIN
     if opinion is not None:
         words += " \u2665 picked" if opinion else " \u2717 vetoed"
         tone = Tone.GOOD if opinion else Tone.BAD
-    elif not drawing.done:
+    elif not drawing.done and going_on:
         words += f" {_bar(drawing)}"
     picture = None if drawing.path is None else Source(drawing.path, Kind.IMAGINED)
-    instead = "imagined" if drawing.done else _steps(drawing)
+    instead = "imagined" if drawing.done else _steps(drawing) if going_on else "not drawn"
     return Tile(picture, words, stripped(drawing.prompt), tone, instead)
 
 
