@@ -7,7 +7,6 @@ from several threads: a turn runs in the one that iterates it, and may be cancel
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -34,13 +33,17 @@ from dar_tui.fusion import DEFAULT, strategy_named
 from dar_tui.imagining import Imagination, LoadGenerator
 from dar_tui.page import Pager, Situation
 from dar_tui.questions.asking import Questioner
-from dar_tui.reformulate import Reformulation, Reformulator, RuleReformulator
-from dar_tui.saving import Log, Restored
+from dar_tui.reformulate import Reformulation, Reformulator
+from dar_tui.saving import Log
+from dar_tui.standing import Standing, Token
 from dar_tui.stopwatch import Stopwatch
 from dar_tui.transcript import Prompted, Shown
 from indexer.encoders import Encoder
 from indexer.errors import DarError, UsageError
 from indexer.library import Library
+
+
+_Steps = Callable[[Token, Asking | None, Stopwatch], Generator[Event, None, None]]
 
 
 @dataclass(frozen=True)
@@ -100,12 +103,7 @@ class Session:
         self._artist: Artist | None = None
         if engine.load_generator is not None:
             self._artist = Artist(Imagination(engine.load_generator), self._reader, self._album, log)
-        self._lock = threading.RLock()
-        self._token = threading.Event()
-        self._dialogue = Dialogue()
-        self._asking: Asking | None = None
-        self._prompted: Prompted | None = None
-        self._gallery: dict[tuple[int, int], Drawn] = {}
+        self._standing = Standing(log)
 
     @classmethod
     def resume(
@@ -121,7 +119,7 @@ class Session:
         Raises DialogueUnreadable for a file that is no session.
         """
         session = cls(engine, log, options, now=now)
-        session._restore(log.restored())
+        session._standing.restore(log.restored(), session._album)
         return session
 
     # What there is
@@ -134,12 +132,12 @@ class Session:
     @property
     def dialogue(self) -> Dialogue:
         """All that happened so far."""
-        return self._dialogue
+        return self._standing.dialogue
 
     @property
     def gallery(self) -> dict[tuple[int, int], Drawn]:
         """Every picture of the session, by turn and number, both from 0."""
-        return dict(self._gallery)
+        return dict(self._standing.gallery)
 
     @property
     def is_ready_to_imagine(self) -> bool:
@@ -153,8 +151,7 @@ class Session:
 
     def cancel(self) -> None:
         """Ends the turn that is running, from any thread; what it has shown stands."""
-        with self._lock:
-            self._token.set()
+        self._standing.cancel()
 
     def close(self) -> None:
         """Cancels what runs and lets another process write the session."""
@@ -165,17 +162,17 @@ class Session:
 
     def like(self, image_id: int, opinion: Opinion = Opinion.GOOD) -> None:
         """More like this photo; `Opinion.NONE` takes it back."""
-        self._note_event(OnPhoto(str(image_id), opinion))
+        self._standing.happened(OnPhoto(str(image_id), opinion))
 
     def unlike(self, image_id: int) -> None:
         """Away from this photo, which is not shown again."""
-        self._note_event(OnPhoto(str(image_id), Opinion.BAD))
+        self._standing.happened(OnPhoto(str(image_id), Opinion.BAD))
 
     def pick(self, turn: int, k: int, opinion: Opinion = Opinion.GOOD) -> None:
         """This imagined picture is close. Raises UsageError where there is none."""
-        if (turn, k) not in self._gallery:
+        if (turn, k) not in self._standing.gallery:
             raise UsageError(f"There is no picture {k + 1} of turn {turn}.", "Name one that was shown.")
-        self._note_event(OnPicture(turn, k, opinion))
+        self._standing.happened(OnPicture(turn, k, opinion))
 
     def veto(self, turn: int, k: int) -> None:
         """This imagined picture is wrong: away from it. Raises UsageError where there is none."""
@@ -183,9 +180,9 @@ class Session:
 
     def skip(self) -> None:
         """The question that stands stays unanswered. Raises UsageError where none stands."""
-        if self._dialogue.pending is None:
+        if self._standing.dialogue.pending is None:
             raise UsageError("There is no question to skip.", "Say more about the photo.")
-        self._note_event(Skipped())
+        self._standing.happened(Skipped())
 
     # Turns
 
@@ -193,64 +190,34 @@ class Session:
         """Plays a message; a turn that still runs is cancelled. Ends with TurnDone. Raises UsageError for no words."""
         if not message.strip():
             raise UsageError("The message is empty.", "Say what you remember of the photo.")
-        with self._lock:
-            token = self._begin()
-            failed = self._note_event(Said(message, self._now()))
-            number = len(self._dialogue.turns) - 1
+        with self._standing.lock:
+            token = self._standing.begin()
+            failed = self._standing.happened(Said(message, self._now()))
+            number = len(self._standing.dialogue.turns) - 1
         watch = Stopwatch()
-        return self._until_cancelled(token, number, watch, self._steps(token, number, watch, failed))
+        return _until_cancelled(token, number, watch, self._steps(token, number, watch, failed))
 
     def rerank(self) -> Iterator[Event]:
         """The page after feedback, or as a resumed session left it; a new question if none stands. Draws nothing."""
-        with self._lock:
-            token = self._begin()
-            asking = self._asking
-        watch = Stopwatch()
-        number = asking.turn if asking else 0
-        return self._until_cancelled(token, number, watch, self._steps_again(token, asking, watch))
+        return self._again(self._steps_again)
 
     def imagine_again(self) -> Iterator[Event]:
         """More pictures of this turn, from other prompts and seeds, and the page with all that are not vetoed."""
-        with self._lock:
-            token = self._begin()
-            asking = self._asking
-        watch = Stopwatch()
-        number = asking.turn if asking else 0
-        return self._until_cancelled(token, number, watch, self._steps_anew(token, asking, watch))
-
-    def _begin(self) -> threading.Event:
-        self._token.set()
-        self._token = threading.Event()
-        return self._token
-
-    def _until_cancelled(
-        self, token: threading.Event, turn: int, watch: Stopwatch, steps: Generator[Event, None, None]
-    ) -> Iterator[Event]:
-        try:
-            with closing(steps) as running:
-                for event in running:
-                    if token.is_set():
-                        break
-                    yield event
-            yield TurnDone(turn, watch.timings(), cancelled=token.is_set())
-        finally:
-            # Whoever stops iterating wants no more pictures either.
-            token.set()
+        return self._again(self._steps_anew)
 
     def _steps(
-        self, token: threading.Event, turn: int, watch: Stopwatch, failed: TurnFailed | None
+        self, token: Token, turn: int, watch: Stopwatch, failed: TurnFailed | None
     ) -> Generator[Event, None, None]:
         """Algorithm 1, from C_t on: the message has joined the dialogue."""
-        if failed:
-            yield failed
+        yield from _told(failed)
         # 1. S_t = R1(C_t) and P_tk = R2(S_t, k).
         with watch.part("reformulate"):
             said = self._reformulate(turn)
-        asking = self._settle(token, Asking(turn, said.query, said.need))
+        asking = self._standing.settle(token, Asking(turn, said.query, said.need))
         seeds = tuple(self._seed(turn, k) for k in range(len(said.prompts)))
         yield Reformulated(turn, said.query, said.need)
         yield from map(Note, said.notes)
-        yield from self._prompt(Prompted(turn, said.query.texts, said.prompts, seeds))
+        yield from _told(self._standing.prompt(token, Prompted(turn, said.query.texts, said.prompts, seeds)))
         # 2. E_t(S_t), and the photos nearest to it.
         yield from self._results(asking, Stage.TEXT, watch)
         # 3. I_tk, drawn one by one; E_v(I_tk) comes with each.
@@ -262,21 +229,20 @@ class Session:
         # 5. Q_{t+1}, from the candidates.
         yield from self._ask(token, asking, watch)
 
-    def _steps_anew(
-        self, token: threading.Event, asking: Asking | None, watch: Stopwatch
-    ) -> Generator[Event, None, None]:
-        before = self._prompted
+    def _steps_anew(self, token: Token, asking: Asking | None, watch: Stopwatch) -> Generator[Event, None, None]:
+        before = self._standing.prompted
         if asking is None or self._artist is None or before is None or before.turn != asking.turn:
             return
         first = len(before.prompts)
         said = self._engine.reformulator.reformulate(
-            self._dialogue, self._options.pictures, self._seed(asking.turn, -1 - first)
+            self._standing.dialogue, self._options.pictures, self._seed(asking.turn, -1 - first)
         )
         seeds = tuple(self._seed(asking.turn, first + k) for k in range(len(said.prompts)))
         # One record for all of the turn's pictures, since they are numbered through.
-        yield from self._prompt(
-            Prompted(asking.turn, asking.query.texts, (*before.prompts, *said.prompts), (*before.seeds, *seeds))
+        drawn_from = Prompted(
+            asking.turn, asking.query.texts, (*before.prompts, *said.prompts), (*before.seeds, *seeds)
         )
+        yield from _told(self._standing.prompt(token, drawn_from))
         yield from self._draw(self._artist, token, asking, said.prompts, seeds, watch, first)
         if not token.is_set():
             yield from self._results(asking, self._situation(asking).stage, watch)
@@ -284,7 +250,7 @@ class Session:
     def _draw(
         self,
         artist: Artist,
-        token: threading.Event,
+        token: Token,
         asking: Asking,
         prompts: tuple[str, ...],
         seeds: tuple[int, ...],
@@ -292,20 +258,20 @@ class Session:
         first: int = 0,
     ) -> Iterator[Event]:
         yield Prompts(asking.turn, prompts, seeds)
-        yield from artist.draw(asking, prompts, seeds, partial(self._accept, token), token.is_set, watch, first)
+        yield from artist.draw(
+            asking, prompts, seeds, partial(self._standing.accept, token), token.is_set, watch, first
+        )
 
-    def _steps_again(
-        self, token: threading.Event, asking: Asking | None, watch: Stopwatch
-    ) -> Generator[Event, None, None]:
+    def _steps_again(self, token: Token, asking: Asking | None, watch: Stopwatch) -> Generator[Event, None, None]:
         if asking is None:
             return
         yield from self._results(asking, self._situation(asking).stage, watch)
-        if self._dialogue.pending is None:
+        if self._standing.dialogue.pending is None:
             yield from self._ask(token, asking, watch)
 
     def _reformulate(self, turn: int) -> Reformulation:
         k = self._options.pictures if self._artist is not None and self.imagining else 0
-        return self._engine.reformulator.reformulate(self._dialogue, k, self._seed(turn, -1))
+        return self._engine.reformulator.reformulate(self._standing.dialogue, k, self._seed(turn, -1))
 
     def _results(self, asking: Asking, stage: Stage, watch: Stopwatch) -> Iterator[Event]:
         try:
@@ -317,16 +283,10 @@ class Session:
         if found.note and stage is Stage.TEXT:
             yield Note(found.note)
         yield Results(asking.turn, stage, found.hits)
-        yield from self._save(Shown(asking.turn, str(stage), tuple(str(hit.image_id) for hit in found.hits)))
+        shown = tuple(str(hit.image_id) for hit in found.hits)
+        yield from _told(self.log.write(Shown(asking.turn, str(stage), shown)))
 
-    def _accept(self, token: threading.Event, place: tuple[int, int], drawn: Drawn) -> bool:
-        with self._lock:
-            if token.is_set():
-                return False
-            self._gallery = {**self._gallery, place: drawn}
-            return True
-
-    def _ask(self, token: threading.Event, asking: Asking, watch: Stopwatch) -> Iterator[Event]:
+    def _ask(self, token: Token, asking: Asking, watch: Stopwatch) -> Iterator[Event]:
         """The most telling question whose answer would change the page; nothing where none would."""
         if self._engine.questioner is None or token.is_set():
             return
@@ -341,54 +301,40 @@ class Session:
             return
         if question is None:
             return
-        with self._lock:
-            if token.is_set():
-                return
-            failed = self._note_event(Asked(question))
-        if failed:
-            yield failed
+        yield from _told(self._standing.happened(Asked(question), token))
         yield question
 
-    # State and what is saved of it
-
     def _situation(self, asking: Asking) -> Situation:
-        with self._lock:
-            return Situation(asking, self._dialogue, self._gallery, self.narrowing)
+        with self._standing.lock:
+            return Situation(asking, self._standing.dialogue, self._standing.gallery, self.narrowing)
 
-    def _settle(self, token: threading.Event, asking: Asking) -> Asking:
-        with self._lock:
-            if not token.is_set():
-                self._asking = asking
-        return asking
-
-    def _note_event(self, event: Said | Asked | Skipped | OnPhoto | OnPicture) -> TurnFailed | None:
-        with self._lock:
-            self._dialogue = self._dialogue.after(event)
-            return self.log.write(event)
-
-    def _prompt(self, record: Prompted) -> Iterator[Event]:
-        self._prompted = record
-        yield from self._save(record)
-
-    def _save(self, record: Prompted | Shown) -> Iterator[Event]:
-        failed = self.log.write(record)
-        if failed:
-            yield failed
+    def _again(
+        self, steps: Callable[[Token, Asking | None, Stopwatch], Generator[Event, None, None]]
+    ) -> Iterator[Event]:
+        with self._standing.lock:
+            token = self._standing.begin()
+            asking = self._standing.asking
+        watch = Stopwatch()
+        return _until_cancelled(token, asking.turn if asking else 0, watch, steps(token, asking, watch))
 
     def _seed(self, turn: int, k: int) -> int:
         """The same for the same session, turn and picture, so that a resumed session draws what it would have drawn."""
         return int.from_bytes(hashlib.sha256(f"{self.id}:{turn}:{k}".encode()).digest()[:4], "big")
 
-    def _restore(self, saved: Restored) -> None:
-        self._dialogue = saved.dialogue
-        self._prompted = saved.prompted
-        for place, (prompt, seed) in saved.pictured.items():
-            imagined = self._album.find(*place, prompt, seed)
-            if imagined is not None and imagined.vector is not None:
-                self._gallery[place] = Drawn(imagined, imagined.vector)
-        turn = len(self._dialogue.turns) - 1
-        if turn < 0:
-            return
-        # A message cut off before its query was saved is read by the rules.
-        query = saved.queries.get(turn) or RuleReformulator().reformulate(self._dialogue, 0).query
-        self._asking = Asking(turn, query, self._dialogue.need())
+
+def _told(failed: TurnFailed | None) -> Iterator[Event]:
+    if failed:
+        yield failed
+
+
+def _until_cancelled(token: Token, turn: int, watch: Stopwatch, steps: Generator[Event, None, None]) -> Iterator[Event]:
+    try:
+        with closing(steps) as running:
+            for event in running:
+                if token.is_set():
+                    break
+                yield event
+        yield TurnDone(turn, watch.timings(), cancelled=token.is_set())
+    finally:
+        # Whoever stops iterating wants no more pictures either.
+        token.set()
