@@ -1,5 +1,7 @@
 # `make demo` and `make test` each prepare .venv by themselves; nothing else is needed but Python 3.11-3.13.
 PYTHON ?= python3
+# More options for pip, such as an index with PyTorch's CPU build.
+PIP_EXTRA ?=
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -17,7 +19,7 @@ help:
 $(STAMP): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[dev,demo]'
+	$(BIN)/python -m pip install --quiet $(PIP_EXTRA) --editable '.[dev,demo]'
 	@touch $@
 
 setup: $(STAMP)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Protocol
 from indexer.errors import UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     from numpy.typing import NDArray
     from PIL import Image
@@ -68,14 +70,24 @@ class Encoder(Protocol):
         ...
 
 
-def load_encoder(spec: str = "bundled", device: str = "auto", notify: Notify | None = None) -> Encoder:
+def load_encoder(
+    spec: str = "bundled", *, cache: Path | None = None, device: str = "auto", notify: Notify | None = None
+) -> Encoder:
     """Loads the encoder that `spec` names, such as `bundled` (family, then ":" and the family's own part).
 
-    Raises UsageError for a family that does not exist and ModelUnavailable where the weights cannot be used.
+    What is prepared once on a machine is kept under `cache` (None: the platform's cache folder). Raises UsageError for
+    a family that does not exist and ModelUnavailable where the weights cannot be used.
     """
     family, _, _rest = spec.partition(":")
     if family == "bundled":
         from indexer.encoders.bundled import BundledEncoder
 
-        return BundledEncoder(notify=notify)
+        return BundledEncoder(cache or default_cache(), notify=notify)
     raise UsageError(f"There is no encoder family {family!r}.", "Use `bundled`.")
+
+
+def default_cache() -> Path:
+    """The platform's cache folder for dar, for callers that have no settings of their own."""
+    from platformdirs import user_cache_path
+
+    return user_cache_path("dar", appauthor=False)

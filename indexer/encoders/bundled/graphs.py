@@ -1,0 +1,159 @@
+"""The two ONNX graphs the bundled encoder runs on: made once from the backbones and our heads, then kept in the cache.
+
+Knows when a graph is out of date (its folder is named by the hashes of all it was made from) and how to make it with
+torch. Knows nothing of photos or texts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock
+
+from indexer.encoders import Notify
+from indexer.encoders.bundled.backbones import ALL_FILES
+from indexer.errors import ModelUnavailable
+
+if TYPE_CHECKING:
+    from torch import nn
+
+HEADS_FILE = Path(__file__).with_name("heads.safetensors")
+
+# Raised by hand whenever the exported graphs change while backbones and heads do not.
+GRAPH_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The sizes a head file declares in its metadata."""
+
+    dim: int
+    visual_dim: int
+    sentence_dim: int
+    image_size: int
+    max_text_tokens: int
+
+
+class PreparedGraphs:
+    """The prepared graphs under `cache`, made when first asked for.
+
+    Raises ModelUnavailable where heads or backbones are missing or altered, or where the cache cannot be written.
+    """
+
+    def __init__(self, cache: Path, notify: Notify | None = None, heads: Path = HEADS_FILE) -> None:
+        self._heads = heads
+        self._notify = notify or (lambda _line: None)
+        self.shape, self.heads_digest = read_heads(heads)
+        made_from = "\n".join([str(GRAPH_VERSION), self.heads_digest, *(file.sha256 for file in ALL_FILES)])
+        self.folder = cache / f"bundled-{hashlib.sha256(made_from.encode()).hexdigest()[:16]}"
+
+    def image(self) -> Path:
+        """Takes `pixels` (n, 260, 260, 3) uint8; gives `joint` (n, dim) and `visual` (n, visual_dim), unit float32."""
+        return self._ready("image.onnx", _export_image_tower)
+
+    def text(self) -> Path:
+        """Takes `ids` (1, tokens) int64; gives `joint` (1, dim) and `sentence` (1, sentence_dim), unit float32."""
+        return self._ready("text.onnx", _export_text_tower)
+
+    def are_ready(self) -> bool:
+        """Whether both graphs are in the cache, so that neither torch nor waiting is needed."""
+        return all((self.folder / name).is_file() for name in ("image.onnx", "text.onnx"))
+
+    def _ready(self, name: str, export: Callable[[Path, Path], None]) -> Path:
+        path = self.folder / name
+        if path.is_file():
+            return path
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            # Two first runs at once would otherwise both spend the memory and the 20 seconds.
+            with FileLock(self.folder / f"{name}.lock"):
+                if not path.is_file():
+                    self._notify(f"Preparing the bundled encoder's {path.stem} tower (once, about 15 seconds) ...")
+                    _write_whole(path, lambda target: export(self._heads, target))
+        except OSError as error:
+            raise ModelUnavailable(
+                f"The prepared encoder cannot be written to {self.folder}: {error.strerror or error}.",
+                "Free some space (110 MB) or set DAR_CACHE to a folder that can be written.",
+            ) from error
+        return path
+
+
+def read_heads(path: Path) -> tuple[Shape, str]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        with safe_open(path, framework="np") as file:
+            metadata = file.metadata() or {}
+        return Shape(**{field: int(metadata[field]) for field in Shape.__dataclass_fields__}), digest
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise ModelUnavailable(
+            f"The bundled encoder's heads {path} cannot be read: {error}.", "Install dar again."
+        ) from error
+
+
+def _write_whole(path: Path, write: Callable[[Path], None]) -> None:
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    os.close(descriptor)
+    temporary = Path(name)
+    try:
+        write(temporary)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _export_image_tower(heads: Path, target: Path) -> None:
+    import torch
+
+    from indexer.encoders.bundled.towers import load_image_tower
+
+    tower = load_image_tower(heads)
+    side = read_heads(heads)[0].image_size
+    pixels = torch.zeros((2, side, side, 3), dtype=torch.uint8)
+    _export(tower, pixels, target, "pixels", ["joint", "visual"], {0: torch.export.Dim("n")})
+
+
+def _export_text_tower(heads: Path, target: Path) -> None:
+    import torch
+
+    from indexer.encoders.bundled.towers import load_text_tower
+
+    ids = torch.ones((1, 8), dtype=torch.int64)
+    longest = read_heads(heads)[0].max_text_tokens
+    _export(
+        load_text_tower(heads), ids, target, "ids", ["joint", "sentence"], {1: torch.export.Dim("tokens", max=longest)}
+    )
+
+
+def _export(
+    tower: nn.Module, example: object, target: Path, input_name: str, outputs: list[str], dynamic: dict[int, object]
+) -> None:
+    import contextlib
+    import io
+    import warnings
+
+    import torch
+
+    # The exporter reports its own progress on stdout, where only results may go.
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), torch.inference_mode():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            tower,
+            (example,),
+            target,
+            input_names=[input_name],
+            output_names=outputs,
+            dynamic_shapes=(dynamic,),
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )

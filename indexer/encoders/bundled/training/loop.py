@@ -1,0 +1,132 @@
+"""One training run: one member's heads fitted to captioned photos by a contrastive loss.
+
+Knows nothing of files. All randomness comes from the given seed.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import log
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from indexer.encoders.bundled.towers import Heads
+from indexer.encoders.bundled.training.data import CAPTIONS, PhotoCache
+
+Log = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a run learns from: cached views, unit sentence vectors (photos, 5, 384) and the photos it may use."""
+
+    views: list[PhotoCache]
+    sentences: Tensor
+    train: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The settings of one run, as chosen on the development set (MODEL_CARD.md)."""
+
+    seed: int
+    # One epoch shows every photo once for each of its captions.
+    epochs: int = 6
+    batch: int = 512
+    rate: float = 1.5e-3
+    weight_decay: float = 0.05
+    dropout: float = 0.5
+    image_noise: float = 0.3
+    text_noise: float = 0.25
+    average: float = 0.99
+    # Share of examples whose text is the mean of 2 to 5 captions, as it is in a dialogue.
+    several: float = 0.3
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Photos (n), features of one view of each, and their chosen captions; `owner` says whose caption each is."""
+
+    photos: NDArray[np.int64]
+    tokens: Tensor
+    probabilities: Tensor
+    sentences: Tensor
+    owner: Tensor
+
+
+class Batches:
+    """Endless seeded batches over the training photos."""
+
+    def __init__(self, material: Material, recipe: Recipe) -> None:
+        self._material = material
+        self._recipe = recipe
+        self._chance = np.random.default_rng(recipe.seed)
+        self._queue = np.empty(0, dtype=np.int64)
+
+    def next(self) -> Batch:
+        """The next batch: a random view and one, or the mean of several, captions for each photo."""
+        material, size, chance = self._material, self._recipe.batch, self._chance
+        if len(self._queue) < size:
+            self._queue = chance.permutation(material.train)
+        photos, self._queue = self._queue[:size], self._queue[size:]
+
+        which = chance.integers(len(material.views), size=size)
+        tokens = torch.empty(size, *material.views[0].tokens.shape[1:])
+        probabilities = torch.empty(size, material.views[0].probabilities.shape[1])
+        for number in np.unique(which):
+            rows = np.flatnonzero(which == number)
+            tokens[rows], probabilities[rows] = material.views[number].rows(photos[rows])
+
+        several = chance.random(size) < self._recipe.several
+        count = np.where(several, chance.integers(2, CAPTIONS + 1, size), 1)
+        chosen = np.argsort(chance.random((size, CAPTIONS)), 1) < count[:, None]
+        owner = torch.from_numpy(np.nonzero(chosen)[0])
+        sentences = material.sentences[torch.from_numpy(photos)][torch.from_numpy(chosen)]
+        return Batch(photos, tokens, probabilities, sentences, owner)
+
+
+def train(heads: Heads, material: Material, recipe: Recipe, report: Callable[[Heads], str], note: Log) -> Heads:
+    """Fits `heads` by InfoNCE with in-batch negatives, both ways, and returns their running average.
+
+    Averaged weights, dropout and noise on the standardised features keep 6,000 photos from being learnt by heart.
+    """
+    scale = nn.Parameter(torch.tensor(log(1 / 0.07)))
+    parameters = [*heads.parameters(), scale]
+    optimizer = torch.optim.AdamW(parameters, lr=recipe.rate, weight_decay=recipe.weight_decay)
+    epoch = CAPTIONS * len(material.train) // recipe.batch
+    steps = recipe.epochs * epoch
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.rate, total_steps=steps, pct_start=0.15)
+    average = copy.deepcopy(heads)
+    batches = Batches(material, recipe)
+    for step in range(1, steps + 1):
+        heads.train()
+        loss = _loss(heads, batches.next(), recipe, scale)
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        schedule.step()
+        with torch.no_grad():
+            # Early averages forget quickly, or the random start would stay in them.
+            keep = min(recipe.average, step / (9 + step))
+            for mine, theirs in zip(average.parameters(), heads.parameters(), strict=True):
+                mine.lerp_(theirs, 1 - keep)
+        if step % epoch == 0:
+            note(f"seed {recipe.seed} epoch {step // epoch} loss {loss.item():.3f}  {report(average.eval())}")
+    return average.eval()
+
+
+def _loss(heads: Heads, batch: Batch, recipe: Recipe, scale: Tensor) -> Tensor:
+    with torch.autocast("cpu", torch.bfloat16):
+        photos = heads.embed_photos(batch.tokens, batch.probabilities, recipe.image_noise)
+    captions = heads.embed_texts(batch.sentences, recipe.text_noise)
+    texts = F.normalize(torch.zeros_like(photos, dtype=torch.float32).index_add_(0, batch.owner, captions), dim=1)
+    scores = scale.clamp(max=log(100)).exp() * photos.float() @ texts.T
+    right = torch.arange(len(scores))
+    return (F.cross_entropy(scores, right) + F.cross_entropy(scores.T, right)) / 2
