@@ -42,7 +42,6 @@ from indexer.encoders import Encoder
 from indexer.errors import DarError, UsageError
 from indexer.library import Library
 
-
 _Steps = Callable[[Token, Asking | None, Stopwatch], Generator[Event, None, None]]
 
 
