@@ -80,6 +80,7 @@ class DarApp(App[None]):
         self.chat = ChatScreen(engine, self.remapping, self.gallery, sixel=options.graphics.zoom is Means.SIXEL)
         self.indexing = Indexing(engine, self.post_message)
         self._themed = False
+        self._opening = 0
         self._meter = Meter()
         self._library: LibraryFacts | None = None
         self.animation_level = "none"
@@ -124,20 +125,20 @@ class DarApp(App[None]):
 
     def open_session(self, library: Path | None, session: Path | None) -> None:
         """Opens a library with a session in a thread, then loads models; the prompt takes text meanwhile."""
-        self.chat.opened = False
-        self.engine.cancel()
+        self._opening += 1
+        number = self._opening
+        self.chat.closed()
         self.chat.post_message(Said("opening the library"))
 
         def work() -> None:
             try:
                 opened = self.engine.open(library, session)
             except DarError as error:
-                self.post_message(OpeningFailed(error))
+                self.post_message(OpeningFailed(number, error))
                 return
             finally:
                 self.chat.post_message(Said(""))
-            self._library = opened.library
-            self.chat.post_message(SessionOpened(opened))
+            self.post_message(SessionOpened(number, opened))
             try:
                 self.engine.warm_up(self._said)
             finally:
@@ -145,9 +146,20 @@ class DarApp(App[None]):
 
         background.run(work, self._trouble, "dar-open")
 
+    @on(SessionOpened)
+    def session_opened(self, message: SessionOpened) -> None:
+        """Shows the session, unless another was asked for meanwhile."""
+        if message.number == self._opening:
+            self._library = message.opened.library
+            self.chat.begin(message.opened)
+            if message.opened.library.photos == 0 and not self.indexing.running:
+                self.add_folder(first=True)
+
     @on(OpeningFailed)
     def opening_failed(self, message: OpeningFailed) -> None:
         """Without a library, offers to make one; says everything else."""
+        if message.number != self._opening:
+            return
         if isinstance(message.error, LibraryNotFound):
             if not self.indexing.running:
                 self.add_folder(first=True)
@@ -166,7 +178,7 @@ class DarApp(App[None]):
         """Asks for a folder and indexes it."""
         title = "Which photos?" if first else "Add a folder of photos"
         text = (
-            "There is no library yet. Choose a folder of photos: it is searched while it grows, and can be stopped and"
+            "There are no photos yet. Choose a folder of photos: it is searched while it grows, and can be stopped and"
             " gone on with at any time."
             if first
             else "Its photos become part of the library in hand."

@@ -128,6 +128,11 @@ class LibraryFacts:
     away: tuple[Path, ...] = ()
     problem: str = ""
 
+    @property
+    def name(self) -> str:
+        """What people call it: the folder its photos are in, if it is one; else the library's own."""
+        return self.folders[0].name if len(self.folders) == 1 and self.folders[0].name else self.path.name
+
 
 @dataclass(frozen=True)
 class SavedSession:

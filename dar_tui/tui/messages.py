@@ -45,8 +45,9 @@ class Noted(Message):
 
 @dataclass
 class SessionOpened(Message):
-    """A library is open, with a session on it."""
+    """A library is open, with a session on it; `number`: of the request to open it."""
 
+    number: int
     opened: Opened
 
 
@@ -54,6 +55,7 @@ class SessionOpened(Message):
 class OpeningFailed(Message):
     """It could not be opened."""
 
+    number: int
     error: DarError
 
 

@@ -69,6 +69,12 @@ class Player:
         """Makes what is played end with what there is; it still says how it ended."""
         self._engine.cancel()
 
+    def forget(self) -> None:
+        """What is played is of no more interest, not even how it ends."""
+        self._engine.cancel()
+        self._number += 1
+        self._running = False
+
     def is_current(self, number: int) -> bool:
         """Whether messages of this number still count."""
         return number == self._number

@@ -15,10 +15,22 @@ from textual.widget import Widget
 from dar_tui.events import Part, Results
 from dar_tui.tui import wording
 from dar_tui.tui.conversation import Exchange, State
-from dar_tui.tui.engine import Engine, ImagineAgain, MoreLike, Narrow, Narrowing, OfPhoto, OfPicture, Rerank, Say, Skip
+from dar_tui.tui.engine import (
+    Engine,
+    ImagineAgain,
+    MoreLike,
+    Narrow,
+    Narrowing,
+    OfPhoto,
+    OfPicture,
+    Opened,
+    Rerank,
+    Say,
+    Skip,
+)
 from dar_tui.tui.graphics.gallery import Gallery
 from dar_tui.tui.keymap import Place, Remapping, bindings
-from dar_tui.tui.messages import Noted, Played, PlayEnded, SessionOpened, Trouble
+from dar_tui.tui.messages import Noted, Played, PlayEnded, Trouble
 from dar_tui.tui.player import Player
 from dar_tui.tui.screens.chat_view import GREETING, ChatView
 from dar_tui.tui.screens.zoom import ImaginedZoom, PhotoZoom
@@ -53,10 +65,13 @@ class ChatScreen(ChatView):
 
     # A session begins
 
-    @on(SessionOpened)
-    def begin(self, message: SessionOpened) -> None:
+    def closed(self) -> None:
+        """Another session is being opened; what is written meanwhile waits for it."""
+        self.opened = False
+        self.player.forget()
+
+    def begin(self, opened: Opened) -> None:
         """Shows a session, new or taken up again."""
-        opened = message.opened
         self.opened = True
         self.exchange, self._aside = None, None
         self.narrowing, self.imagining = opened.narrowing, opened.imagining
@@ -70,7 +85,7 @@ class ChatScreen(ChatView):
             self.talk.remark(note)
         self.ask(opened.question)
         self.show_facts(
-            library=opened.library.path.name,
+            library=opened.library.name,
             photos=opened.library.photos,
             encoder=opened.library.encoder,
             generator=opened.generator,

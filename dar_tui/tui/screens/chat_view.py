@@ -158,7 +158,8 @@ class ChatView(PictureActions):
         drawing = exchange is not None and exchange.state is State.RUNNING
         self.imagined.show_drawings(turn, drawings, opinions, drawing=drawing)
         self.imagined.border_title = "imagined, not photos"
-        away = not drawings
+        # Nothing came of it, and nothing will: the failure is told in the talk.
+        away = not drawing and not any(each.done for each in drawings)
         if away and self.focused is self.imagined:
             self.prompt.focus()
         self.imagined.set_class(away, "-away")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from textual.binding import BindingType
-from textual.containers import VerticalScroll
+from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
@@ -25,17 +25,24 @@ _SHOWN = 600
 _MOST = 200
 
 
-class ExchangeView(Static):
-    """One exchange as a few lines."""
+class ExchangeView(Vertical):
+    """One exchange: what was said, and a few lines on what came of it."""
 
     def __init__(self, exchange: Exchange) -> None:
-        super().__init__(_lines(exchange), markup=False)
+        said = Static(wording.shortened(wording.clean(exchange.message), _SHOWN), markup=False, classes="said")
+        self._told = Static(_lines(exchange), markup=False, classes="told")
+        super().__init__(said, self._told)
         self.exchange = exchange
+
+    @property
+    def lines(self) -> list[str]:
+        """What is told of it, line by line."""
+        return [text for text, _ in _told(self.exchange)]
 
     def show(self, exchange: Exchange) -> None:
         """Shows how far it has come."""
         self.exchange = exchange
-        self.update(_lines(exchange))
+        self._told.update(_lines(exchange))
 
 
 class Remark(Static):
@@ -100,14 +107,7 @@ class Talk(VerticalScroll):
 
 
 def _lines(exchange: Exchange) -> Content:
-    said = wording.shortened(wording.clean(exchange.message), _SHOWN)
-    lines = [Content.assemble(("you  ", "bold $accent"), (said.replace("\n", "\n     "), "bold"))]
-    lines += [_line("dar  ", text, style) for text, style in _told(exchange)]
-    return Content("\n").join(lines)
-
-
-def _line(who: str, text: str, style: str) -> Content:
-    return Content.assemble((who, "$foreground-muted"), (text, style))
+    return Content("\n").join(Content.assemble((text, style)) for text, style in _told(exchange))
 
 
 def _told(exchange: Exchange) -> list[tuple[str, str]]:
@@ -116,7 +116,7 @@ def _told(exchange: Exchange) -> list[tuple[str, str]]:
         lines.append((_found(exchange), ""))
     if exchange.doing:
         lines.append((f"{exchange.doing}\u2026  Esc stops", "$foreground-muted"))
-    elif exchange.drawings:
+    elif exchange.pictures:
         lines.append((_imagined(exchange), ""))
     if exchange.state is State.STOPPED:
         lines.append(("stopped; what is here stands", "$text-warning"))
