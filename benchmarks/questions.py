@@ -6,7 +6,8 @@ Photos: the thousand kept out of training, or all with --all. Each dialogue begi
 has five questions, chosen by what their answer tells (ours), or at random among those that may still be asked, or none
 at all. Search is by text alone, so that nothing but the questions differs.
 
-The oracle knows the target's captions and nothing else. It says yes to what one of them mentions. It says no only where
+The oracle knows the target's captions and nothing else. It says yes to what one of them mentions, and with --talkative
+goes on in that caption's words, as people do. It says no only where
 captions would mention the thing if it were there (people, animals, vehicles, sport and the like); of grass, hats or
 smiles not mentioned it cannot tell.
 """
@@ -59,9 +60,11 @@ SALIENT = frozenset({"people", "age", "animals", "vehicles", "sport", "water", "
 class Oracle:
     """Answers questions about one photo from its captions."""
 
-    def __init__(self, captions: Sequence[str], bank: Mapping[str, Attribute]) -> None:
-        self._captions = [frozenset(content(caption)) for caption in captions]
+    def __init__(self, captions: Sequence[str], bank: Mapping[str, Attribute], *, talkative: bool = False) -> None:
+        self._captions = {caption: frozenset(content(caption)) for caption in captions}
         self._bank = bank
+        # The first caption is what the user has said already.
+        self._unsaid = list(captions[1:]) if talkative else []
 
     def answer(self, question: Question) -> str:
         """yes, no, one of the choices, or "can't tell"."""
@@ -70,13 +73,18 @@ class Oracle:
             said = [choice for choice in question.choices if self._mentions(choice)]
             return said[0] if len(said) == 1 else "can't tell"
         phrases = attribute.settled_by if attribute.topic in SYNONYMS else (attribute.statement,)
-        if any(self._mentions(phrase) for phrase in phrases):
-            return "yes"
+        telling = [caption for phrase in phrases for caption in self._mentions(phrase)]
+        if telling:
+            unsaid = next((caption for caption in telling if caption in self._unsaid), None)
+            if unsaid is None:
+                return "yes"
+            self._unsaid.remove(unsaid)
+            return f"yes, {unsaid}"
         return "no" if attribute.topic in SALIENT else "can't tell"
 
-    def _mentions(self, phrase: str) -> bool:
+    def _mentions(self, phrase: str) -> list[str]:
         facts = frozenset(content(phrase))
-        return any(facts <= caption for caption in self._captions)
+        return [caption for caption, said in self._captions.items() if facts <= said]
 
 
 class RandomQuestioner:
@@ -100,6 +108,7 @@ def main(
     encoder: str = "bundled",
     dialogues: int = 200,
     seed: int = 0,
+    talkative: Annotated[bool, typer.Option("--talkative", help="A yes goes on in the words of a caption.")] = False,
     all_photos: Annotated[bool, typer.Option("--all", help="Not only the photos kept out of training.")] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here too.")] = None,
 ) -> None:
@@ -124,7 +133,7 @@ def main(
             with TemporaryDirectory() as folder:
                 for row, target in enumerate(targets):
                     engine = Engine(library, loaded, RuleReformulator(), None, questioner)
-                    found[row], texts = play(engine, Path(folder), target, known[target])
+                    found[row], texts = play(engine, Path(folder), target, known[target], talkative)
                     repeats += len(texts) - len(set(texts))
             recalls[kind] = percent(found)
             figures[kind] = percent(np.logical_or.accumulate(found, axis=1))
@@ -134,12 +143,14 @@ def main(
         json_file.write_text(json.dumps({"hits": figures, "recall": recalls, "repeats": repeats}, indent=2) + "\n")
 
 
-def play(engine: Engine, folder: Path, target: str, captions: Sequence[str]) -> tuple[NDArray[np.bool_], list[str]]:
+def play(
+    engine: Engine, folder: Path, target: str, captions: Sequence[str], talkative: bool = False
+) -> tuple[NDArray[np.bool_], list[str]]:
     """Whether the target is on the page after each turn (of D0 and five answers), and the questions put.
 
     Where nothing is asked any more the page stays as it is.
     """
-    oracle = Oracle(captions, {each.statement: each for each in load_bank()})
+    oracle = Oracle(captions, {each.statement: each for each in load_bank()}, talkative=talkative)
     session = Session(engine, Log.begin(folder, AT), now=lambda: AT)
     found = np.zeros(TURNS + 1, np.bool_)
     asked: list[str] = []

@@ -70,6 +70,7 @@ class Evidence:
     unliked: Sequence[Vector] = ()
     fits: Sequence[Fit] = ()
     dim: int = 1
+    reject_weight: float = REJECT_WEIGHT
 
 
 class Strategy(Protocol):
@@ -195,7 +196,7 @@ def _query(
     terms = [
         _term(text, JOINT, text_weight),
         pictured,
-        _term(_mean(evidence.rejects), JOINT, -REJECT_WEIGHT),
+        _term(_mean(evidence.rejects), JOINT, -evidence.reject_weight),
     ]
     feedback = [
         _term(_mean(evidence.liked), evidence.picture_space, ROCCHIO_BETA),

@@ -87,12 +87,12 @@ def probabilities(bank: Sequence[Attribute], vectors: BankVectors, photos: Vecto
     """(attributes, photos): the chance that each photo shows each attribute.
 
     Liability model (Falconer 1965): a photo shows the attribute where r*z + sqrt(1 - r^2)*e exceeds the threshold that
-    `share` of photos exceed; z is the photo's contrast standardised over the library, r how well it tells, e chance.
-    So the chances average to `share` over the library whatever the encoder's scale.
+    `share` of photos exceed; z is the photo's place along the direction, standardised over the library, r how well that
+    tells, e chance. So the chances average to `share` over the library whatever the encoder's scale.
     """
-    there = background @ vectors.contrasts.T
+    there = background @ vectors.directions.T
     deviation = np.maximum(there.std(axis=0, keepdims=True), 1e-9)
-    z = ((photos @ vectors.contrasts.T - there.mean(axis=0, keepdims=True)) / deviation).T.astype(np.float64)
+    z = ((photos @ vectors.directions.T - there.mean(axis=0, keepdims=True)) / deviation).T.astype(np.float64)
     normal = NormalDist()
     shares = (min(max(each.share, 0.001), 0.999) for each in bank)
     thresholds = np.array([normal.inv_cdf(1 - share) for share in shares])[:, None]

@@ -87,7 +87,7 @@ def test_feedback_commands_rank_again_within_the_turn(dar: Chat, script: Callabl
 def test_yes_no_and_skip_answer_the_question(dar: Chat, script: Callable[..., Path]) -> None:
     result = dar("chat", "--script", script("something red", "/no", "/skip", "/yes"), "--json", "--no-imagine")
     asked = [each["question"]["text"] for each in turns(result) if each["question"]]
-    assert result.code == 0 and len(asked) == len(set(asked)) >= 3
+    assert result.code == 0 and len(asked) == len(set(asked)) >= 2
     assert [each["turn"] for each in turns(result)] == [0, 1, 1, 2]
 
 

@@ -111,7 +111,7 @@ def test_information_lies_between_none_and_one_bit(seed: int) -> None:
 
 
 def attribute(statement: str, share: float, **options: object) -> Attribute:
-    return Attribute(statement, f"Is there {statement}?", "things", "a photo", share, (statement,), **options)  # type: ignore[arg-type]
+    return Attribute(statement, f"Is there {statement}?", "things", share, (statement,), **options)  # type: ignore[arg-type]
 
 
 def test_chances_average_to_the_share_whatever_the_encoders_scale() -> None:

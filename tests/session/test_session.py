@@ -26,13 +26,15 @@ from dar_tui.events import (
     TurnDone,
     TurnFailed,
 )
+from dar_tui.evidence import Asking, Reader, evidence
 from dar_tui.finding import Narrowing
-from dar_tui.fusion import STRATEGIES
+from dar_tui.fusion import STRATEGIES, Evidence
 from dar_tui.imagine.pictures import read_png
+from dar_tui.reformulate import query_text
 from dar_tui.saving import Log
 from dar_tui.session import Options, Session
 from dar_tui.transcript import Pictured, Prompted, Shown, resume
-from dar_tui.turn import Question
+from dar_tui.turn import Expects, Question
 from indexer.errors import DarError, ModelUnavailable, UsageError
 from tests.session.world import NOON, ConditionedPainter, PaintEncoder, PaintGenerator, World, fixed
 
@@ -556,3 +558,23 @@ def test_steps_are_told_as_they_happen(world: World) -> None:
     assert [(event.k, event.step, event.steps) for event in of(events, Imagining)] == [
         (0, 1, 2), (0, 2, 2), (1, 1, 2), (1, 2, 2),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("answer", "wants", "rejects"), [("yes", 0.3, 0.3), ("no", None, 0.1)])
+def test_a_plain_answer_counts_less_than_the_users_own_words(
+    world: World, answer: str, wants: float | None, rejects: float
+) -> None:
+    def known(dialogue: Dialogue) -> Evidence:
+        asking = Asking(1, query_text(dialogue), dialogue.need())
+        return evidence(asking, dialogue, {}, Reader(world.encoder), world.library)
+
+    question = Question("Is there green in it?", "green", Expects.YES_NO)
+    asked = known(Dialogue().said("something red", NOON).asked(question).said(answer, NOON))
+    said = known(Dialogue().said("something red", NOON).said("no green" if answer == "no" else "green", NOON))
+    assert said.reject_weight == 0.3
+    if wants is None:
+        assert asked.reject_weight == rejects and len(asked.rejects) == 1
+    else:
+        assert asked.weights is not None and said.weights is not None
+        assert asked.weights[1] == pytest.approx(wants * asked.weights[0])
+        assert said.weights[1] == said.weights[0]
