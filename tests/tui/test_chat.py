@@ -351,6 +351,7 @@ async def test_a_failing_search_gives_the_message_back(engine: FakeEngine, make_
     engine.script.question = None
     app = make_app(engine)
     async with app.run_test(size=WIDE) as pilot:
+        await until(pilot, lambda: app.chat.opened)
         engine.script.hits = ()
         await say(pilot, app, "a red square")
         assert app.chat.prompt.text == "a red square"
