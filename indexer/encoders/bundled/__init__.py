@@ -32,7 +32,8 @@ class BundledEncoder:
     """EfficientNet-Lite2 and all-MiniLM-L6-v2, frozen, with our two heads (see MODEL_CARD.md).
 
     `cache` is the folder the prepared graphs live in. `threads` is the number of cores one encoding call may use
-    (0: all of them). `heads` are other heads than those that ship. Raises ModelUnavailable where backbones or heads are missing or altered.
+    (0: all of them). `heads` are other heads than those that ship. Raises ModelUnavailable where backbones or heads are
+    missing or altered.
     """
 
     def __init__(
