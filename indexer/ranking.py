@@ -17,8 +17,10 @@ from indexer.strength import Spread
 
 Vectors = NDArray[np.float32]
 
-# Photos this alike are one moment: a burst, a resized or re-saved copy.
-FOLD_THRESHOLD = 0.97
+# Photos this alike are one moment: a burst, a resized or re-saved copy. In the bundled encoder's visual space, of 50
+# photos at least 95 % of small shifts, crops and turns, and 75 % of half-size and poorly re-saved copies, stay above
+# it; of the 25 million pairs among 7,091 different photos three reach it.
+FOLD_THRESHOLD = 0.90
 # Reciprocal rank fusion's constant (Cormack, Clarke and Buettcher, SIGIR 2009).
 RRF_OFFSET = 60
 COMBINATIONS = ("cosine", "z", "rrf")
