@@ -17,6 +17,11 @@ class Once(Generic[T]):
         self._made: list[T] = []
         self._lock = threading.Lock()
 
+    @property
+    def is_made(self) -> bool:
+        """Whether it is there already."""
+        return bool(self._made)
+
     def __call__(self) -> T:
         with self._lock:
             if not self._made:

@@ -6,6 +6,7 @@ numpy and hnswlib (0.2 s), models much more.
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
@@ -108,10 +109,14 @@ class SessionEngine:
         """Opens a library with a session; what was open before is closed."""
         from dar_tui.saving import Log
         from dar_tui.session import Options, Session
+        from dar_tui.transcript import Started
         from dar_tui.tui.restoring import exchanges_of
         from indexer.library import Library
 
         path = library or self._path
+        if self._session is not None and session == self._session.log.path:
+            # Taken up again while it is in hand: nobody else has it, and its writer must let go first.
+            self._session.close()
         opened = Library.open(path)
         try:
             facts = facts_of(opened)
@@ -123,9 +128,8 @@ class SessionEngine:
             options = Options(page=PAGE, pictures=self._pictures)
             if self._fusion:
                 options = replace(options, fusion=self._fusion)
-            log = Log.begin(path / SESSIONS, self._now(), str(path), self._models.profile)
-            if session is not None:
-                log = Log(session, log.started)
+            started = Started(self._now(), str(path), self._models.profile)
+            log = Log(session or _new_session(path, started.at), started)
             made = Session.resume(parts, log, options) if session else Session(parts, log, options)
         except BaseException:
             opened.close()
@@ -165,7 +169,7 @@ class SessionEngine:
             return
         tell("loading the text encoder")
         self._load_text_tower(encoder)
-        if self._imagining and not session.is_ready_to_imagine:
+        if self._imagining and self._generator is not None and not self._generator.is_made:
             tell("loading the generator")
             session.prepare()
 
@@ -192,7 +196,9 @@ class SessionEngine:
                 session.narrowing = _narrowing(narrowing)
                 yield from session.rerank()
             case MoreLike(image_id):
-                yield _more_like(library, image_id, session)
+                from dar_tui.tui.likeness import photos_like
+
+                yield Results(0, Stage.TEXT, photos_like(library, image_id, PAGE, session.narrowing))
 
     def note(self, feedback: Feedback) -> None:
         """Records it in the session."""
@@ -291,20 +297,15 @@ def _nobody(line: str) -> None:
     return
 
 
+def _new_session(library: Path, at: datetime) -> Path:
+    """A file of its own: two apps that begin in the same second find the same free name, and use it only later."""
+    from dar_tui.transcript import session_path
+
+    path = session_path(library / SESSIONS, at)
+    return path.with_stem(f"{path.stem}-{secrets.token_hex(2)}")
+
+
 def _narrowing(narrowing: Narrowing) -> SessionNarrowing:
     from dar_tui.finding import Narrowing as SessionNarrowing
 
     return SessionNarrowing(narrowing.after, narrowing.before, narrowing.folder, narrowing.camera)
-
-
-def _more_like(library: Library, image_id: int, session: Session) -> Results:
-    """The photos nearest to one, in the space where photos are compared best; the user's narrowing holds."""
-    from dar_tui.finding import Filters, find
-    from indexer.encoders import JOINT, VISUAL
-    from indexer.ranking import Query, Term
-
-    record = library.encoder
-    space = VISUAL if record is not None and record.visual_dim else JOINT
-    filters = Filters(without=frozenset({image_id}), narrowing=session.narrowing)
-    query = Query((Term(library.vectors([image_id], space)[0], space),), by_example=True)
-    return Results(0, Stage.TEXT, find(library, query, PAGE, filters).hits)

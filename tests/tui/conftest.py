@@ -53,7 +53,7 @@ async def until(pilot: Pilot[None], condition: Callable[[], object]) -> None:
     deadline = asyncio.get_running_loop().time() + _SECONDS
     while not condition():
         assert asyncio.get_running_loop().time() < deadline, "it never came true"
-        await pilot.pause(0.01)
+        await asyncio.sleep(0.005)
     await pilot.pause()
 
 

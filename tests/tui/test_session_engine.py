@@ -1,0 +1,258 @@
+"""The real engine: sessions, libraries and indexing behind the app's protocol, with small models."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from dar_tui.events import Event, Picture, Results, Stage, TurnDone, TurnFailed
+from dar_tui.settings import load_settings
+from dar_tui.tui.conversation import State
+from dar_tui.tui.engine import ImagineAgain, MoreLike, Narrow, Narrowing, OfPhoto, OfPicture, Rerank, Say, Skip
+from dar_tui.tui.session_engine import SessionEngine
+from dar_tui.turn import Question
+from indexer.encoders import Encoder
+from indexer.errors import DarError, EncoderMismatch, LibraryNotFound, ModelUnavailable
+from indexer.events import Finished
+from indexer.library import Library
+from tests.session.world import NOON, PaintEncoder, PaintGenerator, World
+
+
+class WorldModels:
+    """See `dar_tui.tui.session_engine.Models`."""
+
+    generator = "painter"
+    profile = "bundled"
+    new_spec = "paint"
+
+    def __init__(self, world: World, painter: object | None = None) -> None:
+        self.world = world
+        self.painter = painter if painter is not None else PaintGenerator()
+        self.loads = 0
+
+    def load_encoder(self, spec: str, tell: object) -> Encoder:
+        return PaintEncoder()
+
+    def encoder_of(self, library: Library, tell: object) -> Encoder:
+        return PaintEncoder()
+
+    def parts(self, library: Library, encoder: Encoder, tell: object) -> object:
+        from dataclasses import replace
+
+        def load() -> object:
+            self.loads += 1
+            if isinstance(self.painter, Exception):
+                raise self.painter
+            return self.painter
+
+        made = self.world.engine(self.painter, asks=True)
+        return replace(made, library=library, encoder=encoder, load_generator=load)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return World(Path(tmp_path_factory.mktemp("world")))
+
+
+@pytest.fixture
+def models(world: World) -> WorldModels:
+    return WorldModels(world)
+
+
+@pytest.fixture(scope="module")
+def clock() -> Callable[[], datetime]:
+    """A second later at every look."""
+    seconds = itertools.count()
+    return lambda: NOON + timedelta(seconds=next(seconds))
+
+
+@pytest.fixture
+def engine(world: World, models: WorldModels, clock: Callable[[], datetime]) -> Iterator[SessionEngine]:
+    engine = SessionEngine(load_settings(), world.library.path, models, now=clock)  # type: ignore[arg-type]
+    engine.open()
+    yield engine
+    engine.close()
+
+
+def played(engine: SessionEngine, action: object) -> list[Event]:
+    return list(engine.play(action))  # type: ignore[arg-type]
+
+
+def pages(events: list[Event]) -> list[Results]:
+    return [event for event in events if isinstance(event, Results)]
+
+
+def test_a_turn_is_the_sessions_own(engine: SessionEngine) -> None:
+    events = played(engine, Say("something red and blue"))
+    assert [page.stage for page in pages(events)] == [Stage.TEXT, Stage.FUSED]
+    assert pages(events)[0].hits[0].path.name in ("red-blue.jpg", "blue-red.jpg")
+    assert sum(isinstance(event, Picture) for event in events) == 3
+    assert any(isinstance(event, Question) for event in events)
+    assert isinstance(events[-1], TurnDone) and not events[-1].cancelled
+
+
+def test_feedback_counts_from_the_next_page_on(engine: SessionEngine) -> None:
+    first = pages(played(engine, Say("something red")))[-1]
+    engine.note(OfPhoto(first.hits[0].image_id, False))
+    engine.note(OfPicture(0, 0, True))
+    engine.note(Skip())
+    again = pages(played(engine, Rerank()))[-1]
+    assert first.hits[0].image_id not in [hit.image_id for hit in again.hits]
+    engine.note(OfPhoto(first.hits[0].image_id, None))
+    assert first.hits[0].image_id in [hit.image_id for hit in pages(played(engine, Rerank()))[-1].hits]
+
+
+def test_imagining_again_draws_other_pictures_of_the_same_turn(engine: SessionEngine) -> None:
+    played(engine, Say("something red"))
+    pictures = [event for event in played(engine, ImagineAgain()) if isinstance(event, Picture)]
+    assert [picture.k for picture in pictures] == [3, 4, 5]
+
+
+def test_narrowing_holds_until_it_is_lifted(engine: SessionEngine) -> None:
+    played(engine, Say("something red"))
+    narrowing = Narrowing(datetime(2020, 1, 1), datetime(2021, 1, 1))
+    hits = pages(played(engine, Narrow(narrowing)))[-1].hits
+    assert hits and {hit.taken_at.year for hit in hits if hit.taken_at} == {2020}
+    like = pages(played(engine, MoreLike(hits[0].image_id)))[-1].hits
+    assert {hit.taken_at.year for hit in like if hit.taken_at} == {2020}
+    assert len(pages(played(engine, Narrow(Narrowing())))[-1].hits) == 40
+    assert pages(played(engine, Narrow(Narrowing(folder="no such"))))[-1].hits == ()
+
+
+def test_more_like_a_photo_leaves_itself_out(engine: SessionEngine, world: World) -> None:
+    hit = pages(played(engine, Say("something red and blue")))[0].hits[0]
+    like = pages(played(engine, MoreLike(hit.image_id)))[0].hits
+    assert hit.image_id not in [each.image_id for each in like]
+    assert set(like[0].path.stem.split("-")) & set(hit.path.stem.split("-"))
+
+
+def test_without_imagining_nothing_is_drawn(engine: SessionEngine, models: WorldModels) -> None:
+    engine.set_imagining(False)
+    engine.warm_up(lambda line: None)
+    assert not any(isinstance(event, Picture) for event in played(engine, Say("something red")))
+    assert models.loads == 0
+
+
+def test_the_generator_is_loaded_once_for_all_sessions(engine: SessionEngine, models: WorldModels) -> None:
+    lines: list[str] = []
+    engine.warm_up(lines.append)
+    played(engine, Say("red"))
+    engine.open()
+    engine.warm_up(lines.append)
+    played(engine, Say("blue"))
+    assert models.loads == 1
+    assert lines == ["loading the text encoder", "loading the generator", "loading the text encoder"]
+
+
+def test_a_generator_that_cannot_be_loaded_leaves_the_hits(world: World) -> None:
+    broken = WorldModels(world, ModelUnavailable("The weights are gone.", "Install dar again."))
+    engine = SessionEngine(load_settings(), world.library.path, broken, now=lambda: NOON)  # type: ignore[arg-type]
+    engine.open()
+    with pytest.raises(ModelUnavailable):
+        engine.warm_up(lambda line: None)
+    events = played(engine, Say("red"))
+    assert pages(events) and any(isinstance(event, TurnFailed) for event in events)
+    engine.close()
+
+
+def test_cancelling_from_another_thread_ends_the_turn(world: World) -> None:
+    gate = threading.Event()
+    painter = PaintGenerator(gate=gate)
+    engine = SessionEngine(load_settings(), world.library.path, WorldModels(world, painter), now=lambda: NOON)  # type: ignore[arg-type]
+    engine.open()
+    threading.Thread(target=lambda: (painter.started.wait(10), engine.cancel())).start()
+    events = played(engine, Say("red"))
+    assert isinstance(events[-1], TurnDone) and events[-1].cancelled
+    engine.close()
+
+
+def test_a_session_is_taken_up_with_all_that_was_shown(engine: SessionEngine) -> None:
+    first = pages(played(engine, Say("something red and blue")))[-1]
+    engine.note(OfPhoto(first.hits[2].image_id, True))
+    engine.note(OfPicture(0, 1, False))
+    played(engine, Say("it is white"))
+    saved = engine.sessions()[0]
+    assert saved.first_message == "something red and blue"
+    opened = engine.open(session=saved.path)
+    assert [each.message for each in opened.exchanges] == ["something red and blue", "it is white"]
+    one = opened.exchanges[0]
+    assert one.state is State.DONE and one.stage is Stage.FUSED and len(one.hits) == 12
+    assert [drawing.path.is_file() for drawing in one.drawings if drawing.path] == [True] * 3
+    assert opened.liked == {first.hits[2].image_id} and opened.pictures == {(0, 1): False}
+    assert pages(played(engine, Rerank()))[0].hits
+
+
+def test_a_session_in_use_elsewhere_is_refused_and_the_one_in_hand_stays(engine: SessionEngine, world: World) -> None:
+    played(engine, Say("something red"))
+    path = engine.sessions()[0].path
+    other = SessionEngine(load_settings(), world.library.path, WorldModels(world), now=lambda: NOON)  # type: ignore[arg-type]
+    other.open()
+    with pytest.raises(DarError, match="open in another dar"):
+        other.open(session=path)
+    assert pages(played(other, Say("something blue")))
+    other.close()
+
+
+def test_two_engines_that_begin_at_once_work_on_one_library(world: World) -> None:
+    one, two = (
+        SessionEngine(load_settings(), world.library.path, WorldModels(world), now=lambda: NOON)  # type: ignore[arg-type]
+        for _ in range(2)
+    )
+    names = {one.open().session, two.open().session}
+    assert pages(played(one, Say("something red"))) and pages(played(two, Say("something blue")))
+    assert len(names) == 2 and names <= {saved.path.stem for saved in one.sessions()}
+    one.close()
+    two.close()
+
+
+def test_a_library_is_made_searched_while_it_grows_and_described(world: World, tmp_path: Path) -> None:
+    engine = SessionEngine(load_settings(), tmp_path / "new", WorldModels(world), now=lambda: NOON)  # type: ignore[arg-type]
+    with pytest.raises(LibraryNotFound):
+        engine.open()
+    run = engine.index(world.photos, lambda: False)
+    next(run)
+    opened = engine.open()
+    assert opened.library.photos == 0
+    assert pages(played(engine, Say("something red")))[0].hits == ()
+    *_, last = run
+    assert isinstance(last, Finished)
+    assert len(pages(played(engine, Say("something blue")))[0].hits) == 40
+    assert engine.facts().photos == 56 and engine.facts().name == "photos"
+    assert tmp_path / "new" in [facts.path for facts in engine.libraries()]
+    engine.close()
+
+
+def test_an_index_run_can_be_stopped_and_gone_on_with(world: World, tmp_path: Path) -> None:
+    engine = SessionEngine(load_settings(), tmp_path / "new", WorldModels(world), now=lambda: NOON)  # type: ignore[arg-type]
+    *_, stopped = engine.index(world.photos, lambda: True)
+    assert isinstance(stopped, Finished) and stopped.summary.interrupted
+    *_, done = engine.index(None, lambda: False)
+    assert isinstance(done, Finished) and done.summary.photos == 56
+
+
+def test_an_encoder_that_changed_is_told(world: World, models: WorldModels, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(library: Library, tell: object) -> Encoder:
+        raise EncoderMismatch("The library was made with another encoder.", "Run `dar index --switch-encoder`.")
+
+    monkeypatch.setattr(models, "encoder_of", refuse)
+    engine = SessionEngine(load_settings(), world.library.path, models)  # type: ignore[arg-type]
+    with pytest.raises(EncoderMismatch):
+        engine.open()
+
+
+def test_folders_that_are_away_are_told(world: World, tmp_path: Path) -> None:
+    folder = tmp_path / "usb"
+    folder.mkdir()
+    (folder / "a.jpg").write_bytes((world.photos / "red-blue.jpg").read_bytes())
+    engine = SessionEngine(load_settings(), tmp_path / "new", WorldModels(world))  # type: ignore[arg-type]
+    list(engine.index(folder, lambda: False))
+    folder.rename(tmp_path / "elsewhere")
+    opened = engine.open()
+    assert opened.library.away == (folder,)
+    assert "Is its drive mounted?" in opened.notes[0]
+    engine.close()
