@@ -122,6 +122,17 @@ def test_choices_of_the_asker() -> None:
 
 
 @pytest.mark.parametrize(
+    "text", ["Is it a car or truck?", "Are there any chairs or tables?", "Was it taken at sea or on a lake?"]
+)
+def test_a_yes_or_no_question_with_an_or_in_it_offers_no_choice(text: str) -> None:
+    question = Question(text, "a bicycle", Expects.YES_NO)
+    assert read(Turn("yes", NOW, question)).wants == ("a bicycle",)
+    no = read(Turn("no", NOW, question))
+    assert (no.wants, no.rejects) == ((), ("bicycle",))
+    assert read(Turn("no idea", NOW, question)).unknown == ("a bicycle",)
+
+
+@pytest.mark.parametrize(
     "text", ["собака на пляже", "一只狗在海滩上", "قطة على الأريكة", "una playa con niños", "Ein Hund im Schnee", "犬"]
 )
 def test_other_languages_pass_as_typed(text: str) -> None:

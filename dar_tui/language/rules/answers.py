@@ -155,7 +155,8 @@ def about(question: Question) -> About:
     return About(
         topic=question.topic or read.topic,
         noun=read.noun,
-        choices=question.choices or read.choices,
+        # "Is it a car or truck?" has a yes where its asker says so.
+        choices=question.choices or (() if question.expects is Expects.YES_NO else read.choices),
         is_count=read.is_count and not yes_no,
         is_attribute=read.is_attribute and not yes_no,
         is_place=read.is_place,
