@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from threading import RLock
 from types import TracebackType
@@ -22,6 +21,7 @@ from indexer.encoders import JOINT
 from indexer.errors import DarError, LibraryDamaged, LibraryNotFound
 from indexer.graph import Graph, load_graph
 from indexer.hits import Hit, Placing, make_hit
+from indexer.info import LibraryInfo, RootInfo
 from indexer.paths import resolved, to_path
 from indexer.printable import visible
 from indexer.ranking import FOLD_THRESHOLD, Query
@@ -53,30 +53,6 @@ def prepare_folder(path: Path) -> None:
                         f"{visible(path)} is not a library and not empty ({visible(entry.name)} is in it).",
                         "Choose an empty or new folder with --library.",
                     )
-
-
-@dataclass(frozen=True)
-class RootInfo:
-    """A folder in the library, how many photos and problems it has, and whether it is there now."""
-
-    path: Path
-    photos: int
-    problems: int
-    present: bool
-
-
-@dataclass(frozen=True)
-class LibraryInfo:
-    """`photos` are files, `images` are different ones, `size` is that of the library's own files in bytes."""
-
-    path: Path
-    encoder: EncoderRecord | None
-    photos: int
-    images: int
-    problems: int
-    roots: tuple[RootInfo, ...]
-    size: int
-    schema: int
 
 
 class Library:
@@ -165,6 +141,14 @@ class Library:
             if snapshot is None or missing:
                 raise DarError(f"Photo {missing[:1]} is not in the library.", "Run `dar index` and search again.")
             return np.array(snapshot.matrix(space)[[rows[image_id] for image_id in image_ids]], np.float32)
+
+    def sample(self, count: int, seed: int = 0) -> list[int]:
+        """The ids of `count` photos picked at random, each as likely; all, in no order, where there are no more."""
+        with self._state() as snapshot:
+            if snapshot is None:
+                return []
+            chosen: list[int] = np.random.default_rng(seed).permutation(snapshot.ids)[: max(count, 0)].tolist()
+            return chosen
 
     def image_for(self, path: Path) -> int | None:
         """The id of the image in this file, or None if the library has no such file."""

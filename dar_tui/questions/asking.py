@@ -93,8 +93,8 @@ class GroundedQuestioner:
             if self._known is None:
                 bank = load_bank()
                 vectors = bank_vectors(bank, self._encoder, self._cache)
-                self._known = _Known(bank, vectors, sample(self._library, self._encoder.dim), rows)
+                self._known = _Known(bank, vectors, sample(self._library), rows)
             elif rows > 2 * self._known.rows:
                 # The library has doubled since the sample was drawn; before that the spread hardly moves.
-                self._known = replace(self._known, background=sample(self._library, self._encoder.dim), rows=rows)
+                self._known = replace(self._known, background=sample(self._library), rows=rows)
             return self._known

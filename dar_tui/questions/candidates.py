@@ -5,7 +5,6 @@ Knows libraries and queries; knows no questions.
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,8 +14,7 @@ from numpy.typing import NDArray
 from dar_tui.finding import Filters, find
 from indexer.encoders import JOINT
 from indexer.library import Library
-from indexer.ranking import Query, Term
-from indexer.where import Where
+from indexer.ranking import Query
 
 Vectors = NDArray[np.float32]
 Weights = NDArray[np.float64]
@@ -60,14 +58,6 @@ def chances(scores: NDArray[np.float64]) -> Weights:
     return np.asarray(raw / raw.sum(), np.float64)
 
 
-def sample(library: Library, dim: int, size: int = SAMPLE, seed: int = 0) -> Vectors:
-    """The (n, dim) joint vectors of about `size` photos picked at random; all of a library that has no more."""
-    # A query for nothing scores all photos alike, so that the random choice of ids is the only one.
-    nothing = Query((Term(np.zeros(dim, np.float32), JOINT),))
-    rows = library.encoder.rows if library.encoder else 0
-    picked = frozenset(random.Random(seed).sample(range(1, rows + 1), min(rows, size)))
-    hits = library.search(nothing, size, Where(only=picked), fold=False)
-    if len(hits) < min(rows, size) // 2:
-        # Ids run ahead of rows where many photos came and went; then the oldest stand for all.
-        hits = library.search(nothing, size, fold=False)
-    return library.vectors([hit.image_id for hit in hits], JOINT)
+def sample(library: Library, size: int = SAMPLE, seed: int = 0) -> Vectors:
+    """The (n, dim) joint vectors of `size` photos picked at random; all of a library that has no more."""
+    return library.vectors(library.sample(size, seed), JOINT)

@@ -74,6 +74,20 @@ def test_search_is_the_exact_order_of_cosines(library: Library) -> None:
     assert [hit.rank for hit in hits] == list(range(1, 21))
 
 
+def test_a_sample_is_of_live_photos_each_once_and_the_same_for_the_same_seed(library: Library) -> None:
+    assert library.sample(5) == []
+    fill(library, 200, folder=b"/gone")
+    fill(library, 300, start=200)
+    library.forget(Path("/gone"))
+    live = {hit.image_id for hit in library.search(Query((Term(np.ones(DIM, np.float32)),)), 500, fold=False)}
+    picked = library.sample(50, seed=1)
+    assert len(live) == 300 and len(set(picked)) == 50 and set(picked) <= live
+    assert picked == library.sample(50, seed=1) != library.sample(50, seed=2)
+    # Not the oldest, nor the newest: from all of them alike.
+    assert abs(np.mean(library.sample(150)) - np.mean(list(live))) < 25
+    assert sorted(library.sample(1000)) == sorted(live) and library.sample(0) == library.sample(-1) == []
+
+
 def test_an_empty_library_finds_nothing(library: Library) -> None:
     query = Query((Term(np.ones(DIM, np.float32)),))
     assert library.search(query) == []
