@@ -45,14 +45,16 @@ def search(
     # 3. Exact cosines, and one score for each candidate.
     cosines, spreads = snapshot.scored(asked, positions, graphs)
     values = scores(query.combine, terms, cosines[:-1], spreads[:-1])
-    z = spreads[-1].z(cosines[-1])
+    lifts = cosines[-1] - spreads[-1].mean
     # 4. The best, near-duplicates folded.
     ids = snapshot.ids if positions is None else snapshot.ids[positions]
     groups = _groups(snapshot, values, ids, positions, k, want, fold_threshold)
     # 5. How strong they are, in this library.
-    limits = thresholds(snapshot.text_peaks, snapshot.photo_peaks, len(snapshot.ids), by_example=by_example)
+    limits = thresholds(
+        snapshot.text_peaks, snapshot.photo_peaks, len(snapshot.ids), spreads[-1], by_example=by_example
+    )
     return [
-        [Placing(int(ids[one]), float(values[one]), rank, limits.classify(float(z[one]))) for one in group]
+        [Placing(int(ids[one]), float(values[one]), rank, limits.classify(float(lifts[one]))) for one in group]
         for rank, group in enumerate(groups, 1)
     ]
 

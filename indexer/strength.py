@@ -1,11 +1,15 @@
 """How strong a match is, relative to what this very library gives to queries it has no answer to.
 
 Pure functions over cosines. A cosine means little by itself: it depends on the encoder and on how alike the library's
-photos are. So a query's cosines are standardised over the library, z = (cosine - mean) / deviation, and a hit's z is
-compared with the highest z, the *peak*, that queries of a known kind reach here:
+photos are. So a hit's *lift*, its cosine less the query's mean cosine over the library, is compared with the highest
+lift, the *peak*, that queries of a known kind reach here:
 
 - a text query with the peaks of unrelated texts: what chance gives;
 - a query by example with the peaks of the library's own photos, each looking for its nearest other photo.
+
+Dividing by the deviation too would undo it: a query that matches nothing has a small one. Over 600 photos, peaks of
+lifts told captions of photos that were there from 200 names of objects that were not with an AUC of 0.96 (and from
+unrelated texts with 0.97); standardised, with 0.57 (0.83).
 
 Knows nothing of files, catalogs or encoders.
 """
@@ -27,7 +31,7 @@ Vectors = NDArray[np.float32]
 TEXT_STRONG, TEXT_WEAK = 0.95, 0.5
 # A hit by example is strong if as near as a typical photo here is to its nearest, weak if as near as a lonely one.
 PHOTO_STRONG, PHOTO_WEAK = 0.5, 0.05
-# Below this a mean and a deviation say nothing: with n photos no z can exceed (n - 1) / sqrt(n), 2.5 for 8.
+# Below this a mean says nothing: every photo is a good part of it.
 MIN_PHOTOS = 8
 # Enough for two quantiles: the standard error of a median of 128 is about 0.1 deviations.
 PHOTO_SAMPLE = 128
@@ -59,16 +63,16 @@ class Spread:
 
 @dataclass(frozen=True)
 class Thresholds:
-    """The z from which a hit is strong, and from which it is at least weak."""
+    """The lift from which a hit is strong, and from which it is at least weak."""
 
     strong: float
     weak: float
 
-    def classify(self, z: float) -> Strength:
-        """Names the strength of a hit with this z."""
-        if z >= self.strong:
+    def classify(self, lift: float) -> Strength:
+        """Names the strength of a hit with this lift."""
+        if lift >= self.strong:
             return Strength.STRONG
-        return Strength.WEAK if z >= self.weak else Strength.NONE
+        return Strength.WEAK if lift >= self.weak else Strength.NONE
 
 
 def spread_of(cosines: NDArray[np.float32]) -> Spread:
@@ -78,11 +82,13 @@ def spread_of(cosines: NDArray[np.float32]) -> Spread:
     return Spread(float(cosines.mean(dtype=np.float64)), float(cosines.std(dtype=np.float64)))
 
 
-def thresholds(text_peaks: Vectors, photo_peaks: Vectors, photos: int, *, by_example: bool) -> Thresholds:
-    """The thresholds for a query of this kind in a library of this many photos.
+def thresholds(
+    text_peaks: Vectors, photo_peaks: Vectors, photos: int, spread: Spread, *, by_example: bool
+) -> Thresholds:
+    """The thresholds for a query of this kind and spread in a library of this many photos.
 
     Too few photos to tell: everything is weak. Peaks not measured yet: the quantiles that the largest of n normally
-    distributed values would have.
+    distributed values of the query's own deviation would have.
     """
     if photos < MIN_PHOTOS:
         return Thresholds(math.inf, -math.inf)
@@ -91,7 +97,8 @@ def thresholds(text_peaks: Vectors, photo_peaks: Vectors, photos: int, *, by_exa
     if not by_example and len(text_peaks):
         return _quantiles(text_peaks, TEXT_STRONG, TEXT_WEAK)
     normal = NormalDist()
-    return Thresholds(normal.inv_cdf(TEXT_STRONG ** (1 / photos)), normal.inv_cdf(TEXT_WEAK ** (1 / photos)))
+    strong, weak = (normal.inv_cdf(share ** (1 / photos)) for share in (TEXT_STRONG, TEXT_WEAK))
+    return Thresholds(strong * spread.deviation, weak * spread.deviation)
 
 
 def _quantiles(peaks: Vectors, strong: float, weak: float) -> Thresholds:
@@ -99,7 +106,7 @@ def _quantiles(peaks: Vectors, strong: float, weak: float) -> Thresholds:
 
 
 def peaks(photos: Callable[[], Iterator[Vectors]], queries: Vectors, *, below: float = math.inf) -> Vectors:
-    """The highest z each query reaches over the library, sorted; (m,) for queries (m, dim).
+    """The highest lift each query reaches over the library, sorted; (m,) for queries (m, dim).
 
     `photos` starts a pass over the library's vectors, chunk by chunk. Cosines of `below` and more do not count as a
     peak: so a photo's nearest *other* photo is found, not itself or a copy of it.
@@ -120,4 +127,4 @@ def peaks(photos: Callable[[], Iterator[Vectors]], queries: Vectors, *, below: f
     mean = total / count
     deviation = np.sqrt(np.maximum(squares / count - mean**2, 0))
     usable = (deviation > _NO_DEVIATION) & np.isfinite(highest)
-    return np.sort(((highest - mean)[usable] / deviation[usable]).astype(np.float32))
+    return np.sort((highest - mean)[usable].astype(np.float32))

@@ -19,41 +19,43 @@ def test_peaks_equal_a_plain_computation_whatever_the_chunks() -> None:
     photos, texts = library(), library(20, seed=1)
     chunked = peaks(lambda: iter(np.array_split(photos, 7)), texts)
     cosines = photos @ texts.T
-    plain = np.sort((cosines.max(axis=0) - cosines.mean(axis=0)) / cosines.std(axis=0))
+    plain = np.sort(cosines.max(axis=0) - cosines.mean(axis=0))
     assert chunked == pytest.approx(plain, abs=1e-4)
 
 
 def test_unrelated_texts_are_rarely_strong_and_a_true_match_is() -> None:
     photos = library()
     nulls = peaks(lambda: iter([photos]), library(48, seed=2))
-    limits = thresholds(nulls, np.zeros(0, np.float32), len(photos), by_example=False)
+    limits = thresholds(nulls, np.zeros(0, np.float32), len(photos), Spread(0.0, 1.0), by_example=False)
     strengths = []
     for text in library(200, seed=3):
         cosines = photos @ text
-        strengths.append(limits.classify(float(spread_of(cosines).z(cosines).max())))
+        strengths.append(limits.classify(float((cosines - spread_of(cosines).mean).max())))
     assert strengths.count(Strength.STRONG) / 200 < 0.15
     assert strengths.count(Strength.NONE) / 200 > 0.3
     cosines = photos @ unit(photos[7] + 0.1 * library(1, seed=4)[0])
-    assert limits.classify(float(spread_of(cosines).z(cosines)[7])) is Strength.STRONG
+    assert limits.classify(float((cosines - spread_of(cosines).mean)[7])) is Strength.STRONG
 
 
 def test_thresholds_before_any_measurement_come_from_the_normal_distribution() -> None:
     none = np.zeros(0, np.float32)
-    small, large = (thresholds(none, none, photos, by_example=False) for photos in (100, 10_000))
+    small, large = (thresholds(none, none, photos, Spread(0.1, 1.0), by_example=False) for photos in (100, 10_000))
     assert small.weak < small.strong
     assert small.strong < large.strong
     assert 2 < small.weak < 3
+    narrow = thresholds(none, none, 100, Spread(0.1, 0.2), by_example=False)
+    assert narrow.weak == pytest.approx(small.weak / 5)
 
 
 def test_in_a_handful_of_photos_everything_is_weak() -> None:
-    limits = thresholds(np.array([1.0], np.float32), np.zeros(0, np.float32), 3, by_example=False)
-    assert {limits.classify(z) for z in (-5.0, 0.0, 100.0)} == {Strength.WEAK}
+    limits = thresholds(np.array([1.0], np.float32), np.zeros(0, np.float32), 3, Spread(0.0, 1.0), by_example=False)
+    assert {limits.classify(lift) for lift in (-5.0, 0.0, 100.0)} == {Strength.WEAK}
 
 
 def test_by_example_uses_the_librarys_own_neighbours() -> None:
     texts, photos = np.array([3, 3.1, 3.2], np.float32), np.array([5, 6, 7], np.float32)
-    assert thresholds(texts, photos, 100, by_example=True).strong == pytest.approx(6)
-    assert thresholds(texts, photos, 100, by_example=False).strong < 3.3
+    assert thresholds(texts, photos, 100, Spread(0.0, 1.0), by_example=True).strong == pytest.approx(6)
+    assert thresholds(texts, photos, 100, Spread(0.0, 1.0), by_example=False).strong < 3.3
 
 
 def test_a_photo_is_not_its_own_nearest_neighbour() -> None:
@@ -61,7 +63,7 @@ def test_a_photo_is_not_its_own_nearest_neighbour() -> None:
     found = peaks(lambda: iter([photos]), photos, below=0.97)
     assert len(found) == 50
     cosines = photos @ photos.T
-    assert found.max() < ((1 - cosines.mean(axis=0)) / cosines.std(axis=0)).min()
+    assert found.max() < (1 - cosines.mean(axis=0)).min()
 
 
 def test_degenerate_libraries_give_no_peaks_and_no_nan() -> None:
