@@ -1,15 +1,15 @@
 """Do our questions help? Simulated dialogues with an oracle that answers from what is known of the target photo.
 
-    python -m benchmarks.questions --images DIR --captions TSV [--encoder bundled] [--dialogues 200] [--seed 0]
+    python -m benchmarks.questions --images DIR --captions TSV [--set test|dev] [--dialogues 200] [--talkative]
 
-Photos: the thousand kept out of training, or all with --all. Each dialogue begins with the target's first caption and
-has five questions, chosen by what their answer tells (ours), or at random among those that may still be asked, or none
-at all. Search is by text alone, so that nothing but the questions differs.
+Photos: the thousand of the test set; those of the dev set, and other seeds, are for choosing weights and thresholds.
+Each dialogue begins with the target's first caption and has five questions, chosen by what their answer tells (ours),
+or at random among those that may still be asked, or none at all. Search is by text alone, so that nothing but the
+questions differs. The intervals are of the differences after the last answer, by a paired bootstrap over dialogues.
 
 The oracle knows the target's captions and nothing else. It says yes to what one of them mentions, and with --talkative
-goes on in that caption's words, as people do. It says no only where
-captions would mention the thing if it were there (people, animals, vehicles, sport and the like); of grass, hats or
-smiles not mentioned it cannot tell.
+goes on in that caption's words, as people do. It says no only where captions would mention the thing if it were there
+(people, animals, vehicles, sport and the like); of grass, hats or smiles not mentioned it cannot tell.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
@@ -28,6 +30,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.intervals import Gain, paired_gain
 from benchmarks.libraries import library_of
 from dar_tui.dialogue import Dialogue
 from dar_tui.events import Results
@@ -55,6 +58,30 @@ SYNONYMS = frozenset(
 )
 # Five people describing a photo would not all leave these out.
 SALIENT = frozenset({"people", "age", "animals", "vehicles", "sport", "water", "season", "food"})
+
+
+class Photos(StrEnum):
+    """Which photos the dialogues are about."""
+
+    TEST = "test"
+    DEV = "dev"
+
+
+# What was chosen on some dialogues is not reported of the same ones.
+SEEDS = {Photos.DEV: 0, Photos.TEST: 5}
+
+
+@dataclass(frozen=True, eq=False)
+class Played:
+    """(dialogues, turns) whether the target was on the page after each turn, and how many questions came twice."""
+
+    found: NDArray[np.bool_]
+    repeats: int
+
+    @property
+    def hits(self) -> NDArray[np.bool_]:
+        """Whether it was on the page by then: a dialogue that has hit stays hit."""
+        return np.logical_or.accumulate(self.found, axis=1)
 
 
 class Oracle:
@@ -105,42 +132,48 @@ class RandomQuestioner:
 def main(
     images: Annotated[Path, typer.Option(help="Folder of the captioned photos.")],
     captions: Annotated[Path, typer.Option(help="TSV: file name, tab, caption.")],
+    photos: Annotated[Photos, typer.Option("--set", help="dev to choose by, test to report.")] = Photos.TEST,
     encoder: str = "bundled",
     dialogues: int = 200,
-    seed: int = 0,
+    seed: Annotated[int | None, typer.Option(help="Which dialogues; 0 on dev and 5 on test if not given.")] = None,
     talkative: Annotated[bool, typer.Option("--talkative", help="A yes goes on in the words of a caption.")] = False,
-    all_photos: Annotated[bool, typer.Option("--all", help="Not only the photos kept out of training.")] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here too.")] = None,
 ) -> None:
-    """Prints Hits@10 by turn for our questions, random ones and none."""
+    """Prints Hits@10 and Recall@10 by turn for our questions, random ones and none."""
+    chosen = SEEDS[photos] if seed is None else seed
     loaded = load_encoder(encoder, notify=lambda line: typer.echo(line, err=True))
     captioned = read_captions(captions)
-    numbers = range(len(captioned.names)) if all_photos else [int(number) for number in split(captioned.names).test]
+    parts = split(captioned.names)
+    numbers = parts.dev if photos is Photos.DEV else parts.test
     known = {captioned.names[number]: captioned.captions[number] for number in numbers}
-    targets = random.Random(seed).sample(sorted(known), min(dialogues, len(known)))
+    targets = random.Random(chosen).sample(sorted(known), min(dialogues, len(known)))
     cache = default_cache() / "questions"
-    figures: dict[str, list[float]] = {}
-    recalls: dict[str, list[float]] = {}
-    repeats = 0
+    played: dict[str, Played] = {}
     with library_of(loaded, [images / name for name in known]) as library:
         kinds: dict[str, Questioner | None] = {
             "none": None,
-            "random": RandomQuestioner(loaded, cache, seed),
+            "random": RandomQuestioner(loaded, cache, chosen),
             "ours": GroundedQuestioner(library, loaded, cache),
         }
         for kind, questioner in kinds.items():
-            found = np.zeros((len(targets), TURNS + 1), np.bool_)
-            with TemporaryDirectory() as folder:
-                for row, target in enumerate(targets):
-                    engine = Engine(library, loaded, RuleReformulator(), None, questioner)
-                    found[row], texts = play(engine, Path(folder), target, known[target], talkative)
-                    repeats += len(texts) - len(set(texts))
-            recalls[kind] = percent(found)
-            figures[kind] = percent(np.logical_or.accumulate(found, axis=1))
-    title = f"{loaded.id}: {len(targets)} dialogues over {len(known)} photos, {repeats} questions repeated"
-    show(title, figures, recalls)
+            engine = Engine(library, loaded, RuleReformulator(), None, questioner)
+            played[kind] = play_all(engine, {target: known[target] for target in targets}, talkative)
+    gains = {kind: against(played["ours"], played[kind]) for kind in ("none", "random")}
+    title = f"{loaded.id}: {len(targets)} dialogues over {len(known)} photos ({photos}, seed {chosen})"
+    show(title, played, gains)
     if json_file is not None:
-        json_file.write_text(json.dumps({"hits": figures, "recall": recalls, "repeats": repeats}, indent=2) + "\n")
+        json_file.write_text(json.dumps(to_json(played, gains), indent=2) + "\n")
+
+
+def play_all(engine: Engine, targets: Mapping[str, Sequence[str]], talkative: bool = False) -> Played:
+    """A dialogue about each target, given with its captions."""
+    found = np.zeros((len(targets), TURNS + 1), np.bool_)
+    repeats = 0
+    with TemporaryDirectory() as folder:
+        for row, (target, captions) in enumerate(targets.items()):
+            found[row], texts = play(engine, Path(folder), target, captions, talkative)
+            repeats += len(texts) - len(set(texts))
+    return Played(found, repeats)
 
 
 def play(
@@ -171,18 +204,39 @@ def play(
     return found, asked
 
 
+def against(ours: Played, theirs: Played) -> dict[str, Gain]:
+    """What our questions gain after the last answer, by measure."""
+    return {
+        f"Hits@{PAGE}": paired_gain(ours.hits[:, -1], theirs.hits[:, -1]),
+        f"Recall@{PAGE}": paired_gain(ours.found[:, -1], theirs.found[:, -1]),
+    }
+
+
 def percent(found: NDArray[np.bool_]) -> list[float]:
     """Percent of the dialogues, by turn."""
     return [round(100 * float(share), 1) for share in found.mean(axis=0)]
 
 
-def show(title: str, hits: Mapping[str, Sequence[float]], recalls: Mapping[str, Sequence[float]]) -> None:
+def show(title: str, played: Mapping[str, Played], gains: Mapping[str, Mapping[str, Gain]]) -> None:
     """Prints cumulative Hits@10, which rewards luck, beside Recall@10 of each turn, which does not."""
-    table = Table("questions", "", *(f"turn {turn}" for turn in range(TURNS + 1)), title=title)
-    for kind in hits:
-        table.add_row(kind, f"Hits@{PAGE}", *(f"{value:.1f}" for value in hits[kind]))
-        table.add_row("", f"Recall@{PAGE}", *(f"{value:.1f}" for value in recalls[kind]))
-    Console().print(table)
+    turns = (f"turn {turn}" for turn in range(TURNS + 1))
+    table = Table("questions", "", *turns, f"ours gain at {TURNS} [95 %]", "repeats", title=title)
+    for kind, each in played.items():
+        gained = gains.get(kind, {})
+        for measure, found in ((f"Hits@{PAGE}", each.hits), (f"Recall@{PAGE}", each.found)):
+            figures = (f"{value:.1f}" for value in percent(found))
+            table.add_row(kind, measure, *figures, str(gained.get(measure, "")), str(each.repeats))
+    Console(width=140).print(table)
+
+
+def to_json(played: Mapping[str, Played], gains: Mapping[str, Mapping[str, Gain]]) -> dict[str, Any]:
+    """The same figures as JSON values."""
+    return {
+        "hits": {kind: percent(each.hits) for kind, each in played.items()},
+        "recall": {kind: percent(each.found) for kind, each in played.items()},
+        "repeats": {kind: each.repeats for kind, each in played.items()},
+        "gains": {kind: {measure: asdict(gain) for measure, gain in by.items()} for kind, by in gains.items()},
+    }
 
 
 if __name__ == "__main__":
