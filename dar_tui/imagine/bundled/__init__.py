@@ -1,0 +1,176 @@
+"""The generator that ships with dar: a small diffusion model that imagines photos as the bundled encoder sees them.
+
+Each sample is a vector of the encoder's visual space, which is searched, and a colour sketch, which is shown. Sky,
+grass, water and snow come out right in a sketch, objects do not. Knows how a query becomes conditions; the sampling is
+`pipeline`'s. See MODEL_CARD.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from dar_tui.imagine import Cancelled, Conditions, Imagined, Notify, OnStep, Recipe
+from indexer.errors import ModelUnavailable
+
+if TYPE_CHECKING:
+    from indexer.encoders import Vectors
+
+FOLDER = Path(__file__).parent / "pipeline"
+# Chosen on the development set (MODEL_CARD.md): more steps and more guidance gained nothing.
+STEPS = 20
+GUIDANCE = 2.0
+# Sketches are 32 pixels a side; they are enlarged smoothly, since there is nothing sharp in them.
+SIZE = 256
+
+
+class TextEncoder(Protocol):
+    """What gives the conditions: the bundled encoder's text tower."""
+
+    id: str
+
+    def encode_texts_and_sentences(self, texts: Sequence[str]) -> tuple[Vectors, Vectors]: ...
+
+
+class BundledGenerator:
+    """Imagines from a query's vectors (`generate_from`), or from prompts through the encoder's text tower (`generate`).
+
+    The models load with the first picture. Raises ModelUnavailable where they are missing, altered, or were trained for
+    other heads than the encoder has.
+    """
+
+    def __init__(
+        self, notify: Notify | None = None, *, encoder: TextEncoder | None = None, folder: Path = FOLDER
+    ) -> None:
+        self._notify = notify
+        self._encoder = encoder
+        self._folder = folder
+        self._pipeline: Any = None
+        self._loading = threading.Lock()
+        self.id = f"bundled-{_digest(folder)[:12]}"
+        self.recipe = Recipe(SIZE, SIZE, STEPS, GUIDANCE)
+
+    def load(self) -> None:
+        """Loads the models now (torch and diffusers: some seconds) rather than with the first picture."""
+        with self._loading:
+            if self._pipeline is None:
+                self._pipeline = load_pipeline(self._folder)
+
+    def generate(
+        self, prompts: Sequence[str], seeds: Sequence[int], on_step: OnStep, cancelled: Cancelled
+    ) -> Iterator[Imagined]:
+        """One picture for each prompt, each from that prompt alone."""
+        if not prompts:
+            return
+        joint, sentences = self._text_tower().encode_texts_and_sentences(prompts)
+        yield from self._imagine(np.concatenate([joint, sentences], 1), prompts, seeds, on_step, cancelled)
+
+    def generate_from(
+        self,
+        conditions: Conditions,
+        prompts: Sequence[str],
+        seeds: Sequence[int],
+        on_step: OnStep,
+        cancelled: Cancelled,
+    ) -> Iterator[Imagined]:
+        """One picture for each prompt and seed, all from the query's own vectors: what was measured to help retrieval.
+
+        The prompts are kept as the pictures' captions.
+        """
+        if not prompts:
+            return
+        row = np.concatenate([conditions.joint, conditions.sentence])
+        yield from self._imagine(np.tile(row, (len(prompts), 1)), prompts, seeds, on_step, cancelled)
+
+    def _text_tower(self) -> TextEncoder:
+        if self._encoder is None:
+            from indexer.encoders import default_cache
+            from indexer.encoders.bundled import BundledEncoder
+
+            self._encoder = BundledEncoder(default_cache(), notify=self._notify)
+        trained_for = json.loads((self._folder / "encoder.json").read_text())["heads"]
+        if self._encoder.id != f"bundled-{trained_for[:12]}":
+            raise ModelUnavailable(
+                f"The bundled generator works with the encoder bundled-{trained_for[:12]}, not {self._encoder.id}.",
+                "Install dar again, or choose another generator with --generator.",
+            )
+        return self._encoder
+
+    def _imagine(
+        self, conditions: Vectors, prompts: Sequence[str], seeds: Sequence[int], on_step: OnStep, cancelled: Cancelled
+    ) -> Iterator[Imagined]:
+        self.load()
+        expected = self._pipeline.denoiser.config.condition_dim
+        if conditions.shape[1] != expected:
+            raise ModelUnavailable(
+                f"The bundled generator takes conditions of {expected} numbers, not {conditions.shape[1]}.",
+                "Use it with the bundled encoder, or choose another generator with --generator.",
+            )
+        import torch
+        from PIL import Image
+
+        def step_done(step: int, steps: int) -> None:
+            if cancelled():
+                raise _Cancelled
+            for k in range(len(prompts)):
+                on_step(k, step, steps)
+
+        # A CPU generator for each picture: a picture then depends on its own seed and not on its neighbours.
+        generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+        try:
+            sampled = self._pipeline(
+                torch.from_numpy(np.ascontiguousarray(conditions, dtype=np.float32)),
+                generators,
+                STEPS,
+                GUIDANCE,
+                step_done,
+            )
+        except _Cancelled:
+            return
+        for prompt, seed, vector, picture in zip(prompts, seeds, sampled.vectors, sampled.pictures, strict=True):
+            pixels = (picture.numpy() * 255).round().astype(np.uint8)
+            shown = Image.fromarray(pixels).resize((SIZE, SIZE), Image.Resampling.BICUBIC)
+            yield Imagined(prompt, seed, shown, vector.numpy())
+
+
+class _Cancelled(Exception):
+    """Ends a sampling loop from inside its callback."""
+
+
+def _digest(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for name in ("denoiser", "decoder"):
+        path = folder / name / "diffusion_pytorch_model.safetensors"
+        try:
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+        except OSError as error:
+            raise ModelUnavailable(
+                f"The bundled generator's {path} cannot be read: {error.strerror or error}.", "Install dar again."
+            ) from error
+    return digest.hexdigest()
+
+
+def load_pipeline(folder: Path = FOLDER) -> Any:
+    """The `SketchPipeline` of a folder, float32. Raises ModelUnavailable where it cannot be loaded."""
+    import torch
+
+    from dar_tui.checkpoints import quiet_libraries
+    from dar_tui.imagine.bundled.pipeline import SketchPipeline
+
+    try:
+        with quiet_libraries():
+            pipeline = SketchPipeline.from_pretrained(
+                folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
+            )
+    # A damaged file raises whatever the reader of that file raises, safetensors' own error among it.
+    except Exception as error:
+        raise ModelUnavailable(f"The bundled generator cannot be loaded: {error}", "Install dar again.") from error
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline

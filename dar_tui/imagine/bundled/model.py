@@ -1,0 +1,111 @@
+"""The two models of the bundled generator, as diffusers components saved and loaded by `from_pretrained`.
+
+They live in the bundled encoder's visual space, not in pixels: a *sample* is a photo's visual features followed by the
+principal components of a small colour sketch of it. Know nothing of text, sampling or files.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import cast
+
+import torch
+from diffusers.configuration_utils import ConfigMixin, register_to_config
+from diffusers.models.modeling_utils import ModelMixin
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class Block(nn.Module):
+    """A residual MLP, its input shifted by the embedded time and condition."""
+
+    def __init__(self, width: int, dropout: float) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width, elementwise_affine=False)
+        self.layers = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Dropout(dropout), nn.Linear(width, width))
+
+    def forward(self, x: Tensor, context: Tensor) -> Tensor:
+        return cast(Tensor, x + self.layers(self.norm(x) + context))
+
+
+class FeatureDenoiser(ModelMixin, ConfigMixin):
+    """Predicts the clean sample x0 from a noisy one: (n, sample_dim), timesteps (n,), condition (n, condition_dim).
+
+    A condition of zeros is no condition, for classifier-free guidance (Ho and Salimans, 2022).
+    """
+
+    @register_to_config
+    def __init__(
+        self, sample_dim: int, condition_dim: int, width: int = 1024, blocks: int = 4, dropout: float = 0.3
+    ) -> None:
+        super().__init__()
+        self.time = nn.Sequential(nn.Linear(128, width), nn.SiLU(), nn.Linear(width, width))
+        self.condition = nn.Linear(condition_dim, width)
+        self.enter = nn.Linear(sample_dim, width)
+        self.body = nn.ModuleList(Block(width, dropout) for _ in range(blocks))
+        self.leave = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, sample_dim))
+
+    def forward(self, sample: Tensor, timestep: Tensor, condition: Tensor) -> Tensor:
+        context = F.silu(self.time(_sinusoids(timestep)) + self.condition(condition))
+        x = self.enter(sample)
+        for block in self.body:
+            x = block(x, context)
+        return cast(Tensor, self.leave(x))
+
+
+class SketchDecoder(ModelMixin, ConfigMixin):
+    """Samples back into what they stand for: unit vectors of the visual space, and (side, side) RGB sketches.
+
+    The samples' two parts are standardised as wholes (`visual_scale`) or by component (`sketch_deviations`), so that
+    the noise schedule meets numbers of deviation 1.
+    """
+
+    visual_mean: Tensor
+    visual_scale: Tensor
+    sketch_mean: Tensor
+    sketch_components: Tensor
+    sketch_deviations: Tensor
+
+    @register_to_config
+    def __init__(self, visual_dim: int, sketch_dim: int, side: int) -> None:
+        super().__init__()
+        self.visual_dim, self.side = visual_dim, side
+        self.register_buffer("visual_mean", torch.zeros(visual_dim))
+        self.register_buffer("visual_scale", torch.ones(()))
+        self.register_buffer("sketch_mean", torch.zeros(3 * side * side))
+        self.register_buffer("sketch_components", torch.zeros(sketch_dim, 3 * side * side))
+        self.register_buffer("sketch_deviations", torch.ones(sketch_dim))
+
+    @property
+    def sample_dim(self) -> int:
+        return self.visual_dim + len(self.sketch_deviations)
+
+    def fit(self, visual: Tensor, sketches: Tensor) -> None:
+        """Takes half-whitened visual features (n, visual_dim) and sketches (n, 3 * side * side) in -1..1."""
+        self.visual_mean.copy_(visual.mean(0))
+        self.visual_scale.copy_((visual - visual.mean(0)).std())
+        self.sketch_mean.copy_(sketches.mean(0))
+        centred = sketches - sketches.mean(0)
+        self.sketch_components.copy_(torch.linalg.svd(centred, full_matrices=False).Vh[: len(self.sketch_deviations)])
+        self.sketch_deviations.copy_((centred @ self.sketch_components.T).std(0))
+
+    def encode(self, visual: Tensor, sketches: Tensor) -> Tensor:
+        """The samples of photos, (n, sample_dim)."""
+        parts = (sketches - self.sketch_mean) @ self.sketch_components.T / self.sketch_deviations
+        return torch.cat([(visual - self.visual_mean) / self.visual_scale, parts], 1)
+
+    def vectors(self, samples: Tensor) -> Tensor:
+        """(n, visual_dim), unit."""
+        return F.normalize(samples[:, : self.visual_dim] * self.visual_scale + self.visual_mean, dim=1)
+
+    def pictures(self, samples: Tensor) -> Tensor:
+        """(n, side, side, 3) in 0..1."""
+        parts = samples[:, self.visual_dim :] * self.sketch_deviations
+        flat = parts @ self.sketch_components + self.sketch_mean
+        return (flat.view(-1, self.side, self.side, 3) / 2 + 0.5).clamp(0, 1)
+
+
+def _sinusoids(timestep: Tensor) -> Tensor:
+    frequencies = torch.exp(torch.arange(64, device=timestep.device) * (-math.log(10_000.0) / 64))
+    angles = timestep.float()[:, None] * frequencies
+    return torch.cat([angles.sin(), angles.cos()], 1)

@@ -1,0 +1,143 @@
+"""Trains the bundled generator on captioned photos, over the bundled encoder's trained heads, and saves its pipeline.
+
+    python -m dar_tui.imagine.bundled.training --photos DIR --captions TSV --work DIR [--final]
+
+`--work` is the encoder's training folder: its cached features are used again. Without `--final` the development set is
+kept out as well as the test set.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+import typer
+from diffusers import DDIMScheduler
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+
+from dar_tui.imagine.bundled import FOLDER
+from dar_tui.imagine.bundled.model import FeatureDenoiser, SketchDecoder
+from dar_tui.imagine.bundled.pipeline import SketchPipeline
+from indexer.encoders.bundled.graphs import HEADS_FILE, read_heads
+from indexer.encoders.bundled.towers import POOLED, SENTENCE_DIM, load_heads
+from indexer.encoders.bundled.training.data import CAPTIONS, cache_photos, cache_sentences, read_captions, split, view
+
+SKETCH_DIM = 128
+SIDE = 32
+BATCH = 256
+CONDITION_NOISE = 0.25
+CONDITION_DROPPED = 0.1
+AVERAGE = 0.997
+
+
+def main(
+    photos: Annotated[Path, typer.Option(help="Folder of the photos.")],
+    captions: Annotated[Path, typer.Option(help="TSV: file name, tab, caption; five lines a photo.")],
+    work: Annotated[Path, typer.Option(help="The encoder's training folder, with its features.")],
+    heads: Path = HEADS_FILE,
+    views: int = 8,
+    steps: int = 1400,
+    width: int = 1024,
+    seed: int = 0,
+    rate: float = 1e-3,
+    final: bool = False,
+    threads: int = 2,
+    out: Path = FOLDER,
+) -> None:
+    """Trains the generator and saves it to `out`."""
+    torch.set_num_threads(threads)
+    torch.manual_seed(seed)
+    chance = np.random.default_rng(seed)
+    started = time.monotonic()
+    captioned = read_captions(captions)
+    parts = split(captioned.names)
+    learn = np.concatenate([parts.train, parts.dev]) if final else parts.train
+    caches = cache_photos(work, photos, captioned.names, views)
+    sentences = cache_sentences(work / "captions.npy", [text for five in captioned.captions for text in five])
+    sentences = sentences.view(-1, CAPTIONS, SENTENCE_DIM)
+    encoder = load_heads(heads)
+    with torch.inference_mode():
+        joint = encoder.embed_texts(sentences.flatten(0, 1)).unflatten(0, sentences.shape[:2])
+        visual = [
+            encoder.visual.half_whitened(torch.from_numpy(c.tokens[:, 0, :POOLED].astype(np.float32))) for c in caches
+        ]
+    sketches = [_cache_sketches(work, photos, captioned.names, number) for number in range(views)]
+
+    decoder = SketchDecoder(visual_dim=visual[0].shape[1], sketch_dim=SKETCH_DIM, side=SIDE)
+    decoder.fit(visual[0][learn], _as_float(sketches[0][learn]))
+    with torch.inference_mode():
+        samples = torch.stack([decoder.encode(v, _as_float(s)) for v, s in zip(visual, sketches, strict=True)])
+
+    condition_dim = joint.shape[2] + SENTENCE_DIM
+    denoiser = FeatureDenoiser(sample_dim=decoder.sample_dim, condition_dim=condition_dim, width=width)
+    average = copy.deepcopy(denoiser)
+    # "sample": the model says what the clean sample is, which holds better than its noise where data are few.
+    scheduler: Any = DDIMScheduler(
+        beta_schedule="squaredcos_cap_v2", prediction_type="sample", clip_sample=False, timestep_spacing="trailing"
+    )
+    optimizer = torch.optim.AdamW(denoiser.parameters(), lr=rate, weight_decay=0.02)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps, pct_start=0.1)
+    running = 0.0
+    for step in range(1, steps + 1):
+        rows = torch.from_numpy(chance.choice(learn, BATCH))
+        clean = samples[torch.from_numpy(chance.integers(views, size=BATCH)), rows]
+        condition = _conditions(joint[rows], sentences[rows], chance)
+        condition = condition + CONDITION_NOISE * condition.std() * torch.randn_like(condition)
+        condition = condition * (torch.rand(BATCH, 1) > CONDITION_DROPPED)
+        times = torch.randint(scheduler.config.num_train_timesteps, (BATCH,))
+        noisy = scheduler.add_noise(clean, torch.randn_like(clean), times)
+        denoiser.train()
+        with torch.autocast("cpu", torch.bfloat16):
+            guess = denoiser(noisy, times, condition)
+        loss = F.mse_loss(guess.float(), clean)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(denoiser.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        with torch.no_grad():
+            keep = min(AVERAGE, (1 + step) / (10 + step))
+            for mine, theirs in zip(average.parameters(), denoiser.parameters(), strict=True):
+                mine.lerp_(theirs, 1 - keep)
+        running += loss.item()
+        if step % 200 == 0:
+            typer.echo(f"{time.monotonic() - started:6.0f} s  step {step}  loss {running / 200:.4f}")
+            running = 0.0
+    pipeline: Any = SketchPipeline(average.half().eval(), decoder.half().eval(), scheduler)
+    pipeline.save_pretrained(out, safe_serialization=True)
+    (out / "encoder.json").write_text(json.dumps({"heads": read_heads(heads)[1]}, indent=2) + "\n")
+
+
+def _conditions(joint: Tensor, sentences: Tensor, chance: np.random.Generator) -> Tensor:
+    """What a dialogue of 1 to 5 statements gives: (n, 5, .) captions -> their means, each unit, side by side."""
+    count = chance.integers(1, CAPTIONS + 1, len(joint))
+    chosen = torch.from_numpy(np.argsort(chance.random((len(joint), CAPTIONS)), 1) < count[:, None]).float()[..., None]
+    return torch.cat([F.normalize((part * chosen).sum(1), dim=1) for part in (joint, sentences)], 1)
+
+
+def _cache_sketches(work: Path, photos: Path, names: tuple[str, ...], number: int) -> Tensor:
+    """(n, 3 * side * side) uint8 of one view."""
+    path = work / f"sketch{SIDE}-{number}.npy"
+    if not path.exists():
+        rows = np.empty((len(names), 3 * SIDE * SIDE), dtype=np.uint8)
+        for row, name in zip(rows, names, strict=True):
+            with Image.open(photos / name) as image:
+                shown = Image.fromarray(view(image.convert("RGB"), name, number))
+            row[:] = np.asarray(shown.resize((SIDE, SIDE), Image.Resampling.BOX)).reshape(-1)
+        np.save(path, rows)
+    return torch.from_numpy(np.load(path))
+
+
+def _as_float(sketches: Tensor) -> Tensor:
+    return sketches.float() / 127.5 - 1
+
+
+if __name__ == "__main__":
+    typer.run(main)

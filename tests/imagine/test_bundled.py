@@ -1,0 +1,170 @@
+"""The bundled generator through its public doors: the shipped pipeline, real sampling, the bundled text tower."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dar_tui.imagine import ConditionedGenerator, Conditions, Imagined, load_generator
+from dar_tui.imagine.bundled import FOLDER, BundledGenerator
+from indexer.encoders.bundled import BundledEncoder
+from indexer.errors import ModelUnavailable
+
+SEEDS = (11, 12, 13)
+PROMPTS = ("one", "two", "three")
+
+
+def ignore(k: int, step: int, steps: int) -> None:
+    pass
+
+
+def never() -> bool:
+    return False
+
+
+@pytest.fixture(scope="module")
+def generator() -> BundledGenerator:
+    return BundledGenerator()
+
+
+@pytest.fixture
+def encoder() -> BundledEncoder:
+    return BundledEncoder(Path(os.environ["DAR_CACHE"]))
+
+
+def conditions(encoder: BundledEncoder, *texts: str) -> Conditions:
+    joint, sentence = (part.mean(0) for part in encoder.encode_texts_and_sentences(texts))
+    return Conditions(joint / np.linalg.norm(joint), sentence / np.linalg.norm(sentence))
+
+
+def imagine(generator: BundledGenerator, given: Conditions, seeds: tuple[int, ...] = SEEDS) -> list[Imagined]:
+    return list(generator.generate_from(given, PROMPTS[: len(seeds)], seeds, ignore, never))
+
+
+def test_it_is_loaded_by_its_name_and_is_conditioned_on_vectors() -> None:
+    loaded = load_generator("bundled")
+    assert isinstance(loaded, ConditionedGenerator)
+    assert loaded.id.startswith("bundled-")
+
+
+def test_one_picture_and_one_unit_vector_of_the_visual_space_for_each_prompt(
+    generator: BundledGenerator, encoder: BundledEncoder
+) -> None:
+    pictures = imagine(generator, conditions(encoder, "a dog on the beach"))
+    assert [(each.prompt, each.seed) for each in pictures] == list(zip(PROMPTS, SEEDS, strict=True))
+    for each in pictures:
+        assert each.image.size == (generator.recipe.width, generator.recipe.height)
+        assert each.vector is not None
+        assert each.vector.shape == (encoder.visual_dim,)
+        assert each.vector.dtype == np.float32
+        assert np.linalg.norm(each.vector) == pytest.approx(1, abs=1e-4)
+
+
+def test_seeds_decide_and_neighbours_do_not(generator: BundledGenerator, encoder: BundledEncoder) -> None:
+    given = conditions(encoder, "two children playing football")
+    together, again = imagine(generator, given), imagine(generator, given)
+    alone = imagine(generator, given, SEEDS[1:2])
+    for one, other in zip(together, again, strict=True):
+        np.testing.assert_array_equal(one.vector, other.vector)
+        assert one.image.tobytes() == other.image.tobytes()
+    assert together[1].vector is not None and alone[0].vector is not None
+    np.testing.assert_allclose(together[1].vector, alone[0].vector, atol=1e-4)
+    for one, other in pairwise(together):
+        assert one.vector is not None and other.vector is not None
+        assert float(one.vector @ other.vector) < 0.99
+
+
+def test_vectors_follow_the_query(generator: BundledGenerator, encoder: BundledEncoder) -> None:
+    def mean(text: str) -> np.ndarray:
+        vectors = [each.vector for each in imagine(generator, conditions(encoder, text)) if each.vector is not None]
+        return np.mean(vectors, axis=0)
+
+    dog, dogs, football = mean("a brown dog running"), mean("two dogs running"), mean("men playing football")
+    assert dog @ dogs > dog @ football
+
+
+def test_sketches_get_broad_colours_right(generator: BundledGenerator, encoder: BundledEncoder) -> None:
+    def colour(text: str) -> np.ndarray:
+        pictures = imagine(generator, conditions(encoder, text))
+        return np.mean([np.asarray(each.image, dtype=float).mean((0, 1)) for each in pictures], axis=0)
+
+    snow, grass = colour("a skier on a snowy mountain"), colour("a dog running through green grass")
+    assert snow.mean() > grass.mean()
+    # How much greener than the mean of red and blue.
+    assert grass[1] - grass[[0, 2]].mean() > snow[1] - snow[[0, 2]].mean()
+
+
+def test_prompts_alone_do_as_well(generator: BundledGenerator, encoder: BundledEncoder) -> None:
+    through_prompts = BundledGenerator(encoder=encoder)
+    pictures = list(through_prompts.generate(["a dog", "a red car"], [1, 1], ignore, never))
+    assert len(pictures) == 2
+    assert pictures[0].vector is not None and pictures[1].vector is not None
+    assert float(pictures[0].vector @ pictures[1].vector) < 0.9
+    given = imagine(generator, conditions(encoder, "a dog"), (1,))
+    assert given[0].vector is not None
+    np.testing.assert_allclose(pictures[0].vector, given[0].vector, atol=1e-3)
+
+
+def test_steps_are_told_in_order(generator: BundledGenerator, encoder: BundledEncoder) -> None:
+    told: list[tuple[int, int, int]] = []
+    given = conditions(encoder, "a dog")
+    list(generator.generate_from(given, PROMPTS, SEEDS, lambda *step: told.append(step), never))
+    steps = generator.recipe.steps
+    assert [step for k, step, _ in told if k == 2] == list(range(1, steps + 1))
+    assert {total for _, _, total in told} == {steps}
+
+
+def test_cancelling_stops_between_steps_and_the_generator_works_on(
+    generator: BundledGenerator, encoder: BundledEncoder
+) -> None:
+    given, told = conditions(encoder, "a dog"), []
+    stopped = generator.generate_from(
+        given, PROMPTS, SEEDS, lambda *step: told.append(step), lambda: len(told) >= 2 * len(PROMPTS)
+    )
+    assert list(stopped) == []
+    assert max(step for _, step, _ in told) == 2
+    assert len(imagine(generator, given)) == len(PROMPTS)
+
+
+def test_nothing_asked_is_nothing_drawn(generator: BundledGenerator, encoder: BundledEncoder) -> None:
+    assert list(generator.generate([], [], ignore, never)) == []
+    assert list(generator.generate_from(conditions(encoder, "a dog"), [], [], ignore, never)) == []
+
+
+def test_it_is_a_diffusers_pipeline_folder() -> None:
+    from dar_tui.imagine.bundled.pipeline import SketchPipeline
+
+    index = json.loads((FOLDER / "model_index.json").read_text())
+    assert index["_class_name"] == "SketchPipeline"
+    pipeline = SketchPipeline.from_pretrained(FOLDER, local_files_only=True, use_safetensors=True)
+    assert pipeline.scheduler.config.prediction_type == "sample"
+
+
+def test_other_heads_are_refused(encoder: BundledEncoder, tmp_path: Path) -> None:
+    shutil.copytree(FOLDER, tmp_path / "pipeline")
+    (tmp_path / "pipeline" / "encoder.json").write_text(json.dumps({"heads": "0" * 64}))
+    other = BundledGenerator(encoder=encoder, folder=tmp_path / "pipeline")
+    with pytest.raises(ModelUnavailable, match="works with the encoder"):
+        list(other.generate(["a dog"], [1], ignore, never))
+
+
+def test_vectors_of_another_width_are_refused(generator: BundledGenerator) -> None:
+    foreign = Conditions(np.ones(8, np.float32), np.ones(8, np.float32))
+    with pytest.raises(ModelUnavailable):
+        imagine(generator, foreign)
+
+
+def test_missing_or_damaged_models_are_an_error_that_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(ModelUnavailable, match="cannot be read"):
+        BundledGenerator(folder=tmp_path)
+    shutil.copytree(FOLDER, tmp_path / "pipeline")
+    (tmp_path / "pipeline" / "denoiser" / "diffusion_pytorch_model.safetensors").write_bytes(b"cut")
+    damaged = BundledGenerator(folder=tmp_path / "pipeline")
+    with pytest.raises(ModelUnavailable, match="cannot be loaded"):
+        damaged.load()
