@@ -36,6 +36,7 @@ from dar_tui.dialogue import Dialogue
 from dar_tui.events import Results
 from dar_tui.finding import Filters
 from dar_tui.language.rules.words import content
+from dar_tui.language.stopping import Cancelled, never
 from dar_tui.need import Need
 from dar_tui.questions.asking import GroundedQuestioner, Questioner
 from dar_tui.questions.bank import Attribute, bank_vectors, load_bank
@@ -122,7 +123,9 @@ class RandomQuestioner:
         self._meanings = bank_vectors(self._bank, encoder, cache).meanings
         self._random = random.Random(seed)
 
-    def propose(self, dialogue: Dialogue, need: Need, query: Query, filters: Filters) -> list[Proposal]:
+    def propose(
+        self, dialogue: Dialogue, need: Need, query: Query, filters: Filters, cancelled: Cancelled = never
+    ) -> list[Proposal]:
         """Three at random, taken for even chances."""
         numbers = open_attributes(self._bank, self._meanings, need, dialogue.questions)
         picked = self._random.sample(numbers, min(3, len(numbers)))

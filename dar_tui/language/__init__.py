@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from dar_tui.language.stopping import Cancelled, never
+
 
 class LanguageModel(Protocol):
     """An instruct model behind one question-and-answer door; it keeps nothing between calls."""
 
-    def complete(self, system: str, user: str, max_tokens: int) -> str:
+    def complete(self, system: str, user: str, max_tokens: int, *, cancelled: Cancelled = never) -> str:
         """Answers `user` under the instructions in `system`, in at most `max_tokens` tokens.
 
-        Raises ModelUnavailable where the model is missing, refuses or takes too long.
+        Raises ModelUnavailable where the model is missing, refuses or takes too long, and Stopped soon after
+        `cancelled()` has become true.
         """
         ...

@@ -10,11 +10,11 @@ import json
 import select
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NoReturn
 from urllib.parse import SplitResult, urlsplit
 
-from dar_tui.language.stopping import Stopped, never
+from dar_tui.language.stopping import Cancelled, Stopped, never
 from indexer.errors import ModelUnavailable, UsageError
 
 # A local server may first load the model, up to a minute from a slow disk, and then writes 10 tokens a second on a CPU.
@@ -55,7 +55,7 @@ class ServerModel:
         max_tokens: int,
         *,
         stop: Sequence[str] = (),
-        cancelled: Callable[[], bool] = never,
+        cancelled: Cancelled = never,
     ) -> str:
         """As `LanguageModel.complete`; ends before any text in `stop`. Raises Stopped once `cancelled()`."""
         question: dict[str, Any] = {
@@ -72,7 +72,7 @@ class ServerModel:
             self._refused(status, body)
         return self._answer(body)
 
-    def _ask(self, body: bytes, cancelled: Callable[[], bool]) -> tuple[int, bytes]:
+    def _ask(self, body: bytes, cancelled: Cancelled) -> tuple[int, bytes]:
         deadline = time.monotonic() + self._answer_seconds
         kind = http.client.HTTPSConnection if self._address.scheme == "https" else http.client.HTTPConnection
         connection = kind(
@@ -153,16 +153,14 @@ def _parse(url: str) -> SplitResult:
     return parts._replace(path=path)
 
 
-def _wait(channel: socket.socket, deadline: float, cancelled: Callable[[], bool]) -> None:
+def _wait(channel: socket.socket, deadline: float, cancelled: Cancelled) -> None:
     """Waits for the first byte of the answer, looking for cancellation meanwhile."""
     while not select.select([channel], [], [], min(POLL_SECONDS, _remaining(deadline)))[0]:
         if cancelled():
             raise Stopped
 
 
-def _read(
-    response: http.client.HTTPResponse, channel: socket.socket, deadline: float, cancelled: Callable[[], bool]
-) -> bytes:
+def _read(response: http.client.HTTPResponse, channel: socket.socket, deadline: float, cancelled: Cancelled) -> bytes:
     # Piece by piece: a timeout holds for one piece only, and a server may drip for ever.
     pieces = bytearray()
     while not response.isclosed():

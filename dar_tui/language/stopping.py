@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from indexer.errors import DarError
+
+# Asked again and again while a model works; True once its answer is wanted no more.
+Cancelled = Callable[[], bool]
 
 
 class Stopped(DarError):

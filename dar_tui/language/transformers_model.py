@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import importlib.util
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 
 from dar_tui.checkpoints import Checkpoint, find_checkpoint, first_line, quiet_libraries
 from dar_tui.devices import dtype_for, resolve_device
-from dar_tui.language.stopping import Stopped, never
+from dar_tui.language.stopping import Cancelled, Stopped, never
 from indexer.errors import ModelUnavailable
 
 # What a model needs beside its weights: configuration, tokenizer, chat template.
@@ -54,7 +54,7 @@ class TransformersModel:
         max_tokens: int,
         *,
         stop: Sequence[str] = (),
-        cancelled: Callable[[], bool] = never,
+        cancelled: Cancelled = never,
     ) -> str:
         """As `LanguageModel.complete`, the likeliest token each time; ends before any text in `stop`.
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from dar_tui.dialogue import Dialogue
 from dar_tui.finding import Filters
 from dar_tui.language import LanguageModel
+from dar_tui.language.stopping import Cancelled, never
 from dar_tui.need import Need
 from dar_tui.questions.bank import Attribute, BankVectors, bank_vectors, load_bank
 from dar_tui.questions.candidates import candidates, sample
@@ -33,8 +34,13 @@ _MOSTLY = 0.6
 class Questioner(Protocol):
     """Proposes questions."""
 
-    def propose(self, dialogue: Dialogue, need: Need, query: Query, filters: Filters) -> list[Proposal]:
-        """Questions worth asking of the photos that the query ranks, best first; [] where none is."""
+    def propose(
+        self, dialogue: Dialogue, need: Need, query: Query, filters: Filters, cancelled: Cancelled = never
+    ) -> list[Proposal]:
+        """Questions worth asking of the photos that the query ranks, best first; [] where none is.
+
+        Worded without a model once `cancelled()`.
+        """
         ...
 
 
@@ -62,7 +68,9 @@ class GroundedQuestioner:
         self._known: _Known | None = None
         self._lock = threading.Lock()
 
-    def propose(self, dialogue: Dialogue, need: Need, query: Query, filters: Filters) -> list[Proposal]:
+    def propose(
+        self, dialogue: Dialogue, need: Need, query: Query, filters: Filters, cancelled: Cancelled = never
+    ) -> list[Proposal]:
         """Questions worth asking, best first. Raises DarError where the library cannot be read."""
         # 1. The candidates, and the chance that each is the photo.
         found = candidates(self._library, query, filters)
@@ -80,7 +88,7 @@ class GroundedQuestioner:
             number = by_number[0][0]
             means = shows @ found.weights
             common = [known.bank[at].statement for at in np.argsort(-means)[:_COMMON] if means[at] >= _MOSTLY]
-            text = worded(self._model, known.bank[number], need.wants, common)
+            text = worded(self._model, known.bank[number], need.wants, common, cancelled)
             if text:
                 proposals[0] = replace(proposals[0], question=known.bank[number].put(text))
         # 5. The catalog's own facts.

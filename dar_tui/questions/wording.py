@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from dar_tui.language import LanguageModel
 from dar_tui.language.rules.words import content, words
+from dar_tui.language.stopping import Cancelled, Stopped, never
 from dar_tui.questions.bank import Attribute
 from indexer.errors import DarError
 
@@ -26,8 +27,14 @@ _MOST_WORDS = 14
 _MISLEADING = frozenset({"not", "no", "without", "isn't", "aren't", "don't", "or"})
 
 
-def worded(model: LanguageModel, attribute: Attribute, wants: Sequence[str], common: Sequence[str]) -> str:
-    """The model's question for this attribute; "" where it fails, or asks something else.
+def worded(
+    model: LanguageModel,
+    attribute: Attribute,
+    wants: Sequence[str],
+    common: Sequence[str],
+    cancelled: Cancelled = never,
+) -> str:
+    """The model's question for this attribute; "" where it fails or is cancelled, or asks something else.
 
     `wants`: what the user said. `common`: what most candidates show.
     """
@@ -39,7 +46,9 @@ def worded(model: LanguageModel, attribute: Attribute, wants: Sequence[str], com
         f"Ask whether it shows: {attribute.statement}"
     )
     try:
-        answer = model.complete(_SYSTEM, user, _TOKENS)
+        answer = model.complete(_SYSTEM, user, _TOKENS, cancelled=cancelled)
+    except Stopped:
+        return ""
     except (DarError, OSError, RuntimeError, ValueError) as error:
         logger.warning("The language model wrote no question: %s", error)
         return ""

@@ -6,11 +6,14 @@ Knows the prompts put to the model and how to read its answers. Does not know wh
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from dar_tui.dialogue import Dialogue
 from dar_tui.language import LanguageModel
 from dar_tui.language.rules.words import tidy, words
+from dar_tui.language.stopping import Cancelled, Stopped, never
 from dar_tui.need import Need
 from dar_tui.reformulate import prompts as r2
 from dar_tui.reformulate.facts import FactCheck, check
@@ -43,6 +46,9 @@ _MOST_MODIFIERS = 3
 # So that a note stays one line.
 _WORDS_SHOWN = 4
 
+# Puts system, user and the most tokens to the model.
+_Ask = Callable[[str, str, int], str]
+
 _QUERY_LABEL = re.compile(r"\**\[?(?:new|refined|final|search)?\s*query\]?\**\s*[:=]\**\s*(?P<query>.+)", re.IGNORECASE)
 _NUMBERED = re.compile(
     r"\s*(?:[-*\u2022]|\(?\d{1,2}[.):]|(?:\*\*)?prompt\s*\d*\s*[:.)](?:\*\*)?)\s*(?P<prompt>.+)", re.IGNORECASE
@@ -63,8 +69,21 @@ class LanguageReformulator:
     hemisphere: Hemisphere = Hemisphere.NORTH
     word_budget: int = WORD_BUDGET
 
-    def reformulate(self, dialogue: Dialogue, k: int = 3, seed: int = 0) -> Reformulation:
-        """R1 and R2 for the dialogue as it stands. Never raises for anything the model does."""
+    def drafts(
+        self, dialogue: Dialogue, k: int = 3, seed: int = 0, cancelled: Cancelled = never
+    ) -> Iterator[Reformulation]:
+        """The rules' query at once, without prompts; then the model's query and prompts, unless `cancelled()`."""
+        need = dialogue.need(self.hemisphere)
+        yield Reformulation(need, query_text(dialogue, self.strategy, self.word_budget, self.hemisphere), ())
+        try:
+            written = self.reformulate(dialogue, k, seed, cancelled)
+        except Stopped:
+            return
+        yield written
+
+    def reformulate(self, dialogue: Dialogue, k: int = 3, seed: int = 0, cancelled: Cancelled = never) -> Reformulation:
+        """R1 and R2 for the dialogue as it stands; rules write what the model cannot. Raises Stopped: `cancelled()`."""
+        ask = partial(self.model.complete, cancelled=cancelled)
         need = dialogue.need(self.hemisphere)
         by_rules = query_text(dialogue, self.strategy, self.word_budget, self.hemisphere)
         fallback = r2.prompts(need, k, seed)
@@ -74,13 +93,13 @@ class LanguageReformulator:
         outline = structure(need)
         query = by_rules
         if self.strategy is QueryStrategy.REWRITE:
-            query = self._query(need, outline, notes) or by_rules
-        found = self._prompts(need, outline, k, notes) if k else []
+            query = self._query(ask, need, outline, notes) or by_rules
+        found = self._prompts(ask, need, outline, k, notes) if k else []
         filled = [*found, *(prompt for prompt in fallback if prompt not in found)][:k]
         return Reformulation(need, query, tuple(filled), tuple(notes))
 
-    def _query(self, need: Need, outline: Outline, notes: list[str]) -> QueryText | None:
-        answer = self._ask(_R1_SYSTEM, _put(outline), _QUERY_TOKENS, notes)
+    def _query(self, ask: _Ask, need: Need, outline: Outline, notes: list[str]) -> QueryText | None:
+        answer = _answer(ask, _R1_SYSTEM, _put(outline), _QUERY_TOKENS, notes)
         if answer is None:
             return None
         text = parse_query(answer)
@@ -98,9 +117,9 @@ class LanguageReformulator:
         found = check(text, (*outline.subject, *outline.details), need)
         return _denied(found) or _said("lost", found.lost) or _said("added", found.added)
 
-    def _prompts(self, need: Need, outline: Outline, k: int, notes: list[str]) -> list[str]:
+    def _prompts(self, ask: _Ask, need: Need, outline: Outline, k: int, notes: list[str]) -> list[str]:
         user = f"Query: {', '.join((*outline.subject, *outline.details))}\nWrite {k} prompts."
-        answer = self._ask(_R2_SYSTEM, user, _PROMPT_TOKENS * k, notes)
+        answer = _answer(ask, _R2_SYSTEM, user, _PROMPT_TOKENS * k, notes)
         if answer is None:
             return []
         found = list(dict.fromkeys(parse_prompts(answer)))
@@ -111,16 +130,19 @@ class LanguageReformulator:
             notes.append(f"{k - len(good)} of {k} prompts written by rules: the language model {reason}.")
         return good
 
-    def _ask(self, system: str, user: str, max_tokens: int, notes: list[str]) -> str | None:
-        try:
-            return self.model.complete(system, user, max_tokens)
-        except (DarError, OSError, RuntimeError, ValueError) as error:
-            # A timeout is an OSError; model libraries raise the others. The turn goes on without the model.
-            reason = error.message if isinstance(error, DarError) else str(error) or type(error).__name__
-            note = f"The language model failed, so rules were used: {_one_line(reason)}"
-            if note not in notes:
-                notes.append(note)
-            return None
+
+def _answer(ask: _Ask, system: str, user: str, max_tokens: int, notes: list[str]) -> str | None:
+    try:
+        return ask(system, user, max_tokens)
+    except Stopped:
+        raise
+    except (DarError, OSError, RuntimeError, ValueError) as error:
+        # A timeout is an OSError; model libraries raise the others. The turn goes on without the model.
+        reason = error.message if isinstance(error, DarError) else str(error) or type(error).__name__
+        note = f"The language model failed, so rules were used: {_one_line(reason)}"
+        if note not in notes:
+            notes.append(note)
+        return None
 
 
 def parse_query(answer: str) -> str:

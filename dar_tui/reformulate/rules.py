@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 from dar_tui.dialogue import Dialogue
+from dar_tui.language.stopping import Cancelled, never
 from dar_tui.need import Need
 from dar_tui.reformulate.prompts import prompts
 from dar_tui.reformulate.query import WORD_BUDGET, QueryStrategy, QueryText, query_text
@@ -25,8 +27,14 @@ class Reformulation:
 class Reformulator(Protocol):
     """Turns the dialogue into query text (R1) and diffusion prompts (R2)."""
 
-    def reformulate(self, dialogue: Dialogue, k: int = 3, seed: int = 0) -> Reformulation:
-        """S_t and `k` prompts for the dialogue as it stands; the same for the same seed."""
+    def drafts(
+        self, dialogue: Dialogue, k: int = 3, seed: int = 0, cancelled: Cancelled = never
+    ) -> Iterator[Reformulation]:
+        """S_t and `k` prompts for the dialogue as it stands; the same for the same seed.
+
+        The first is there at once and need not have prompts; each later one is better and replaces it. None follows
+        once `cancelled()`.
+        """
         ...
 
 
@@ -43,3 +51,9 @@ class RuleReformulator:
         need = dialogue.need(self.hemisphere)
         query = query_text(dialogue, self.strategy, self.word_budget, self.hemisphere)
         return Reformulation(need, query, tuple(prompts(need, k, seed)))
+
+    def drafts(
+        self, dialogue: Dialogue, k: int = 3, seed: int = 0, cancelled: Cancelled = never
+    ) -> Iterator[Reformulation]:
+        """The one there is."""
+        yield self.reformulate(dialogue, k, seed)

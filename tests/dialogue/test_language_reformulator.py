@@ -7,6 +7,7 @@ from datetime import datetime
 import pytest
 
 from dar_tui.dialogue import Dialogue
+from dar_tui.language.stopping import Cancelled, Stopped, never
 from dar_tui.reformulate import LanguageReformulator, QueryStrategy, prompts, query_text
 from dar_tui.reformulate.model import parse_prompts, parse_query
 from indexer.errors import ModelUnavailable
@@ -32,7 +33,7 @@ class Scripted:
     drawn: str | Exception = GOOD_DRAWN
     asked: list[tuple[str, str]] = field(default_factory=list)
 
-    def complete(self, system: str, user: str, max_tokens: int) -> str:
+    def complete(self, system: str, user: str, max_tokens: int, *, cancelled: Cancelled = never) -> str:
         self.asked.append((system, user))
         answer = self.query if "New Query" in system else self.drawn
         if isinstance(answer, Exception):
@@ -113,6 +114,21 @@ def test_one_good_prompt_is_kept_and_the_rest_filled_up() -> None:
     assert found.prompts[0] == GOOD_PROMPTS[0]
     assert len(set(found.prompts)) == 3
     assert found.notes[0].startswith("2 of 3 prompts")
+
+
+def test_the_rules_draft_comes_before_the_model_is_asked() -> None:
+    model = Scripted()
+    drafts = LanguageReformulator(model).drafts(DIALOGUE, 3)
+    first = next(drafts)
+    assert (first.query, first.prompts, first.notes, model.asked) == (BY_RULES, (), (), [])
+    assert list(drafts) == [LanguageReformulator(model).reformulate(DIALOGUE, 3)]
+
+
+def test_a_model_that_was_stopped_leaves_the_rules_draft() -> None:
+    model = Scripted(query=Stopped())
+    assert len(list(LanguageReformulator(model).drafts(DIALOGUE, 3))) == 1
+    with pytest.raises(Stopped):
+        LanguageReformulator(model).reformulate(DIALOGUE, 3)
 
 
 def test_the_users_own_words_are_not_rewritten() -> None:

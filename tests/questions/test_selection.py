@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dar_tui.dialogue import Dialogue
+from dar_tui.language.stopping import Cancelled, never
 from dar_tui.questions.bank import Attribute, BankVectors, Choice, load_bank
 from dar_tui.questions.selection import (
     MOST_OF_A_TOPIC,
@@ -163,7 +164,7 @@ class Model:
     def __init__(self, answer: str | Exception) -> None:
         self.answer = answer
 
-    def complete(self, system: str, user: str, max_tokens: int) -> str:
+    def complete(self, system: str, user: str, max_tokens: int, *, cancelled: Cancelled = never) -> str:
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
