@@ -23,7 +23,7 @@ def asked(attribute: Attribute, answer: str) -> Dialogue:
 
 def test_the_bank_is_large_and_without_repeats() -> None:
     assert 150 <= len(BANK) <= 250
-    assert len({each.statement for each in BANK}) == len(BANK)
+    assert len({each.statement for each in BANK}) == len({each.question for each in BANK}) == len(BANK)
 
 
 @pytest.mark.parametrize("attribute", BANK, ids=lambda each: each.statement)
