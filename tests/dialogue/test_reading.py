@@ -114,6 +114,27 @@ def test_answers(question: str, answer: str, expected: tuple[list[str], list[str
     assert reading(answer, question) == expected
 
 
+@pytest.mark.parametrize(
+    ("question", "answer", "wants", "rejects"),
+    [
+        ("Is the dog white?", "it is on a beach", ["on a beach"], []),
+        ("Is there grass?", "there is a ball", ["a ball"], []),
+        ("Is there grass?", "there are two dogs", ["two dogs"], []),
+        ("Is there grass?", "they are playing", ["playing"], []),
+        ("Is there grass?", "there is", ["grass"], []),
+        ("Is there grass?", "there is, and a lake", ["grass", "a lake"], []),
+        ("Is it outdoors?", "it is.", ["outdoors"], []),
+        ("Is there grass?", "there isn't", [], ["grass"]),
+        ("Is there grass?", "there aren't any dogs", [], ["dogs"]),
+        ("Is the dog white?", "it isn't raining", [], ["raining"]),
+    ],
+)
+def test_a_statement_about_something_else_is_no_answer(
+    question: str, answer: str, wants: list[str], rejects: list[str]
+) -> None:
+    assert reading(answer, question)[:2] == (wants, rejects)
+
+
 def test_choices_of_the_asker() -> None:
     question = Question("Which is it?", "setting", Expects.CHOICE, ("beach", "forest"))
     assert read(Turn("forest", NOW, question)).wants == ("forest",)

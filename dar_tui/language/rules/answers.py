@@ -53,15 +53,18 @@ class About:
 _YES = re.compile(
     r"\s*(?:(?:yes+|yeah+|yep|yup|ya|yea|aye|sure|right|correct|exactly|indeed|definitely|absolutely|of course"
     r"|certainly"
-    r"|i (?:think|believe|guess) so|it (?:is|was|does|did)|there (?:is|are|was|were)|they (?:are|were|do|did)|true|y)\b"
+    r"|i (?:think|believe|guess) so|true|y"
+    # "there is" answers, "there is a ball" tells of something else.
+    r"|(?:it (?:is|was|does|did)|there (?:is|are|was|were)|they (?:are|were|do|did))(?=\s*(?:$|[,.;:!\u2013\u2014-])))\b"
     r"|\U0001f44d\ufe0f?[\U0001f3fb-\U0001f3ff]?|\u2705)(?P<end>\s*$|\s*[,.;:!\u2013\u2014-]+\s*|\s+)",
     re.IGNORECASE,
 )
 _NO = re.compile(
     r"\s*(?:(?:no+|nope|nah|nay|not really|not at all|negative|wrong|false|i don['\u2019]?t think so"
     r"|of course not|none|never(?=\s*[.!]*$)"
-    rf"|it (?:is|was)n{_Q}t|there (?:is|are|was|were)n{_Q}t(?: any)?|they (?:are|were)n{_Q}t|no,? it (?:is"
-    rf"|was)n{_Q}t|n)\b"
+    rf"|(?:it (?:is|was)n{_Q}t|there (?:is|are|was|were)n{_Q}t(?: any)?|they (?:are|were)n{_Q}t)"
+    r"(?=\s*(?:$|[,.;:!\u2013\u2014-]))"
+    rf"|no,? it (?:is|was)n{_Q}t|n)\b"
     r"|\U0001f44e\ufe0f?[\U0001f3fb-\U0001f3ff]?|\u274c)"
     r"(?P<end>\s*$|\s*[,.;:!\u2013\u2014]+\s*|\s+-\s+"
     # "no it was in a park" answers; "no people" denies.
