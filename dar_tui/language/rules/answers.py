@@ -55,7 +55,8 @@ _YES = re.compile(
     r"|certainly"
     r"|i (?:think|believe|guess) so|true|y"
     # "there is" answers, "there is a ball" tells of something else.
-    r"|(?:it (?:is|was|does|did)|there (?:is|are|was|were)|they (?:are|were|do|did))(?=\s*(?:$|[,.;:!\u2013\u2014-])))\b"
+    r"|(?:it (?:is|was|does|did)|there (?:is|are|was|were)|they (?:are|were|do|did))"
+    r"(?=\s*(?:$|[,.;:!\u2013\u2014-])))\b"
     r"|\U0001f44d\ufe0f?[\U0001f3fb-\U0001f3ff]?|\u2705)(?P<end>\s*$|\s*[,.;:!\u2013\u2014-]+\s*|\s+)",
     re.IGNORECASE,
 )
