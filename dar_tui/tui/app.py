@@ -72,7 +72,8 @@ class DarApp(App[None]):
     DEFAULT_ANIMATION = "none"
 
     def __init__(self, engine: Engine, options: Options) -> None:
-        super().__init__()
+        # Only a theme of the terminal's own colours is stripped of them all under NO_COLOR; others turn grey.
+        super().__init__(ansi_color=None if options.colours else True)
         self.engine = engine
         self.options = options
         self.remapping = read_remapping(options.keys)

@@ -117,6 +117,10 @@ class Remapping:
         """The keys that do this now."""
         return self.keys.get(key.id, key.keys)
 
+    def keys_for(self, id_: str) -> list[str]:
+        """The keys that do what has this id."""
+        return next(self.keys_of(key) for key in KEYS if key.id == id_).split(",")
+
     def hints(self, *places: Place) -> list[tuple[str, str]]:
         """(key, what it does) of what is worth a hint in these places."""
         return [

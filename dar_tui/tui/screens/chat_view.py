@@ -74,7 +74,7 @@ class ChatView(PictureActions):
             yield QuestionLine(id="question")
             with Horizontal(id="writing"):
                 yield Static("\u276f", id="mark", markup=False)
-                yield Prompt(id="prompt")
+                yield Prompt(self.remapping.keys_for("send"), id="prompt")
             yield Hints(id="hints")
 
     def on_mount(self) -> None:

@@ -6,7 +6,7 @@ follows it for a moment, so that "yellow car" can be written while a question st
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -48,10 +48,11 @@ class Prompt(TextArea):
 
         dropped: int
 
-    def __init__(self, *, id: str | None = None) -> None:
+    def __init__(self, send: Collection[str] = ("enter",), *, id: str | None = None) -> None:
         super().__init__(
             id=id, soft_wrap=True, compact=True, highlight_cursor_line=False, placeholder="What do you remember of it?"
         )
+        self._send = send
         self._answers: Mapping[str, str] = {}
         self._waiting: Timer | None = None
         self._history: list[str] = []
@@ -78,8 +79,12 @@ class Prompt(TextArea):
 
     async def _on_key(self, event: events.Key) -> None:
         self._stop_waiting()
-        if event.key == "enter":
-            # Not TextArea's new line; the binding comes next.
+        if event.key in self._send:
+            # Here and not by the binding, which comes after the letters of whoever types on fast.
+            event.prevent_default()
+            event.stop()
+            self.action_send()
+        elif event.key == "enter":
             event.prevent_default()
         elif not self.text and event.character and event.character in self._answers:
             self._waiting = self.set_timer(ANSWER_SECONDS, lambda typed=event.character: self._take_answer(typed))
