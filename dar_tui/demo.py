@@ -1,5 +1,6 @@
-"""`make demo`: real photos indexed and found, with the same commands a user types.
+"""`make demo`: real photos indexed, found by a description and in a dialogue, with the same commands a user types.
 
+In a terminal the dialogue is yours, in the app; without one it is played from a short script.
 Without a folder of photos it takes the photographs that scikit-image and scikit-learn ship (credits in
 docs/demo-photos.md). Everything it makes is in .dar-demo below the current folder, so deleting that undoes it all.
 """
@@ -10,14 +11,15 @@ import hashlib
 import os
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
 from dar_tui.cli import main as dar
 from dar_tui.cli.output import Output
-from dar_tui.cli.state import EncoderLoader
-from indexer.errors import DarError
+from dar_tui.cli.screen import check_terminal
+from dar_tui.cli.state import EncoderLoader, GeneratorLoader
+from indexer.errors import DarError, UsageError
 
 FOLDER = Path(".dar-demo")
 
@@ -36,23 +38,34 @@ PICTURES = (
 )
 SEARCHES = ("a cat looking at the camera", "a rocket at night", "a cup of coffee on a wooden table", "a flower")
 SEARCHES_IN_OWN = ("people outdoors", "an animal", "food on a table")
+# Among the shipped photos the first message finds a palace, the second the photographer; a no to whatever is asked of
+# him then (a woman? a close-up?) is true.
+DIALOGUE = ("a person outdoors", "a man with a camera", "/no", "an old black and white photo")
+DIALOGUE_IN_OWN = ("people outdoors", "it was a sunny day", "can't tell", "there are trees behind them")
 _SHOWN = 3
 
 
-def main(arguments: Sequence[str], *, encoder_loader: EncoderLoader | None = None) -> int:
+def main(
+    arguments: Sequence[str],
+    *,
+    encoder_loader: EncoderLoader | None = None,
+    generator_loader: GeneratorLoader | None = None,
+) -> int:
     """Runs the demo over the folder in `arguments`, or over the shipped photos; returns the exit code."""
     output = Output()
     given = Path(arguments[0]).expanduser() if arguments and arguments[0] else None
     try:
         _settle_in(FOLDER)
         photos = given or _copy_pictures(FOLDER / "photos")
+        script = _write_script(FOLDER / "dialogue.txt", DIALOGUE_IN_OWN if given else DIALOGUE)
     except DarError as error:
         output.error(error)
         return error.exit_code
     library = FOLDER / f"library-{hashlib.sha256(os.fsencode(photos.absolute())).hexdigest()[:8]}"
 
     def run(*command: str | Path) -> int:
-        return dar([str(word) for word in command], encoder_loader=encoder_loader)
+        words = [str(word) for word in command]
+        return dar(words, encoder_loader=encoder_loader, generator_loader=generator_loader)
 
     # 1. A folder of photos becomes a library.
     output.note(f"$ dar index {photos}")
@@ -64,10 +77,12 @@ def main(arguments: Sequence[str], *, encoder_loader: EncoderLoader | None = Non
         output.note(f"\n$ dar search '{text}'")
         if code := run("search", "-k", str(_SHOWN), *preview, "--library", library, "--", text):
             return code
-    # 3. Your turn.
-    if sys.stdin.isatty() and output.stdout_is_terminal:
-        return _ask(output, lambda text: run("search", "-k", str(_SHOWN), *preview, "--library", library, "--", text))
-    return 0
+    # 3. A photo is found in a dialogue: yours, in the app, or a script's where there is no terminal to show it in.
+    if _can_show_app():
+        output.note("\n$ dar chat")
+        return run("chat", "--library", library)
+    output.note(f"\n$ dar chat --script {script}")
+    return run("chat", "--script", script, "-k", str(_SHOWN), "--library", library)
 
 
 def _settle_in(folder: Path) -> None:
@@ -84,6 +99,14 @@ def _settle_in(folder: Path) -> None:
         raise DarError(
             f"{folder.absolute()} cannot be made: {error.strerror}.", "Run it in a folder of yours."
         ) from None
+
+
+def _write_script(path: Path, lines: Sequence[str]) -> Path:
+    try:
+        path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    except OSError as error:
+        raise DarError(f"{path} cannot be written: {error.strerror}.", "Run it in a folder of yours.") from None
+    return path
 
 
 def _copy_pictures(target: Path) -> Path:
@@ -104,18 +127,12 @@ def _copy_pictures(target: Path) -> Path:
     return target
 
 
-def _ask(output: Output, search: Callable[[str], int]) -> int:
-    output.note("\nDescribe a photo to look for it, or press Enter to leave.")
-    while True:
-        try:
-            text = input("> ").strip()
-        except EOFError:
-            return 0
-        except KeyboardInterrupt:
-            return 130
-        if not text:
-            return 0
-        search(text)
+def _can_show_app() -> bool:
+    try:
+        check_terminal()
+    except UsageError:
+        return False
+    return True
 
 
 if __name__ == "__main__":

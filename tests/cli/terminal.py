@@ -23,12 +23,12 @@ def run_in_terminal(
     columns: int = 80,
     lines: int = 24,
     typed: bytes = b"",
-    watch: Callable[[bytes, subprocess.Popen[bytes]], None] | None = None,
+    watch: Callable[[bytes, subprocess.Popen[bytes]], bytes | None] | None = None,
     **environment: str,
 ) -> tuple[int, bytes]:
     """Runs a command with stdin, stdout and stderr on a terminal of this size; returns (exit code, all it wrote).
 
-    `watch` is called with everything written so far whenever there is more.
+    `watch` is called with everything written so far whenever there is more; what it returns is typed.
     """
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
@@ -55,8 +55,8 @@ def run_in_terminal(
             if not more:
                 break
             written += more
-            if watch is not None:
-                watch(written, process)
+            if watch is not None and (answer := watch(written, process)):
+                os.write(ours, answer)
         return process.wait(timeout=max(deadline - time.monotonic(), 1)), written
     finally:
         if process.poll() is None:
