@@ -55,6 +55,9 @@ def check_terminal() -> None:
 def run(state: State, wanted: Wanted) -> None:
     """Shows the app until the user quits, then ends the process."""
     check_terminal()
+    if "XTERM_VERSION" in os.environ:
+        # xterm shows 16 million colours, calls itself "xterm", which means 16, and takes COLORTERM away.
+        os.environ.setdefault("COLORTERM", "truecolor")
     from dar_tui.cli.dates import parse_date
     from dar_tui.tui.app import DarApp, Options, close
     from dar_tui.tui.graphics.choice import choose

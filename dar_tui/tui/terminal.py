@@ -21,15 +21,20 @@ LOG_NAME = "dar.log"
 
 @contextlib.contextmanager
 def shielded(log: Path) -> Iterator[None]:
-    """Sends descriptors 1 and 2 and Python's logging to `log`; Textual keeps the terminal by copies of them."""
+    """Sends descriptors 1 and 2 and Python's logging to `log`; Textual keeps the terminal of stdout by copies of 1.
+
+    Textual draws on `sys.__stderr__`, which would leave the screen empty under `dar chat 2>file`.
+    """
     with contextlib.ExitStack() as stack:
         file = stack.enter_context(_log_file(log))
         handler = logging.StreamHandler(file)
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         logging.getLogger().addHandler(handler)
         stack.callback(logging.getLogger().removeHandler, handler)
+        screen = os.dup(1)
+        stack.callback(os.close, screen)
         for number, name in ((1, "__stdout__"), (2, "__stderr__")):
-            stack.enter_context(_moved(number, name, file.fileno()))
+            stack.enter_context(_moved(number, name, screen, file.fileno()))
         yield
 
 
@@ -46,12 +51,12 @@ def _log_file(log: Path) -> Iterator[TextIO]:
 
 
 @contextlib.contextmanager
-def _moved(number: int, name: str, target: int) -> Iterator[None]:
-    """`sys.NAME` writes to a copy of descriptor `number`, which itself now leads to `target`."""
+def _moved(number: int, name: str, screen: int, target: int) -> Iterator[None]:
+    """`sys.NAME` writes to a copy of `screen`; descriptor `number` leads to `target` meanwhile."""
     before = getattr(sys, name)
     before.flush()
-    copy = os.dup(number)
-    with open(copy, "w", encoding=before.encoding, errors="backslashreplace", buffering=1) as own:  # noqa: PTH123
+    kept = os.dup(number)
+    with open(os.dup(screen), "w", encoding=before.encoding, errors="backslashreplace", buffering=1) as own:  # noqa: PTH123
         setattr(sys, name, own)
         os.dup2(target, number)
         try:
@@ -59,7 +64,8 @@ def _moved(number: int, name: str, target: int) -> Iterator[None]:
         finally:
             own.flush()
             setattr(sys, name, before)
-            os.dup2(copy, number)
+            os.dup2(kept, number)
+            os.close(kept)
 
 
 def leave(code: int) -> None:

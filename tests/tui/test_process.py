@@ -168,7 +168,7 @@ def test_what_libraries_print_goes_to_the_log_and_not_onto_the_screen(tmp_path: 
         "print('afterwards')\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=REPOSITORY)
-    assert (done.stdout, done.stderr) == ("the app\nafterwards\n", "the screen\n")
+    assert (done.stdout, done.stderr) == ("the app\nthe screen\nafterwards\n", "")
     log = (tmp_path / "log").read_text()
     assert "noise on one" in log and "noise on two" in log and "WARNING lib: a warning" in log
 

@@ -16,7 +16,7 @@ from textual.widgets import Static
 from dar_tui.tui import background, wording
 from dar_tui.tui.graphics.gallery import Gallery
 from dar_tui.tui.graphics.loading import NoPicture, load
-from dar_tui.tui.graphics.picture import Kind, Request, Source
+from dar_tui.tui.graphics.picture import Kind, Request, Source, fitted
 from dar_tui.tui.keymap import Place, Remapping, bindings
 from dar_tui.tui.screens.picture_actions import Deeds, PictureActions
 from dar_tui.tui.widgets.canvas import Canvas
@@ -29,8 +29,8 @@ from indexer.printable import stripped
 if TYPE_CHECKING:
     from PIL import Image
 
-# Sixel terminals draw a million pixels in a moment and ten million in many seconds.
-_SIXEL_SIDE = 640
+# xterm drops Sixel pictures of more than 1000 pixels on a side (its resource maxGraphicSize), without a word.
+_SIXEL_SIDE = 1000
 
 
 class ZoomScreen(PictureActions):
@@ -150,10 +150,14 @@ class ZoomScreen(PictureActions):
         if message.image is None:
             widget = Static(message.reason, markup=False)
         else:
+            from textual_image._terminal import get_cell_size
             from textual_image.widget.sixel import Image as SixelImage
 
+            cell = get_cell_size()
+            columns = min(holder.size.width, _SIXEL_SIDE // cell.width)
+            lines = min(holder.size.height, _SIXEL_SIDE // cell.height)
             widget = SixelImage(message.image, id="sixel")
-            widget.styles.width = widget.styles.height = "auto"
+            widget.styles.width, widget.styles.height = fitted(*message.image.size, columns, lines, cell)
         await holder.mount(widget)
 
     # Keys
