@@ -567,7 +567,11 @@ def test_a_plain_answer_counts_less_than_the_users_own_words(world: World) -> No
 
     red = Dialogue().said("something red", NOON)
     asked = red.asked(Question("Is there green in it?", "green", Expects.YES_NO))
-    assert known(asked.said("yes", NOON)).weights == [0.5, pytest.approx(0.15)]
+    assert known(asked.said("yes", NOON)).weights == [0.5, pytest.approx(0.25)]
     assert known(red.said("green", NOON)).weights == [0.5, 0.5]
-    assert known(asked.said("no", NOON)).reject_weight == 0.1
+    # Of a photo described in eight words one more says an eighth.
+    long = Dialogue().said("a red car and two old bicycles near the yellow house wall", NOON)
+    weights = known(long.asked(Question("Is there green in it?", "green", Expects.YES_NO)).said("yes", NOON)).weights
+    assert weights is not None and weights[1] / weights[0] == pytest.approx(1 / 8)
+    assert known(asked.said("no", NOON)).reject_weight == 0.05
     assert known(red.said("no green", NOON)).reject_weight == 0.3
