@@ -200,3 +200,21 @@ def test_who_types_on_fast_sends_what_came_before_enter(library: Path) -> None:
         app.send(QUIT)
         assert app.wait() == 0
     assert saved(library)[-1].dialogue.turns[0].answer == "something red"
+
+
+@pytest.mark.parametrize(("answer", "shown"), [(b"\x1b_Gi=4211;OK\x1b\\", True), (b"", False)])
+def test_kitty_pictures_are_used_where_the_terminal_takes_them(library: Path, answer: bytes, shown: bool) -> None:
+    with running("chat", "--library", library, "--no-imagine", TERM="xterm-kitty") as app:
+        app.wait_for("\x1b_Ga=T,U=1,i=4211")
+        app.send(answer)
+        app.wait_for("56 photos")
+        app.send(b"something red\r")
+        app.wait_for("red-", "strong")
+        time.sleep(0.7)
+        app.send(QUIT)
+        assert app.wait() == 0
+    sent = re.findall(rb"\x1b_Ga=p,i=(\d+),", app.written)
+    deleted = re.findall(rb"\x1b_Ga=d,d=I,i=(\d+),q=2", app.written)
+    assert bool(sent) is shown
+    assert set(sent) <= set(deleted)
+    assert ("\U0010eeee".encode() in app.written) is shown

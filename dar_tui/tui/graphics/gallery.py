@@ -42,6 +42,7 @@ class Gallery:
         self._lock = threading.Condition()
         self._wanted: dict[Hashable, list[Request]] = {}
         self._kept: OrderedDict[Request, Result] = OrderedDict()
+        self._in_hand: Request | None = None
         self._thread: threading.Thread | None = None
         self._closed = False
 
@@ -56,7 +57,8 @@ class Gallery:
     def want(self, owner: Hashable, requests: Sequence[Request]) -> None:
         """Says what `owner` shows now, first things first; what it wanted before and no longer does is not painted."""
         with self._lock:
-            self._wanted[owner] = [request for request in requests if request not in self._kept]
+            there = {*self._kept, self._in_hand}
+            self._wanted[owner] = [request for request in requests if request not in there]
             if self._wanted[owner] and not self._closed:
                 if self._thread is None:
                     self._thread = threading.Thread(target=self._work, name="dar-paint", daemon=True)
@@ -100,8 +102,12 @@ class Gallery:
         with self._lock:
             while not self._closed:
                 for requests in self._wanted.values():
-                    if requests:
-                        return requests.pop(0)
+                    while requests:
+                        request = requests.pop(0)
+                        # Another owner may have wanted it too.
+                        if request not in self._kept:
+                            self._in_hand = request
+                            return request
                 self._lock.wait()
             return None
 
@@ -112,6 +118,7 @@ class Gallery:
             self._send(result.setup)
             result = replace(result, setup="")
         with self._lock:
+            self._in_hand = None
             if self._closed:
                 dropped.append(result)
             else:
