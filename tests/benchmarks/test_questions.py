@@ -35,7 +35,7 @@ def test_gains_are_of_the_last_turn_and_become_json() -> None:
 def test_an_interval_is_paired_and_as_wide_as_it_should_be() -> None:
     random = np.random.default_rng(3)
     theirs = random.random(400) < 0.5
-    # A tenth of the tasks is won and none lost: the standard error of that share is 1.5 points.
+    # Some tasks are won and none lost, so the interval is that of a share.
     ours = theirs | (np.arange(400) % 10 == 0)
     share = float((ours & ~theirs).mean())
     gain = paired_gain(ours, theirs)
@@ -44,7 +44,7 @@ def test_an_interval_is_paired_and_as_wide_as_it_should_be() -> None:
     assert gain.low == pytest.approx(gain.mean - 1.96 * error, abs=0.4) and gain.low > 0
     assert gain.high == pytest.approx(gain.mean + 1.96 * error, abs=0.4)
     assert paired_gain(ours, ours).low == paired_gain(ours, ours).high == 0
-    assert gain == paired_gain(ours, theirs) != paired_gain(ours, theirs, seed=1)
+    assert gain == paired_gain(ours, theirs)
 
 
 @pytest.mark.parametrize(

@@ -324,7 +324,7 @@ def test_answers_change_what_is_found_and_no_question_comes_twice(world: World) 
         colour = next((name for name in ("green", "blue", "black", "white", "pink") if name in question.topic), "")
         answer = "can't tell" if not colour else "yes" if colour in target else "no"
         events = list(session.turn(answer))
-    assert len(asked) >= 3
+    assert len(asked) >= 2
 
 
 def test_a_yes_and_a_no_reach_query_and_ranking(world: World) -> None:
@@ -569,7 +569,7 @@ def test_a_plain_answer_counts_less_than_the_users_own_words(world: World) -> No
     asked = red.asked(Question("Is there green in it?", "green", Expects.YES_NO))
     assert known(asked.said("yes", NOON)).weights == [0.5, pytest.approx(0.25)]
     assert known(red.said("green", NOON)).weights == [0.5, 0.5]
-    # Of a photo described in eight words one more says an eighth.
+    # Beside eight facts a plain yes to one more weighs an eighth.
     long = Dialogue().said("a red car and two old bicycles near the yellow house wall", NOON)
     weights = known(long.asked(Question("Is there green in it?", "green", Expects.YES_NO)).said("yes", NOON)).weights
     assert weights is not None and weights[1] / weights[0] == pytest.approx(1 / 8)
