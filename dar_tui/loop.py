@@ -54,8 +54,8 @@ class Loop:
 
     def turn(self, number: int) -> Steps:
         """Algorithm 1, from C_t on: the message has joined the dialogue."""
-        # 1. S_t = R1(C_t) and P_tk = R2(S_t, k); 2. E_t(S_t), and the photos nearest to it.
-        # Rules come first. Where a language model writes better, steps 1 and 2 are done once more with what it wrote.
+        # 1. S_t = R1(C_t) and P_tk = R2(S_t, k).  2. E_t(S_t), and the photos nearest to it.
+        # By rules at once; where a language model is at work, again with what it has written.
         asking, said = yield from self._text(number)
         # 3. I_tk, drawn one by one; E_v(I_tk) comes with each.
         artist = self.shop.artist
@@ -92,6 +92,8 @@ class Loop:
             yield from self._results(asking, self._situation(asking).stage)
 
     def _text(self, turn: int) -> Generator[Event, None, tuple[Asking, Reformulation]]:
+        """Steps 1 and 2 for every draft; returns the last one. A draft with the query of the one before shows nothing
+        new, so its page is not shown again."""
         standing = self.shop.standing
         asking: Asking | None = None
         for said in self.watch.each("reformulate", self._drafts(turn, -1)):
