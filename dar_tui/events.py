@@ -10,12 +10,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dar_tui.need import Need
-from dar_tui.reformulate.query import QueryText
 from dar_tui.turn import Question
 
 if TYPE_CHECKING:
+    # The rules of language behind these take 0.2 s to import, which the app's first paint does not have.
     from dar_tui.imagine import Imagined
+    from dar_tui.need import Need
+    from dar_tui.reformulate.query import QueryText
     from indexer.hits import Hit
 
 

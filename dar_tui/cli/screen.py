@@ -77,7 +77,7 @@ def run(state: State, wanted: Wanted) -> None:
         colours=colours,
     )
     engine = SessionEngine(
-        settings, wanted.library, _Models(state, wanted), pictures=wanted.pictures, fusion=wanted.fusion
+        settings, wanted.library, ScreenModels(state, wanted), pictures=wanted.pictures, fusion=wanted.fusion
     )
     # A terminal that is closed sends SIGHUP, which ends the process: what was said is on disk already.
     with shielded(settings.cache / LOG_NAME):
@@ -108,7 +108,7 @@ def _session(wanted: Wanted) -> Path | None:
     raise UsageError(f"There is no session {wanted.resume!r}.", f"The latest are {names}.")
 
 
-class _Models:
+class ScreenModels:
     """See `dar_tui.tui.session_engine.Models`: what commands load, with what they have to say shown by the app."""
 
     def __init__(self, state: State, wanted: Wanted) -> None:

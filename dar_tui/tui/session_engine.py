@@ -14,7 +14,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from dar_tui.dialogue import Opinion
 from dar_tui.events import Event, Results, Stage
 from dar_tui.registry import known_libraries, remember_library
 from dar_tui.tui.describing import describe_all, facts_of, notes_on
@@ -205,11 +204,14 @@ class SessionEngine:
         session = self._session
         if session is None:
             return
+        from dar_tui.dialogue import Opinion
+
+        opinions = {True: Opinion.GOOD, False: Opinion.BAD, None: Opinion.NONE}
         match feedback:
             case OfPhoto(image_id, good):
-                session.like(image_id, _OPINIONS[good])
+                session.like(image_id, opinions[good])
             case OfPicture(turn, k, good):
-                session.pick(turn, k, _OPINIONS[good])
+                session.pick(turn, k, opinions[good])
             case _:
                 session.skip()
 
@@ -288,9 +290,6 @@ class SessionEngine:
 
     def _say(self, line: str) -> None:
         self._tell(line)
-
-
-_OPINIONS = {True: Opinion.GOOD, False: Opinion.BAD, None: Opinion.NONE}
 
 
 def _nobody(line: str) -> None:
