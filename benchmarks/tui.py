@@ -43,6 +43,8 @@ SECONDS = 120.0
 QUIT = b"\x11"
 # The loop is asked this often whether it is free; a gap is how much later than that it answers.
 _BEAT = 0.002
+# The cursor stands on the first letter, which is drawn apart.
+PROMPT = "hat do you remember"
 MESSAGES = ("a dog on the grass", "it is brown", "no people", "there is a ball", "it was a sunny day")
 
 
@@ -101,13 +103,13 @@ class Terminal:
 def first_paint(library: Path) -> float:
     """From the start to the prompt on screen."""
     with Terminal(library) as terminal:
-        return terminal.until("What do you remember")
+        return terminal.until(PROMPT)
 
 
 def first_typing(library: Path) -> float:
     """From the start to typed letters on screen, typed when the prompt is seen."""
     with Terminal(library) as terminal:
-        terminal.until("What do you remember")
+        terminal.until(PROMPT)
         terminal.type(b"zebras")
         return terminal.until("zebras", "s\x1b")
 
@@ -115,7 +117,7 @@ def first_typing(library: Path) -> float:
 def first_hits(library: Path) -> float:
     """From the start to photos found by the text, typed when the prompt is seen."""
     with Terminal(library) as terminal:
-        terminal.until("What do you remember")
+        terminal.until(PROMPT)
         terminal.type(MESSAGES[0].encode() + b"\r")
         return terminal.until("strong", "weak", "no match")
 
@@ -130,7 +132,7 @@ def quit_while_loading(library: Path) -> float:
 def quit_while_imagining(library: Path) -> float:
     """Ctrl+Q in the middle of a picture."""
     with Terminal(library) as terminal:
-        terminal.until("What do you remember")
+        terminal.until(PROMPT)
         terminal.type(MESSAGES[0].encode() + b"\r")
         terminal.until("step ")
         return terminal.quit()

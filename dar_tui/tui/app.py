@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from textual import on
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.screen import Screen
 
-from dar_tui.tui import background, export, themes
+from dar_tui.tui import background, themes
 from dar_tui.tui.engine import Engine, LibraryFacts, SavedSession
 from dar_tui.tui.graphics.choice import Graphics, Means
 from dar_tui.tui.graphics.gallery import Gallery
@@ -25,6 +25,7 @@ from dar_tui.tui.messages import (
     Indexed,
     IndexEnded,
     OpeningFailed,
+    Painted,
     PictureReady,
     Said,
     SessionOpened,
@@ -32,15 +33,14 @@ from dar_tui.tui.messages import (
 )
 from dar_tui.tui.remembered import Remembered, recall, remember
 from dar_tui.tui.screens.chat import ChatScreen
-from dar_tui.tui.screens.filters import FiltersScreen, ParseDate
-from dar_tui.tui.screens.folder import FolderScreen
-from dar_tui.tui.screens.help import HelpScreen
-from dar_tui.tui.screens.libraries import AddFolder, Choice, LibrariesScreen, Open
-from dar_tui.tui.screens.saving import SavingScreen
-from dar_tui.tui.screens.sessions import SessionsScreen
 from indexer.errors import DarError, LibraryNotFound
 from indexer.events import Planned
 from indexer.printable import visible
+
+if TYPE_CHECKING:
+    # Other screens are imported when a key opens them: 0.06 s that the first paint does not have.
+    from dar_tui.tui.screens.filters import ParseDate
+    from dar_tui.tui.screens.libraries import Choice
 
 T = TypeVar("T")
 
@@ -81,6 +81,10 @@ class DarApp(App[None]):
         self.chat = ChatScreen(engine, self.remapping, self.gallery, sixel=options.graphics.zoom is Means.SIXEL)
         self.indexing = Indexing(engine, self.post_message)
         self._themed = False
+        # Before it runs: another theme later would parse every style twice.
+        for theme in themes.THEMES:
+            self.register_theme(theme)
+        self.theme = themes.chosen(recall(options.home).theme, self.available_themes, colours=options.colours)
         self._opening = 0
         self._meter = Meter()
         self._library: LibraryFacts | None = None
@@ -88,16 +92,16 @@ class DarApp(App[None]):
 
     def on_mount(self) -> None:
         """Shows the chat at once, then opens the library."""
-        for theme in themes.THEMES:
-            self.register_theme(theme)
-        self.theme = themes.chosen(recall(self.options.home).theme, self.available_themes, colours=self.options.colours)
         self._themed = True
         self.set_keymap(textual_keymap(self.remapping))
         self.push_screen(self.chat)
         for problem in self.remapping.problems:
             self.call_after_refresh(self.chat.tell, Trouble(problem))
-        # After the first paint: opening imports numpy and SQLite.
-        self.call_after_refresh(self.open_session, None, self.options.session)
+
+    @on(Painted)
+    def painted(self) -> None:
+        """Opens the library: not before, since that imports numpy and SQLite."""
+        self.open_session(None, self.options.session)
 
     def _gallery(self) -> Gallery | None:
         if self.options.graphics.grid is Means.OFF:
@@ -150,7 +154,7 @@ class DarApp(App[None]):
     @on(SessionOpened)
     def session_opened(self, message: SessionOpened) -> None:
         """Shows the session, unless another was asked for meanwhile."""
-        if message.number == self._opening:
+        if message.number == self._opening and self.chat.is_running:
             self._library = message.opened.library
             self.chat.begin(message.opened)
             if message.opened.library.photos == 0 and not self.indexing.running:
@@ -177,6 +181,8 @@ class DarApp(App[None]):
 
     def add_folder(self, *, first: bool = False) -> None:
         """Asks for a folder and indexes it."""
+        from dar_tui.tui.screens.folder import FolderScreen
+
         title = "Which photos?" if first else "Add a folder of photos"
         text = (
             "There are no photos yet. Choose a folder of photos: it is searched while it grows, and can be stopped and"
@@ -225,6 +231,8 @@ class DarApp(App[None]):
 
     def action_help(self) -> None:
         """All keys."""
+        from dar_tui.tui.screens.help import HelpScreen
+
         if not isinstance(self.screen, HelpScreen):
             self.push_screen(HelpScreen(self.remapping, self.options.keys))
 
@@ -234,6 +242,7 @@ class DarApp(App[None]):
 
     def action_sessions(self) -> None:
         """Earlier sessions."""
+        from dar_tui.tui.screens.sessions import SessionsScreen
 
         def listed(sessions: list[SavedSession]) -> None:
             self.push_screen(SessionsScreen(sessions), self._resume)
@@ -246,6 +255,7 @@ class DarApp(App[None]):
 
     def action_libraries(self) -> None:
         """Libraries."""
+        from dar_tui.tui.screens.libraries import LibrariesScreen
 
         def listed(libraries: list[LibraryFacts]) -> None:
             current = self._library.path if self._library is not None else None
@@ -254,6 +264,8 @@ class DarApp(App[None]):
         self._fetch(self.engine.libraries, listed)
 
     def _do(self, choice: Choice | None) -> None:
+        from dar_tui.tui.screens.libraries import AddFolder, Open
+
         if isinstance(choice, Open):
             self.open_session(choice.path, None)
         elif isinstance(choice, AddFolder):
@@ -273,10 +285,14 @@ class DarApp(App[None]):
 
     def action_filter(self) -> None:
         """Dates, folder, camera."""
+        from dar_tui.tui.screens.filters import FiltersScreen
+
         self.push_screen(FiltersScreen(self.chat.narrowing, self.options.parse_date), self.chat.narrow)
 
     def action_save(self) -> None:
         """The session as a page."""
+        from dar_tui.tui.screens.saving import SavingScreen
+
         if not self.chat.talk.exchanges:
             self.notify("There is nothing to save yet.", timeout=4)
             return
@@ -286,6 +302,8 @@ class DarApp(App[None]):
     def _save(self, path: Path | None) -> None:
         if path is None:
             return
+        from dar_tui.tui import export
+
         chat = self.chat
         record = export.Record(
             f"dar, {self.options.now():%Y-%m-%d %H:%M}", tuple(chat.talk.exchanges), chat.liked, chat.unliked

@@ -44,6 +44,11 @@ class Noted(Message):
 
 
 @dataclass
+class Painted(Message):
+    """The chat is on the screen for the first time."""
+
+
+@dataclass
 class SessionOpened(Message):
     """A library is open, with a session on it; `number`: of the request to open it."""
 

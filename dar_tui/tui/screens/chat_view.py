@@ -19,7 +19,7 @@ from dar_tui.tui.conversation import Exchange, State
 from dar_tui.tui.engine import Narrowing
 from dar_tui.tui.graphics.gallery import Gallery
 from dar_tui.tui.keymap import Place, Remapping
-from dar_tui.tui.messages import PictureReady
+from dar_tui.tui.messages import Painted, PictureReady
 from dar_tui.tui.messages import Said as SaidMessage
 from dar_tui.tui.screens.picture_actions import PictureActions
 from dar_tui.tui.screens.zoom import ZoomScreen
@@ -85,6 +85,7 @@ class ChatView(PictureActions):
         self.talk.remark(GREETING, "hello")
         self.see("talk")
         self.prompt.focus()
+        self.call_after_refresh(self.app.post_message, Painted())
 
     # Its parts
 
