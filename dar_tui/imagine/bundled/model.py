@@ -46,7 +46,8 @@ class FeatureDenoiser(ModelMixin, ConfigMixin):
         self.leave = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, sample_dim))
 
     def forward(self, sample: Tensor, timestep: Tensor, condition: Tensor) -> Tensor:
-        context = F.silu(self.time(_sinusoids(timestep)) + self.condition(condition))
+        # Numbers of unit vectors are small, 0.05 or so; 20 brings them to the scale the layer starts at.
+        context = F.silu(self.time(_sinusoids(timestep)) + self.condition(20.0 * condition))
         x = self.enter(sample)
         for block in self.body:
             x = block(x, context)

@@ -43,7 +43,7 @@ def main(
     work: Annotated[Path, typer.Option(help="The encoder's training folder, with its features.")],
     heads: Path = HEADS_FILE,
     views: int = 8,
-    steps: int = 1400,
+    steps: int = 1300,
     width: int = 1024,
     seed: int = 0,
     rate: float = 1e-3,
