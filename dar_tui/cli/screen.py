@@ -60,10 +60,12 @@ def run(state: State, wanted: Wanted) -> None:
         os.environ.setdefault("COLORTERM", "truecolor")
     from dar_tui.cli.dates import parse_date
     from dar_tui.tui.app import DarApp, Options, close
+    from dar_tui.tui.background import leave_a_core
     from dar_tui.tui.graphics.choice import choose
     from dar_tui.tui.session_engine import SessionEngine
     from dar_tui.tui.terminal import LOG_NAME, leave, shielded
 
+    leave_a_core(os.environ)
     settings = state.settings
     colours = not os.environ.get("NO_COLOR")
     options = Options(

@@ -7,8 +7,9 @@ loads for a minute would keep the terminal for a minute. These are daemons.
 from __future__ import annotations
 
 import logging
+import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from queue import SimpleQueue
 
 from indexer.errors import DarError
@@ -30,6 +31,15 @@ def run(work: Callable[[], None], failed: Callable[[DarError], None], name: str 
     thread = threading.Thread(target=guarded, name=name, daemon=True)
     thread.start()
     return thread
+
+
+def leave_a_core(environment: MutableMapping[str, str], cores: int | None = None) -> None:
+    """Keeps one core free for the interface, unless the user chose how many threads torch takes.
+
+    To be called before torch is imported, which reads it then; its threads spin while they wait, and with one on every
+    core of a small machine typing would stall for 0.4 s.
+    """
+    environment.setdefault("OMP_NUM_THREADS", str(max(1, (cores or os.cpu_count() or 1) - 1)))
 
 
 class Line:

@@ -60,7 +60,10 @@ def _strip(line: str) -> Strip:
     segments: list[Segment] = []
     for layer, red, green, blue, cells in _TOKEN.findall(line):
         if cells:
-            segments.append(Segment(cells, Style.from_color(ink, ground)))
+            style = Style.from_color(ink, ground)
+            # Textual looks styles up by their hash, which is made once: better here than on its thread.
+            hash(style)
+            segments.append(Segment(cells, style))
         elif layer:
             colour = Color.from_rgb(int(red), int(green), int(blue))
             ink, ground = (colour, ground) if layer == "3" else (ink, colour)

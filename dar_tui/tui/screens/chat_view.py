@@ -230,7 +230,8 @@ class ChatView(PictureActions):
         hints = self.remapping.hints
         if isinstance(event.widget, Photos | Imagined):
             own = Place.PHOTO if isinstance(event.widget, Photos) else Place.IMAGINED
-            keys = [*hints(own), *hints(Place.GRID), *hints(Place.ANYWHERE), ("Esc", "write")]
+            # The first ones fit on a narrow terminal.
+            keys = [*hints(own), *hints(Place.ANYWHERE), ("Esc", "write"), *hints(Place.GRID)]
         else:
             keys = [*hints(Place.TALK), *hints(Place.PARTS), *hints(Place.ANYWHERE)]
         self.query_one(Hints).keys = keys

@@ -51,6 +51,6 @@ class HelpScreen(Page[None]):
             if key.place is place:
                 keys = shown(self._remapping.keys_of(key))
                 lines.append(
-                    Content.assemble((f"  {keys:<14}", "bold"), f"{key.help}  ", (key.id, "$foreground-disabled"))
+                    Content.assemble((f"  {keys:<24} ", "bold"), f"{key.help}  ", (key.id, "$foreground-disabled"))
                 )
         return Content("\n").join(lines)

@@ -53,8 +53,8 @@ class Canvas(Widget):
             if not top <= y < top + result.lines:
                 return Strip.blank(width, self.rich_style)
             rest = width - left - result.columns
-            strips = [Strip.blank(left), result.strips[y - top], Strip.blank(rest)]
-            return Strip.join(strips).apply_style(self.rich_style)
+            style = self.rich_style
+            return Strip.join([Strip.blank(left, style), result.strips[y - top], Strip.blank(rest, style)])
         if y != height // 2:
             return Strip.blank(width, self.rich_style)
         words = result.reason if isinstance(result, Unpaintable) else self._instead or "\u2026"

@@ -229,10 +229,11 @@ class Tiles(ScrollView, can_focus=True):
         first = row * layout.columns
         tiles = self._tiles[first : first + layout.columns]
         if not self._tiles and y == self.size.height // 2:
-            return self._words(self.empty_words(), width, "tiles--empty").apply_style(self.rich_style)
+            return self._words(self.empty_words(), width, "tiles--empty")
         strips = [self._tile_line(first + at, tile, inner) for at, tile in enumerate(tiles)]
+        # No style is laid over the line: a picture's cells have their own, thousands of them on a full screen.
         line = Strip.join(strips).crop(self.scroll_offset.x, self.scroll_offset.x + width)
-        return line.extend_cell_length(width, self.rich_style).apply_style(self.rich_style)
+        return line.extend_cell_length(width, self.rich_style)
 
     def empty_words(self) -> str:
         """What to say while there are no tiles."""
@@ -247,14 +248,14 @@ class Tiles(ScrollView, can_focus=True):
         elif inner == layout.lines + 1:
             content = self._fitted(tile.detail, self.get_component_rich_style("tiles--detail"))
         else:
-            return Strip.blank(layout.tile_width)
+            return self._blank(layout.tile_width)
         left, right = self._gutters(index)
         return Strip.join([left, content, right])
 
     def _gutters(self, index: int) -> tuple[Strip, Strip]:
         """The tile in hand stands between two bars; a border is never drawn over a picture, which may be pixels."""
         if index != self.cursor:
-            return Strip.blank(1), Strip.blank(1)
+            return self._blank(1), self._blank(1)
         style = self.get_component_rich_style("tiles--cursor" if self.has_focus else "tiles--cursor-away")
         return Strip([Segment("\u258c", style)], 1), Strip([Segment("\u2590", style)], 1)
 
@@ -264,14 +265,17 @@ class Tiles(ScrollView, can_focus=True):
         if isinstance(result, Painted):
             top = (layout.lines - result.lines) // 2
             if not top <= inner < top + result.lines:
-                return Strip.blank(layout.width)
+                return self._blank(layout.width)
             left = (layout.width - result.columns) // 2
             right = layout.width - left - result.columns
-            return Strip.join([Strip.blank(left), result.strips[inner - top], Strip.blank(right)])
+            return Strip.join([self._blank(left), result.strips[inner - top], self._blank(right)])
         if inner != layout.lines // 2:
-            return Strip.blank(layout.width)
+            return self._blank(layout.width)
         words = result.reason if isinstance(result, Unpaintable) else tile.instead
         return self._words(words, layout.width, "tiles--empty")
+
+    def _blank(self, cells: int) -> Strip:
+        return Strip.blank(cells, self.rich_style)
 
     def _title(self, tile: Tile) -> Strip:
         name = "title" if tile.tone is Tone.PLAIN else tile.tone.value
