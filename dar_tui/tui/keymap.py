@@ -51,9 +51,19 @@ KEYS: tuple[Key, ...] = (
     Key("library", "ctrl+l", "app.libraries", "choose a library, or add photos", Place.ANYWHERE),
     Key("theme", "ctrl+t", "app.next_theme", "change the colours: dark, light and others", Place.ANYWHERE),
     Key("quit", "ctrl+q", "app.leave", "quit; the session is saved as it goes", Place.ANYWHERE, "quit", priority=True),
-    Key("part.next", "tab", "screen.part(1)", "go on: prompt, photos, imagined, talk", Place.PARTS, "photos"),
-    Key("part.previous", "shift+tab", "screen.part(-1)", "go back", Place.PARTS),
-    Key("back", "escape", "screen.back", "stop what is running, else step back", Place.PARTS),
+    # These move the focus, by priority and so before the next key is looked at: whoever types on fast, on a machine
+    # that is busy imagining, would otherwise write into the prompt what was meant for the photos.
+    Key(
+        "part.next",
+        "tab",
+        "screen.part(1)",
+        "go on: prompt, photos, imagined, talk",
+        Place.PARTS,
+        "photos",
+        priority=True,
+    ),
+    Key("part.previous", "shift+tab", "screen.part(-1)", "go back", Place.PARTS, priority=True),
+    Key("back", "escape", "screen.back", "stop what is running, else step back", Place.PARTS, priority=True),
     Key("send", "enter", "send", "send the message", Place.TALK, "send"),
     Key("newline", "ctrl+j,shift+enter,alt+enter", "newline", "begin a new line", Place.TALK),
     Key("earlier", "up", "earlier", "an earlier message, from the first line", Place.TALK),

@@ -197,6 +197,8 @@ def test_who_types_on_fast_sends_what_came_before_enter(library: Path) -> None:
         app.wait_for("56 photos")
         app.send(b"something red\rand blue")
         app.wait_for("turn 1", "and blue")
+        app.send(b"\t+")
+        app.wait_for("liked")
         app.send(QUIT)
         assert app.wait() == 0
     assert saved(library)[-1].dialogue.turns[0].answer == "something red"

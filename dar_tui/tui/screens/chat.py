@@ -262,11 +262,11 @@ class ChatScreen(ChatView):
         at = parts.index(self.focused) if self.focused in parts else 0
         part = parts[(at + step) % len(parts)]
         self.see(part.id or "")
-        part.focus()
+        self.set_focus(part)
 
     def action_write(self) -> None:
         """Goes to the prompt."""
-        self.prompt.focus()
+        self.set_focus(self.prompt)
 
     def action_back(self) -> None:
         """Stops what runs; else leaves a view aside; else goes to the prompt, and from there to the photos."""
@@ -277,10 +277,10 @@ class ChatScreen(ChatView):
             self.show_facts(order=self.order_words)
             self.show_exchange(keep=False)
         elif self.focused is not self.prompt:
-            self.prompt.focus()
+            self.set_focus(self.prompt)
         elif self.photos.tiles:
             self.see("photos")
-            self.photos.focus()
+            self.set_focus(self.photos)
 
     def action_zoom(self, number: int | None = None) -> None:
         """Looks at the picture in hand, or at photo `number`, large."""

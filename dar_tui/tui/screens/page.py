@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar, Generic, TypeVar
 
 from textual.app import ComposeResult
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import Screen
 from textual.widget import Widget
@@ -21,7 +21,11 @@ T = TypeVar("T")
 class Page(Screen[T], Generic[T]):
     """A screen that is left by Esc, with nothing."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [each for each in bindings(Place.PARTS) if each.id == "back"]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(each for each in bindings(Place.PARTS) if each.id == "back"),
+        # By priority, as in the chat: what is typed next is for the next line.
+        Binding("tab", "app.focus_next", show=False, priority=True),
+    ]
     TITLE_TEXT: ClassVar[str] = ""
     KEYS: ClassVar[Sequence[tuple[str, str]]] = ()
 
