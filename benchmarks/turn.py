@@ -23,6 +23,7 @@ from rich.table import Table
 
 from benchmarks.libraries import library_of
 from dar_tui.events import Timings, TurnDone, TurnFailed
+from dar_tui.fusion import DEFAULT
 from dar_tui.imagine import load_generator
 from dar_tui.questions.asking import GroundedQuestioner
 from dar_tui.reformulate import RuleReformulator
@@ -46,7 +47,7 @@ def main(
     images: Annotated[Path | None, typer.Option(help="A folder of photos to make one of.")] = None,
     encoder: str = "bundled",
     generator: Annotated[str, typer.Option(help="What imagines; empty: text only.")] = "bundled",
-    fusion: str = "z-score",
+    fusion: str = DEFAULT,
     repeats: int = 5,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here too.")] = None,
 ) -> None:
