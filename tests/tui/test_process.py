@@ -196,7 +196,7 @@ def test_who_types_on_fast_sends_what_came_before_enter(library: Path) -> None:
     with running("chat", "--library", library) as app:
         app.wait_for("56 photos")
         app.send(b"something red\rand blue")
-        app.wait_for("turn 1", "and blue")
+        app.wait_for("1 ● strong", "and blue")
         app.send(b"\t+")
         app.wait_for("liked")
         app.send(QUIT)
