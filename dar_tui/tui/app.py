@@ -1,4 +1,4 @@
-"""The app: how it begins, opens libraries, indexes and ends. Screens show things, the engine finds them."""
+"""The app: screens, what opens them, and how it ends. What is shown is the screens', what is found the engine's."""
 
 from __future__ import annotations
 
