@@ -12,8 +12,9 @@ import typer
 from typer.core import TyperCommand
 
 from dar_tui.cli.options import JsonOption, LibraryOption
+from dar_tui.cli.saved import LATEST, saved_session
 from dar_tui.cli.state import State, state_of
-from indexer.errors import DarError, EncoderMismatch, NothingFound, UsageError
+from indexer.errors import DarError, EncoderMismatch, UsageError
 
 if TYPE_CHECKING:
     from dar_tui.cli.script import Line
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from indexer.encoders import Encoder
     from indexer.library import Library
 
-_LATEST = "latest"
 _SESSIONS = "sessions"
 
 
@@ -35,7 +35,7 @@ class ChatCommand(TyperCommand):
         for at, arg in enumerate(args):
             given.append(arg)
             if arg == "--resume" and (at + 1 == len(args) or args[at + 1].startswith("-")):
-                given.append(_LATEST)
+                given.append(LATEST)
         return super().parse_args(ctx, given)
 
 
@@ -202,22 +202,7 @@ def _session(
     log = Log.begin(folder, datetime.now(), str(library.path), profile or state.settings.profile)
     if resume is None:
         return Session(engine, log, options)
-    return Session.resume(engine, Log(_saved(folder, resume), log.started), options)
-
-
-def _saved(folder: Path, name: str) -> Path:
-    from dar_tui.transcript import sessions
-
-    listed = sessions(folder)
-    if not listed:
-        raise NothingFound("This library has no saved session.", "Start one with `dar chat`.")
-    if name == _LATEST:
-        return listed[0].path
-    for each in listed:
-        if each.path.stem == name:
-            return each.path
-    names = ", ".join(each.path.stem for each in listed[:3])
-    raise UsageError(f"There is no session {name!r}.", f"The latest are {names}.")
+    return Session.resume(engine, Log(saved_session(folder, resume), log.started), options)
 
 
 @contextmanager

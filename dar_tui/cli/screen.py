@@ -9,16 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dar_tui.cli.output import Output
+from dar_tui.cli.saved import saved_session
 from dar_tui.cli.state import State
-from indexer.errors import NothingFound, UsageError
+from indexer.errors import UsageError
 
 if TYPE_CHECKING:
     from dar_tui.session import Engine
     from dar_tui.tui.engine import Tell
     from indexer.encoders import Encoder
     from indexer.library import Library
-
-_LATEST = "latest"
 
 
 @dataclass(frozen=True)
@@ -97,17 +96,9 @@ def _session(wanted: Wanted) -> Path | None:
     """The file of the session to take up again. Raises NothingFound or UsageError where there is none."""
     if wanted.resume is None:
         return None
-    from dar_tui.transcript import sessions
     from dar_tui.tui.session_engine import SESSIONS
 
-    listed = sessions(wanted.library / SESSIONS)
-    if not listed:
-        raise NothingFound("This library has no saved session.", "Start one with `dar chat`.")
-    for each in listed:
-        if wanted.resume in (_LATEST, each.path.stem):
-            return each.path
-    names = ", ".join(each.path.stem for each in listed[:3])
-    raise UsageError(f"There is no session {wanted.resume!r}.", f"The latest are {names}.")
+    return saved_session(wanted.library / SESSIONS, wanted.resume)
 
 
 class ScreenModels:
