@@ -117,7 +117,7 @@ def _copy_pictures(target: Path) -> Path:
         if spec is None or not spec.submodule_search_locations:
             raise DarError(
                 f"The demo's photos come with the package {package}, which is not installed.",
-                "pip install 'dar[demo]', or give a folder of your own: make demo PHOTOS=~/Photos",
+                "pip install scikit-image scikit-learn, or give a folder of your own: make demo PHOTOS=~/Photos",
             )
         source = Path(spec.submodule_search_locations[0]) / inside
         for name in names:

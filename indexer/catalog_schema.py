@@ -132,7 +132,7 @@ def check_version(connection: sqlite3.Connection, path: Path, known: int = len(M
     if version > known:
         raise LibraryTooNew(
             f"The library {path.parent} has schema {version}; this version of dar knows schemas up to {known}.",
-            "Upgrade dar: `pip install --upgrade dar`.",
+            "Use a newer dar.",
         )
     return version
 

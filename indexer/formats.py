@@ -14,10 +14,10 @@ CORE_SUFFIXES = frozenset(
         *(b".jp2", b".j2k", b".j2c", b".jpc", b".jpf", b".jpx", b".ppm", b".pgm", b".pbm", b".pnm", b".pfm"),
     }
 )
-# Each extra module, what it lets Pillow decode, and the suffixes those files have.
-_EXTRAS: tuple[tuple[str, str, frozenset[bytes]], ...] = (
-    ("pillow_heif", "HEIF", frozenset({b".heic", b".heif", b".hif"})),
-    ("pillow_avif", "AVIF", frozenset({b".avif"})),
+# Each extra module, the package that brings it, what it lets Pillow decode, and the suffixes those files have.
+_EXTRAS: tuple[tuple[str, str, str, frozenset[bytes]], ...] = (
+    ("pillow_heif", "pillow-heif", "HEIF", frozenset({b".heic", b".heif", b".hif"})),
+    ("pillow_avif", "pillow-avif-plugin", "AVIF", frozenset({b".avif"})),
 )
 # Camera raw files: counted, so that the user hears of them, and never opened, since no extra decodes them yet.
 _RAW_SUFFIXES = frozenset(
@@ -34,12 +34,17 @@ _CORE_PLUGINS = ("Jpeg", "Png", "WebP", "Gif", "Bmp", "Tiff", "Jpeg2K", "Ppm")
 
 def accepted_suffixes() -> frozenset[bytes]:
     """The lower-case suffixes that can be decoded here, with the dot."""
-    return CORE_SUFFIXES.union(*(suffixes for module, _, suffixes in _EXTRAS if _is_installed(module)))
+    return CORE_SUFFIXES.union(*(suffixes for module, _, _, suffixes in _EXTRAS if _is_installed(module)))
 
 
 def left_out_suffixes() -> frozenset[bytes]:
     """The lower-case suffixes of photos that cannot be decoded here because an extra is not installed."""
-    return _RAW_SUFFIXES.union(*(suffixes for module, _, suffixes in _EXTRAS if not _is_installed(module)))
+    return _RAW_SUFFIXES.union(*(suffixes for module, _, _, suffixes in _EXTRAS if not _is_installed(module)))
+
+
+def package_for(suffix: bytes) -> str:
+    """The package that decodes files with this lower-case suffix, to be installed; "" if dar has no use for any."""
+    return next((package for _, package, _, suffixes in _EXTRAS if suffix in suffixes), "")
 
 
 def register_formats() -> tuple[str, ...]:
@@ -47,7 +52,7 @@ def register_formats() -> tuple[str, ...]:
     for name in _CORE_PLUGINS:
         importlib.import_module(f"PIL.{name}ImagePlugin")
     names = list(_CORE_FORMATS)
-    for module, name, _ in _EXTRAS:
+    for module, _, name, _ in _EXTRAS:
         if not _is_installed(module):
             continue
         plugin = importlib.import_module(module)

@@ -6,6 +6,7 @@ writer keeps them.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
@@ -16,6 +17,7 @@ from indexer.catalog import CATALOG_NAME, Catalog
 from indexer.encoding import encode_each
 from indexer.errors import DarError, EncoderMismatch
 from indexer.events import Event, Finished, IndexSummary, Note, Planned, ProblemFound, Progress, Scanning
+from indexer.formats import package_for
 from indexer.options import IndexOptions
 from indexer.paths import outermost, resolved, to_path
 from indexer.plan import Candidate, Plan, make_plan
@@ -114,7 +116,9 @@ class Run:
             return
         scans.append((target, result))
         for suffix, count in result.missing_extra.items():
-            yield Note(f"{count} {suffix} files are left out: install what reads them with `pip install dar[heif]`.")
+            package = package_for(os.fsencode(suffix))
+            remedy = f"`pip install {package}` reads them" if package else "dar cannot read camera raw files"
+            yield Note(f"{count} {suffix} files are left out: {remedy}.")
 
     def _read_all(self, plan: Plan) -> Iterator[Event]:
         # 3. Files as long as a known image: a hash tells moves, copies and touches without decoding anything.

@@ -85,7 +85,9 @@ def _packages() -> Iterator[Finding]:
 def _heif() -> Finding:
     missing = [name for name in ("pillow_heif", "pillow_avif") if importlib.util.find_spec(name) is None]
     if missing:
-        return Finding("HEIC and AVIF", Status.NOTE, "such photos are left out", "pip install 'dar[heif]'")
+        return Finding(
+            "HEIC and AVIF", Status.NOTE, "such photos are left out", "pip install pillow-heif pillow-avif-plugin"
+        )
     return Finding("HEIC and AVIF", Status.OK, "can be read")
 
 

@@ -78,12 +78,12 @@ def test_a_folder_that_is_not_there_is_one_line(capfd: pytest.CaptureFixture[str
     assert "There is no folder" in capfd.readouterr().err
 
 
-def test_without_the_packages_it_names_the_extra(
+def test_without_the_packages_it_names_what_to_install(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("dar_tui.demo.find_spec", lambda _: None)
     assert main([]) == 1
-    assert "dar[demo]" in capfd.readouterr().err
+    assert "pip install scikit-image scikit-learn" in capfd.readouterr().err
 
 
 def in_terminal(

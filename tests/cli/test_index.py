@@ -167,3 +167,16 @@ def test_photos_and_library_may_move_together(dar: Dar, colours: Path, tmp_path:
     done = dar("index", "--library", library, "--json")
     assert changes(done.json) == {"unchanged": 18}
     assert dar("search", "red", "-k", 1, "--paths", "--library", library).text == f"{tmp_path / 'moved' / 'red.jpg'}\n"
+
+
+def test_photos_left_out_name_the_package_that_reads_them(
+    dar: Dar, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("indexer.formats._is_installed", lambda _module: False)
+    photos.folder_of(tmp_path / "photos", 1)
+    for name in ("one.heic", "two.HEIC", "three.avif", "four.nef"):
+        (tmp_path / "photos" / name).write_bytes(b"any")
+    told = dar("index", tmp_path / "photos").err
+    assert "2 .heic files are left out: `pip install pillow-heif` reads them." in told
+    assert "1 .avif files are left out: `pip install pillow-avif-plugin` reads them." in told
+    assert "1 .nef files are left out: dar cannot read camera raw files." in told
