@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.intervals import Gain, paired_gain
 from benchmarks.libraries import library_of
 from dar_tui.agreement import fits
 from dar_tui.dialogue import Dialogue
@@ -95,8 +96,8 @@ class Row:
     hits10: tuple[float, ...]
     hurt: float
     helped: float
-    gain10: tuple[float, float, float]
-    gain1: tuple[float, float, float]
+    gain10: Gain
+    gain1: Gain
 
 
 def main(
@@ -235,18 +236,9 @@ def _row(run: Run) -> Row:
         hits10=_percent((best < 10).mean(0)),
         hurt=round(100 * float((ranks > baseline).mean()), 1),
         helped=round(100 * float((ranks < baseline).mean()), 1),
-        gain10=_interval((ranks < 10).astype(float) - (baseline < 10)),
-        gain1=_interval((ranks < 1).astype(float) - (baseline < 1)),
+        gain10=paired_gain((ranks < 10).mean(1), (baseline < 10).mean(1)),
+        gain1=paired_gain((ranks < 1).mean(1), (baseline < 1).mean(1)),
     )
-
-
-def _interval(differences: NDArray[np.float64]) -> tuple[float, float, float]:
-    """Mean over queries and turns, and the 95 % interval of 2,000 bootstrap samples of queries, in points."""
-    by_query = differences.mean(1)
-    chance = np.random.default_rng(0)
-    means = by_query[chance.integers(len(by_query), size=(2000, len(by_query)))].mean(1)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return (round(100 * float(by_query.mean()), 2), round(100 * float(low), 2), round(100 * float(high), 2))
 
 
 def _percent(values: NDArray[np.float64]) -> tuple[float, ...]:
@@ -264,7 +256,7 @@ def _print(results: Sequence[Row], title: str) -> None:
     for row in results:
         weight = "own" if row.weight is None else f"{row.weight:g}"
         turns = [" ".join(f"{value:.1f}" for value in values) for values in (row.recall10, row.recall1, row.hits10)]
-        gains = [f"{gain:+.2f} [{low:+.2f}, {high:+.2f}]" for gain, low, high in (row.gain10, row.gain1)]
+        gains = [f"{g.mean:+.2f} [{g.low:+.2f}, {g.high:+.2f}]" for g in (row.gain10, row.gain1)]
         table.add_row(row.query, row.fusion, weight, *turns, f"{row.hurt:.1f}", f"{row.helped:.1f}", *gains)
     Console(width=220).print(table)
 
