@@ -27,17 +27,17 @@ from rich.table import Table
 
 from benchmarks.intervals import Gain, paired_gain
 from benchmarks.libraries import library_of
-from dar_tui.agreement import fits
-from dar_tui.dialogue import Dialogue
-from dar_tui.fusion import STRATEGIES, Evidence, Fit
+from dar_tui.dialogue.dialogue import Dialogue
+from dar_tui.fusion.agreement import fits
+from dar_tui.fusion.strategies import STRATEGIES, Evidence, Fit
 from dar_tui.imagine.bundled import GUIDANCE, STEPS, load_pipeline
 from dar_tui.reformulate import QueryStrategy, query_text
 from indexer.encoders import JOINT, VISUAL
 from indexer.encoders.bundled import BundledEncoder
 from indexer.encoders.bundled.training.data import read_captions, split
 from indexer.library import Library
-from indexer.ranking import Query, merged, scores
-from indexer.strength import spread_of
+from indexer.search.ranking import Query, merged, scores
+from indexer.search.strength import spread_of
 
 if TYPE_CHECKING:
     from indexer.encoders import Vectors

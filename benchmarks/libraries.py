@@ -9,8 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from indexer.encoders import Encoder
+from indexer.indexing.options import IndexOptions
 from indexer.library import Library
-from indexer.options import IndexOptions
 from indexer.pipeline import index
 
 

@@ -24,7 +24,7 @@ from rich.table import Table
 
 from indexer.encoders import Encoder, load_encoder
 from indexer.encoders.bundled.training.data import read_captions, split
-from indexer.photo import open_photo
+from indexer.photos.photo import open_photo
 
 if TYPE_CHECKING:
     from indexer.encoders import Vectors

@@ -32,22 +32,22 @@ from rich.table import Table
 
 from benchmarks.intervals import Gain, paired_gain
 from benchmarks.libraries import library_of
-from dar_tui.dialogue import Dialogue
-from dar_tui.events import Results
-from dar_tui.finding import Filters
+from dar_tui.dialogue.dialogue import Dialogue
+from dar_tui.dialogue.need import Need
+from dar_tui.dialogue.turn import Expects, Question
+from dar_tui.fusion.finding import Filters
 from dar_tui.language.rules.words import content
 from dar_tui.language.stopping import Cancelled, never
-from dar_tui.need import Need
 from dar_tui.questions.asking import GroundedQuestioner, Questioner
 from dar_tui.questions.bank import Attribute, bank_vectors, load_bank
 from dar_tui.questions.selection import Proposal, open_attributes
 from dar_tui.reformulate import RuleReformulator
-from dar_tui.saving import Log
-from dar_tui.session import Engine, Session
-from dar_tui.turn import Expects, Question
+from dar_tui.session.events import Results
+from dar_tui.session.saving import Log
+from dar_tui.session.session import Engine, Session
 from indexer.encoders import Encoder, default_cache, load_encoder
 from indexer.encoders.bundled.training.data import read_captions, split
-from indexer.ranking import Query
+from indexer.search.ranking import Query
 
 TURNS = 5
 PAGE = 10

@@ -22,13 +22,13 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.libraries import library_of
-from dar_tui.events import Timings, TurnDone, TurnFailed
-from dar_tui.fusion import DEFAULT
+from dar_tui.fusion.strategies import DEFAULT
 from dar_tui.imagine import load_generator
 from dar_tui.questions.asking import GroundedQuestioner
 from dar_tui.reformulate import RuleReformulator
-from dar_tui.saving import Log
-from dar_tui.session import Engine, Options, Session
+from dar_tui.session.events import Timings, TurnDone, TurnFailed
+from dar_tui.session.saving import Log
+from dar_tui.session.session import Engine, Options, Session
 from indexer.encoders import Encoder, default_cache, load_encoder
 from indexer.errors import UsageError
 from indexer.library import Library

@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from indexer.catalog import CATALOG_NAME
-from indexer.disk import disk_errors_named, make_private_folder, replace_file
 from indexer.errors import DarError
+from indexer.store.catalog import CATALOG_NAME
+from indexer.store.disk import disk_errors_named, make_private_folder, replace_file
 
 _NAME = "libraries.json"
 

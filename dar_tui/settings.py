@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from dar_tui.profiles import PROFILES, profile_named
-from indexer.disk import disk_errors_named, make_private_folder, replace_file
 from indexer.errors import UsageError
 from indexer.printable import visible
+from indexer.store.disk import disk_errors_named, make_private_folder, replace_file
 
 IMAGES = ("auto", "blocks", "kitty", "sixel", "off")
 

@@ -14,25 +14,25 @@ from types import TracebackType
 
 import numpy as np
 
-from indexer.catalog import CATALOG_NAME, Catalog
-from indexer.catalog_schema import MIGRATIONS, schema_version
-from indexer.disk import disk_errors_named, make_private_folder
 from indexer.encoders import JOINT
 from indexer.errors import DarError, LibraryDamaged, LibraryNotFound
-from indexer.graph import Graph, load_graph
-from indexer.hits import Hit, Placing, make_hit
-from indexer.info import LibraryInfo, RootInfo
+from indexer.indexing.writer import GRAPH_THRESHOLD, LibraryWriter, open_writer
 from indexer.paths import resolved, to_path
 from indexer.printable import visible
-from indexer.ranking import FOLD_THRESHOLD, Query
-from indexer.records import EncoderRecord, Problem
-from indexer.searching import search
-from indexer.snapshot import Snapshot
-from indexer.strength import Strength
-from indexer.vectors import Vectors
-from indexer.verification import verify
-from indexer.where import Where
-from indexer.writer import GRAPH_THRESHOLD, LibraryWriter, open_writer
+from indexer.search.hits import Hit, Placing, make_hit
+from indexer.search.info import LibraryInfo, RootInfo
+from indexer.search.ranking import FOLD_THRESHOLD, Query
+from indexer.search.searching import search
+from indexer.search.snapshot import Snapshot
+from indexer.search.strength import Strength
+from indexer.search.where import Where
+from indexer.store.catalog import CATALOG_NAME, Catalog
+from indexer.store.catalog_schema import MIGRATIONS, schema_version
+from indexer.store.disk import disk_errors_named, make_private_folder
+from indexer.store.graph import Graph, load_graph
+from indexer.store.records import EncoderRecord, Problem
+from indexer.store.vectors import Vectors
+from indexer.store.verification import verify
 
 # What a library folder may hold before it is a library.
 _OWN_NAMES = ("sessions", "thumbs", "writer.lock", "writer.json", CATALOG_NAME)

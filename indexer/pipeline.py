@@ -10,15 +10,25 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from indexer.catalog import CATALOG_NAME, Catalog
 from indexer.errors import LibraryNotFound, UsageError
-from indexer.events import Counts, Event, Finished, IndexSummary, Note, Planned, ProblemFound, Progress, Scanning
+from indexer.indexing.events import (
+    Counts,
+    Event,
+    Finished,
+    IndexSummary,
+    Note,
+    Planned,
+    ProblemFound,
+    Progress,
+    Scanning,
+)
+from indexer.indexing.options import IndexOptions
+from indexer.indexing.run import Run
+from indexer.indexing.writer import LibraryWriter, open_writer
 from indexer.library import prepare_folder
-from indexer.options import IndexOptions
+from indexer.photos.scan import ScanOptions, scan
 from indexer.printable import visible
-from indexer.run import Run
-from indexer.scan import ScanOptions, scan
-from indexer.writer import LibraryWriter, open_writer
+from indexer.store.catalog import CATALOG_NAME, Catalog
 
 if TYPE_CHECKING:
     from indexer.encoders import Encoder

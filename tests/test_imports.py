@@ -78,11 +78,11 @@ def test_parts_of_a_session_know_nothing_outer(part: str) -> None:
     paths = [path for path in modules("dar_tui") if within(name_of(path), f"dar_tui.{part}")]
     if not paths:
         pytest.skip(f"dar_tui.{part} is not built yet")
-    assert offences(paths, (*OUTER, "dar_tui.session", *TERMINAL)) == []
+    assert offences(paths, (*OUTER, "dar_tui.session.session", *TERMINAL)) == []
 
 
 def test_the_session_knows_no_terminal() -> None:
-    own = ("dar_tui.session", "dar_tui.loop", "dar_tui.parts")
+    own = ("dar_tui.session.session", "dar_tui.session.loop", "dar_tui.session.parts")
     paths = [path for path in modules("dar_tui") if name_of(path) in own]
     assert len(paths) == len(own)
     assert offences(paths, (*OUTER, *TERMINAL)) == []

@@ -19,7 +19,7 @@ from indexer.errors import DarError, EncoderMismatch, UsageError
 if TYPE_CHECKING:
     from dar_tui.cli.script import Line
     from dar_tui.reformulate import Reformulator
-    from dar_tui.session import Engine, Options, Session
+    from dar_tui.session.session import Engine, Options, Session
     from indexer.encoders import Encoder
     from indexer.library import Library
 
@@ -104,8 +104,8 @@ def chat(
         screen.run(state, wanted)
         return
     from dar_tui.cli.script import Player
-    from dar_tui.fusion import DEFAULT
-    from dar_tui.session import Options
+    from dar_tui.fusion.strategies import DEFAULT
+    from dar_tui.session.session import Options
 
     options = Options(page=k, pictures=pictures, fusion=fusion or DEFAULT)
     with _script(script) as messages, state.open_library(library) as opened:
@@ -130,7 +130,7 @@ def _check(json: bool, images: str, fusion: str, script: str | None) -> None:
     if json and script is None:
         raise UsageError("--json is for scripts.", "Give the messages with --script FILE, or --script -.")
     if fusion and script is None:
-        from dar_tui.fusion import strategy_named
+        from dar_tui.fusion.strategies import strategy_named
 
         strategy_named(fusion)
 
@@ -154,7 +154,7 @@ class Models:
         from dar_tui.questions.asking import GroundedQuestioner
         from dar_tui.reformulate import LanguageReformulator, RuleReformulator
         from dar_tui.reformulate.query import QueryStrategy
-        from dar_tui.session import Engine
+        from dar_tui.session.session import Engine
 
         model = language_model(self._state, self._language, self._profile)
         if self._query and self._query not in list(QueryStrategy):
@@ -195,8 +195,8 @@ def _session(
 ) -> Session:
     from datetime import datetime
 
-    from dar_tui.saving import Log
-    from dar_tui.session import Session
+    from dar_tui.session.saving import Log
+    from dar_tui.session.session import Session
 
     folder = library.path / _SESSIONS
     log = Log.begin(folder, datetime.now(), str(library.path), profile or state.settings.profile)

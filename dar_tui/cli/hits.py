@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from dar_tui.cli.output import json_path
-from indexer.hits import Hit
 from indexer.printable import visible
-from indexer.strength import Strength
+from indexer.search.hits import Hit
+from indexer.search.strength import Strength
 
 _MATCH = {Strength.STRONG: "strong", Strength.WEAK: "weak", Strength.NONE: "-"}
 

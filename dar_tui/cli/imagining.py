@@ -17,9 +17,9 @@ from dar_tui.profiles import profile_named
 if TYPE_CHECKING:
     from dar_tui.cli.query import QueryBuilder
     from dar_tui.imagine.cache import PictureCache
-    from dar_tui.imagining import AnyGenerator
+    from dar_tui.imagine.imagining import AnyGenerator
     from dar_tui.language import LanguageModel
-    from indexer.ranking import Query
+    from indexer.search.ranking import Query
 
 # K of the paper: one picture gave +6.43 Hits@10 there, three +7.61, more hardly any.
 PICTURES = 3
@@ -61,12 +61,12 @@ def imagine(state: State, builder: QueryBuilder, text: str, query: Query, genera
     """The query with imagined pictures added. Without any, for whatever reason, the query stays as it is."""
     from datetime import datetime
 
-    from dar_tui.dialogue import Dialogue
-    from dar_tui.evidence import Reader
-    from dar_tui.fusion import with_pictures
+    from dar_tui.dialogue.dialogue import Dialogue
+    from dar_tui.fusion.evidence import Reader
+    from dar_tui.fusion.strategies import with_pictures
     from dar_tui.imagine import Imagined
+    from dar_tui.imagine.imagining import Imagination, Ready
     from dar_tui.imagine.pictures import Origin
-    from dar_tui.imagining import Imagination, Ready
     from dar_tui.language.stopping import never
     from dar_tui.reformulate import RuleReformulator
     from indexer.errors import DarError

@@ -19,7 +19,7 @@ from dar_tui.cli.state import State, state_of
 
 if TYPE_CHECKING:
     from indexer.encoders import Encoder
-    from indexer.events import IndexSummary
+    from indexer.indexing.events import IndexSummary
 
 
 def index(
@@ -59,9 +59,9 @@ def index(
     from dar_tui.cli.progress import show
     from dar_tui.profiles import profile_named
     from dar_tui.registry import remember_library
-    from indexer.options import IndexOptions
+    from indexer.indexing.options import IndexOptions
+    from indexer.photos.scan import ScanOptions
     from indexer.pipeline import index as run
-    from indexer.scan import ScanOptions
 
     state = state_of(context)
     settings = state.settings

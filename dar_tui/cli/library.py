@@ -14,7 +14,7 @@ from indexer.errors import DarError
 from indexer.printable import visible
 
 if TYPE_CHECKING:
-    from indexer.info import LibraryInfo
+    from indexer.search.info import LibraryInfo
 
 app = typer.Typer(help="List, inspect, check and move libraries.", rich_markup_mode=None, add_completion=False)
 

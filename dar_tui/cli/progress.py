@@ -10,7 +10,17 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
-from indexer.events import Counts, Event, Finished, IndexSummary, Note, Planned, ProblemFound, Progress, Scanning
+from indexer.indexing.events import (
+    Counts,
+    Event,
+    Finished,
+    IndexSummary,
+    Note,
+    Planned,
+    ProblemFound,
+    Progress,
+    Scanning,
+)
 from indexer.printable import visible
 
 if TYPE_CHECKING:

@@ -16,13 +16,13 @@ from dar_tui.cli.state import State
 from indexer.encoders import JOINT, VISUAL
 from indexer.errors import DarError, EncoderMismatch, NothingFound, UnreadablePhoto, UsageError
 from indexer.printable import visible
-from indexer.ranking import Query, Term
+from indexer.search.ranking import Query, Term
 
 if TYPE_CHECKING:
     from indexer.encoders import Encoder
     from indexer.library import Library
-    from indexer.ranking import Vectors
-    from indexer.records import EncoderRecord
+    from indexer.search.ranking import Vectors
+    from indexer.store.records import EncoderRecord
 
 # A whole step away from the unwanted text would leave the wanted one behind: text vectors of one encoder are all alike
 # to some degree, so subtracting as much as was added mostly adds noise.
@@ -89,7 +89,7 @@ class QueryBuilder:
 
     def _example(self, path: Path, space: str) -> tuple[Vectors, int | None]:
         """A photo's vector: the stored one if the library has this file, else made now."""
-        from indexer.photo import open_photo
+        from indexer.photos.photo import open_photo
 
         image_id = self._library.image_for(path)
         if image_id is not None:

@@ -12,7 +12,7 @@ LATEST = "latest"
 
 def saved_session(folder: Path, name: str) -> Path:
     """The file of the session called `name`, or of the latest. Raises NothingFound or UsageError if there is none."""
-    from dar_tui.transcript import sessions
+    from dar_tui.session.transcript import sessions
 
     listed = sessions(folder)
     if not listed:

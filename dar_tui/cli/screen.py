@@ -14,7 +14,7 @@ from dar_tui.cli.state import State
 from indexer.errors import UsageError
 
 if TYPE_CHECKING:
-    from dar_tui.session import Engine
+    from dar_tui.session.session import Engine
     from dar_tui.tui.engine import Tell
     from indexer.encoders import Encoder
     from indexer.library import Library

@@ -12,7 +12,8 @@ from typing import Any
 
 from dar_tui.cli.hits import hit_json, table
 from dar_tui.cli.output import Output, json_path
-from dar_tui.events import (
+from dar_tui.dialogue.turn import Question
+from dar_tui.session.events import (
     Event,
     Imagining,
     Loading,
@@ -25,8 +26,7 @@ from dar_tui.events import (
     TurnDone,
     TurnFailed,
 )
-from dar_tui.session import Session
-from dar_tui.turn import Question
+from dar_tui.session.session import Session
 from indexer.errors import DarError, UsageError
 from indexer.printable import stripped, visible
 

@@ -16,9 +16,9 @@ from indexer.errors import NothingFound, UsageError
 if TYPE_CHECKING:
     from dar_tui.cli.imagining import Drawn
     from dar_tui.cli.query import Asked, QueryBuilder
-    from indexer.hits import Hit
-    from indexer.ranking import Query
-    from indexer.where import Where
+    from indexer.search.hits import Hit
+    from indexer.search.ranking import Query
+    from indexer.search.where import Where
 
 
 def search(
@@ -87,7 +87,7 @@ def search(
 
 def _where(after: str | None, before: str | None, under: list[Path], camera: str) -> Where:
     from dar_tui.cli.dates import parse_date
-    from indexer.where import Where
+    from indexer.search.where import Where
 
     now = datetime.now()
     begins = parse_date(after, "--after", now) if after is not None else None

@@ -13,8 +13,8 @@ from typing import Any
 
 import torch
 
-from dar_tui.checkpoints import Checkpoint, find_checkpoint, first_line, quiet_libraries
-from dar_tui.devices import dtype_for, resolve_device
+from dar_tui.imagine.checkpoints import Checkpoint, find_checkpoint, first_line, quiet_libraries
+from dar_tui.imagine.devices import dtype_for, resolve_device
 from dar_tui.language.stopping import Cancelled, Stopped, never
 from indexer.errors import ModelUnavailable
 

@@ -1,6 +1,6 @@
 """Questions grounded in the current candidates: the bank, the encoder's view of it and the library, put together.
 
-Loads and encodes nothing before the first question. Does not know what becomes of answers (`dar_tui.need`).
+Loads and encodes nothing before the first question. Does not know what becomes of answers (`dar_tui.dialogue.need`).
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from dar_tui.dialogue import Dialogue
-from dar_tui.finding import Filters
+from dar_tui.dialogue.dialogue import Dialogue
+from dar_tui.dialogue.need import Need
+from dar_tui.fusion.finding import Filters
 from dar_tui.language import LanguageModel
 from dar_tui.language.stopping import Cancelled, never
-from dar_tui.need import Need
 from dar_tui.questions.bank import Attribute, BankVectors, bank_vectors, load_bank
 from dar_tui.questions.candidates import candidates, sample
 from dar_tui.questions.selection import Proposal, open_attributes, probabilities, ranked, year_question
 from dar_tui.questions.wording import worded
 from indexer.encoders import Encoder
 from indexer.library import Library
-from indexer.ranking import Query
+from indexer.search.ranking import Query
 
 # What a model is told that most candidates show.
 _COMMON = 5

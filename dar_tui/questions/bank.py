@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dar_tui.dialogue.turn import Expects, Question
 from dar_tui.imagine import SentenceEncoder
 from dar_tui.imagine.pictures import write_atomically
-from dar_tui.turn import Expects, Question
 from indexer.encoders import Encoder
 
 logger = logging.getLogger(__name__)

@@ -11,10 +11,10 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from dar_tui.finding import Filters, find
+from dar_tui.fusion.finding import Filters, find
 from indexer.encoders import JOINT
 from indexer.library import Library
-from indexer.ranking import Query
+from indexer.search.ranking import Query
 
 Vectors = NDArray[np.float32]
 Weights = NDArray[np.float64]

@@ -16,10 +16,10 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
+from dar_tui.dialogue.need import Need
+from dar_tui.dialogue.turn import Expects, Question
 from dar_tui.language.rules.words import content
-from dar_tui.need import Need
 from dar_tui.questions.bank import Attribute, BankVectors
-from dar_tui.turn import Expects, Question
 
 Vectors = NDArray[np.float32]
 Chances = NDArray[np.float64]

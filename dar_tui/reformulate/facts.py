@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from dar_tui.dialogue.need import Need
 from dar_tui.language.rules.words import COLOURS, NUMBERS, content, listed, mentions, stem, words
-from dar_tui.need import Need
 
 _EXACT = frozenset(stem(word) for word in COLOURS | frozenset(NUMBERS))
 # Words by which a caption or prompt speaks of itself; they are no facts about the scene.

@@ -10,16 +10,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from dar_tui.dialogue import Dialogue
+from dar_tui.dialogue.dialogue import Dialogue
+from dar_tui.dialogue.need import Need
+from dar_tui.dialogue.when import Hemisphere
 from dar_tui.language import LanguageModel
 from dar_tui.language.rules.words import tidy, words
 from dar_tui.language.stopping import Cancelled, Stopped, never
-from dar_tui.need import Need
 from dar_tui.reformulate import prompts as r2
 from dar_tui.reformulate.facts import FactCheck, check
 from dar_tui.reformulate.query import WORD_BUDGET, Outline, QueryStrategy, QueryText, query_text, structure, weighted
 from dar_tui.reformulate.rules import Reformulation
-from dar_tui.when import Hemisphere
 from indexer.errors import DarError
 
 # The steps and the sentence in quotes are the paper's (Long et al., SIGIR 2025, "Dialogue reformulation").

@@ -11,8 +11,8 @@ import random
 import re
 from collections.abc import Sequence
 
+from dar_tui.dialogue.need import Need
 from dar_tui.language.rules.words import mentions, tidy
-from dar_tui.need import Need
 from dar_tui.reformulate.query import Outline, fitting, structure
 from indexer.errors import UsageError
 

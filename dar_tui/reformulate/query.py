@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from dar_tui.dialogue import Dialogue
+from dar_tui.dialogue.dialogue import Dialogue
+from dar_tui.dialogue.need import Need
+from dar_tui.dialogue.when import Hemisphere
 from dar_tui.language.rules.words import FUNCTION_WORDS, content, words
-from dar_tui.need import Need
-from dar_tui.when import Hemisphere
 
 # BLIP's text tower reads 35 tokens of a caption and CLIP's 77. English takes about 1.3 tokens a word, so 48 words fit
 # CLIP.

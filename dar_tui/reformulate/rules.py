@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from dar_tui.dialogue import Dialogue
+from dar_tui.dialogue.dialogue import Dialogue
+from dar_tui.dialogue.need import Need
+from dar_tui.dialogue.when import Hemisphere
 from dar_tui.language.stopping import Cancelled, never
-from dar_tui.need import Need
 from dar_tui.reformulate.prompts import prompts
 from dar_tui.reformulate.query import WORD_BUDGET, QueryStrategy, QueryText, query_text
-from dar_tui.when import Hemisphere
 
 
 @dataclass(frozen=True)

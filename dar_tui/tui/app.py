@@ -35,7 +35,7 @@ from dar_tui.tui.messages import (
 from dar_tui.tui.remembered import Remembered, recall, remember
 from dar_tui.tui.screens.chat import ChatScreen
 from indexer.errors import DarError, LibraryNotFound
-from indexer.events import Planned
+from indexer.indexing.events import Planned
 from indexer.printable import visible
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dar_tui.events import (
+from dar_tui.dialogue.turn import Question
+from dar_tui.session.events import (
     Event,
     Imagining,
     Loading,
@@ -27,10 +28,9 @@ from dar_tui.events import (
     TurnDone,
     TurnFailed,
 )
-from dar_tui.turn import Question
 
 if TYPE_CHECKING:
-    from indexer.hits import Hit
+    from indexer.search.hits import Hit
 
 # What an exchange that is over keeps of its hits: what a saved page shows of it.
 KEPT_HITS = 12

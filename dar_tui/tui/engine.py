@@ -11,12 +11,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from dar_tui.events import Event
-from dar_tui.turn import Question
+from dar_tui.dialogue.turn import Question
+from dar_tui.session.events import Event
 
 if TYPE_CHECKING:
     from dar_tui.tui.conversation import Exchange
-    from indexer.events import Event as IndexEvent
+    from indexer.indexing.events import Event as IndexEvent
 
 # A line about something slow that is happening ("Loading the text encoder ...").
 Tell = Callable[[str], None]
@@ -51,7 +51,7 @@ class Narrowing:
         return ", ".join(part for part in parts if part)
 
 
-# What the user can ask for. Each is answered by a stream of `dar_tui.events`.
+# What the user can ask for. Each is answered by a stream of `dar_tui.session.events`.
 
 
 @dataclass(frozen=True)

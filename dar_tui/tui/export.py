@@ -17,12 +17,12 @@ from urllib.parse import quote
 
 from dar_tui.tui import wording
 from dar_tui.tui.conversation import Exchange
-from indexer.disk import replace_file
 from indexer.errors import DarError
 from indexer.printable import stripped, visible
+from indexer.store.disk import replace_file
 
 if TYPE_CHECKING:
-    from indexer.hits import Hit
+    from indexer.search.hits import Hit
 
 _STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222;"

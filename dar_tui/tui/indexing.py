@@ -16,7 +16,7 @@ from dar_tui.tui import background, wording
 from dar_tui.tui.engine import Engine
 from dar_tui.tui.messages import Indexed, IndexEnded
 from indexer.errors import DarError
-from indexer.events import Event, Finished, Planned, Progress, Scanning
+from indexer.indexing.events import Event, Finished, Planned, Progress, Scanning
 from indexer.printable import visible
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dar_tui.finding import Filters, Narrowing, find
+from dar_tui.fusion.finding import Filters, Narrowing, find
 from indexer.encoders import JOINT, VISUAL
-from indexer.hits import Hit
 from indexer.library import Library
-from indexer.ranking import Query, Term
+from indexer.search.hits import Hit
+from indexer.search.ranking import Query, Term
 
 
 def photos_like(library: Library, image_id: int, k: int, narrowing: Narrowing) -> tuple[Hit, ...]:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from textual.message import Message
 
-from dar_tui.events import Event, Imagining
+from dar_tui.session.events import Event, Imagining
 from dar_tui.tui.engine import LibraryFacts, Opened
 from dar_tui.tui.graphics.picture import Request
 from indexer.errors import DarError
-from indexer.events import Event as IndexEvent
+from indexer.indexing.events import Event as IndexEvent
 
 
 @dataclass

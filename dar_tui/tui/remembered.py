@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from indexer.disk import make_private_folder, replace_file
+from indexer.store.disk import make_private_folder, replace_file
 
 _NAME = "interface.json"
 

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from dar_tui.dialogue import Asked, Said
-from dar_tui.events import Stage
-from dar_tui.transcript import Pictured, Prompted, Record, Shown, resume
+from dar_tui.dialogue.dialogue import Asked, Said
+from dar_tui.session.events import Stage
+from dar_tui.session.transcript import Pictured, Prompted, Record, Shown, resume
 from dar_tui.tui.conversation import KEPT_HITS, Drawing, Exchange, State
-from indexer.hits import Hit
 from indexer.library import Library
+from indexer.search.hits import Hit
 
 
 def exchanges_of(session: Path, library: Library) -> tuple[Exchange, ...]:

@@ -1,4 +1,4 @@
-"""The real engine: `dar_tui.session` on an `indexer` library, with the models that were asked for.
+"""The real engine: `dar_tui.session.session` on an `indexer` library, with the models that were asked for.
 
 Everything heavy is imported by the methods that need it, which run in threads after the first paint: libraries bring
 numpy and hnswlib (0.2 s), models much more.
@@ -14,8 +14,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from dar_tui.events import Event, Results, Stage
 from dar_tui.registry import known_libraries, remember_library
+from dar_tui.session.events import Event, Results, Stage
 from dar_tui.tui.describing import describe_all, facts_of, notes_on
 from dar_tui.tui.engine import (
     Action,
@@ -37,13 +37,13 @@ from dar_tui.tui.once import Once
 from indexer.errors import DarError, LibraryNotFound
 
 if TYPE_CHECKING:
-    from dar_tui.finding import Narrowing as SessionNarrowing
-    from dar_tui.imagining import AnyGenerator
-    from dar_tui.session import Engine as Parts
-    from dar_tui.session import Session
+    from dar_tui.fusion.finding import Narrowing as SessionNarrowing
+    from dar_tui.imagine.imagining import AnyGenerator
+    from dar_tui.session.session import Engine as Parts
+    from dar_tui.session.session import Session
     from dar_tui.settings import Settings
     from indexer.encoders import Encoder
-    from indexer.events import Event as IndexEvent
+    from indexer.indexing.events import Event as IndexEvent
     from indexer.library import Library
 
 # Three screens full. A question is worth asking if it changes this page, so a longer one would ask on and on.
@@ -106,9 +106,9 @@ class SessionEngine:
 
     def open(self, library: Path | None = None, session: Path | None = None) -> Opened:
         """Opens a library with a session; what was open before is closed."""
-        from dar_tui.saving import Log
-        from dar_tui.session import Options, Session
-        from dar_tui.transcript import Started
+        from dar_tui.session.saving import Log
+        from dar_tui.session.session import Options, Session
+        from dar_tui.session.transcript import Started
         from dar_tui.tui.restoring import exchanges_of
         from indexer.library import Library
 
@@ -204,7 +204,7 @@ class SessionEngine:
         session = self._session
         if session is None:
             return
-        from dar_tui.dialogue import Opinion
+        from dar_tui.dialogue.dialogue import Opinion
 
         opinions = {True: Opinion.GOOD, False: Opinion.BAD, None: Opinion.NONE}
         match feedback:
@@ -232,9 +232,9 @@ class SessionEngine:
         """One index run, one core left to the interface."""
         import os
 
-        from indexer.options import IndexOptions
+        from indexer.indexing.options import IndexOptions
+        from indexer.photos.scan import ScanOptions
         from indexer.pipeline import index
-        from indexer.scan import ScanOptions
 
         spec = self._own_spec() or self._models.new_spec
         options = IndexOptions(
@@ -275,7 +275,7 @@ class SessionEngine:
 
     def sessions(self) -> list[SavedSession]:
         """Those saved with the library in hand."""
-        from dar_tui.transcript import sessions
+        from dar_tui.session.transcript import sessions
 
         return [SavedSession(each.path, each.at, each.first_message) for each in sessions(self._path / SESSIONS)]
 
@@ -298,13 +298,13 @@ def _nobody(line: str) -> None:
 
 def _new_session(library: Path, at: datetime) -> Path:
     """A file of its own: two apps that begin in the same second find the same free name, and use it only later."""
-    from dar_tui.transcript import session_path
+    from dar_tui.session.transcript import session_path
 
     path = session_path(library / SESSIONS, at)
     return path.with_stem(f"{path.stem}-{secrets.token_hex(2)}")
 
 
 def _narrowing(narrowing: Narrowing) -> SessionNarrowing:
-    from dar_tui.finding import Narrowing as SessionNarrowing
+    from dar_tui.fusion.finding import Narrowing as SessionNarrowing
 
     return SessionNarrowing(narrowing.after, narrowing.before, narrowing.folder, narrowing.camera)

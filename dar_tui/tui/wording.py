@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from indexer.printable import stripped, visible
 
 if TYPE_CHECKING:
-    from indexer.hits import Hit
+    from indexer.search.hits import Hit
 
 # Strength as signs and words, so that neither colours nor signs alone must carry it.
 _MATCH = {"strong": "\u25cf strong", "weak": "\u25d0 weak", "none": "\u25cb no match"}

@@ -96,10 +96,10 @@ def test_a_file_that_may_not_be_read_is_one_line(dar: Dar, tmp_path: Path, monke
             raise PermissionError(errno.EACCES, "Permission denied")
         return opening(path, *arguments, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("indexer.photo.os.open", refusing)
+    monkeypatch.setattr("indexer.photos.photo.os.open", refusing)
     done = dar("index", folder)
     assert done.code == 0 and "photo-0001.jpg: cannot be read: permission denied" in done.err
-    monkeypatch.setattr("indexer.photo.os.open", opening)
+    monkeypatch.setattr("indexer.photos.photo.os.open", opening)
     assert dar("index", folder, "--retry", "--json").json["added"] == 1
 
 

@@ -172,7 +172,7 @@ def test_photos_and_library_may_move_together(dar: Dar, colours: Path, tmp_path:
 def test_photos_left_out_name_the_package_that_reads_them(
     dar: Dar, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("indexer.formats._is_installed", lambda _module: False)
+    monkeypatch.setattr("indexer.photos.formats._is_installed", lambda _module: False)
     photos.folder_of(tmp_path / "photos", 1)
     for name in ("one.heic", "two.HEIC", "three.avif", "four.nef"):
         (tmp_path / "photos" / name).write_bytes(b"any")

@@ -211,7 +211,7 @@ def test_an_ascii_locale_shows_escapes_instead_of_failing(dar: Dar, dar_process:
 
 
 def test_search_works_while_another_process_writes(dar: Dar, indexed: Path) -> None:
-    from indexer.writer import open_writer
+    from indexer.indexing.writer import open_writer
 
     library = Path(os.environ["DAR_HOME"]) / "libraries" / "default"
     with open_writer(library):

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import pytest
 
-from dar_tui.dialogue import (
+from dar_tui.dialogue.dialogue import (
     Asked,
     Dialogue,
     DialogueUnreadable,

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pytest
 
-from dar_tui.dialogue import Dialogue
+from dar_tui.dialogue.dialogue import Dialogue
 from dar_tui.language.stopping import Cancelled, Stopped, never
 from dar_tui.reformulate import LanguageReformulator, QueryStrategy, prompts, query_text
 from dar_tui.reformulate.model import parse_prompts, parse_query

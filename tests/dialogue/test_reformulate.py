@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dar_tui.dialogue import Dialogue
+from dar_tui.dialogue.dialogue import Dialogue
+from dar_tui.dialogue.need import Need
 from dar_tui.language.rules.words import content
-from dar_tui.need import Need
 from dar_tui.reformulate import QueryStrategy, RuleReformulator, prompts, query_text, structure, write
 from indexer.errors import UsageError
 

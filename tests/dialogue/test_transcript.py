@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from dar_tui.dialogue import Asked, Dialogue, DialogueUnreadable, OnPicture, Opinion, Question, Said, Skipped
-from dar_tui.transcript import (
+from dar_tui.dialogue.dialogue import Asked, Dialogue, DialogueUnreadable, OnPicture, Opinion, Question, Said, Skipped
+from dar_tui.session.transcript import (
     Pictured,
     Prompted,
     Record,
@@ -78,7 +78,7 @@ def test_every_record_is_on_disk_when_append_returns(tmp_path: Path) -> None:
     path = tmp_path / "s.jsonl"
     code = (
         "import os, sys; from pathlib import Path; from datetime import datetime;"
-        "from dar_tui.transcript import Transcript, Started; from dar_tui.dialogue import Said;"
+        "from dar_tui.session.transcript import Transcript, Started; from dar_tui.dialogue.dialogue import Said;"
         "t = Transcript(Path(sys.argv[1])); t.append(Started(datetime(2024, 1, 1)));"
         "t.append(Said('a dog', datetime(2024, 1, 1))); os.kill(os.getpid(), 9)"
     )

@@ -6,8 +6,8 @@ from datetime import date, datetime
 
 import pytest
 
+from dar_tui.dialogue.when import Days, Hemisphere, When, easter, last_of, season
 from dar_tui.language.rules.dates import find_dates
-from dar_tui.when import Days, Hemisphere, When, easter, last_of, season
 
 NOW = datetime(2024, 10, 15, 12)
 
@@ -118,7 +118,8 @@ def test_bounds_hold_every_day_that_fits() -> None:
 
 def test_dateparser_is_imported_only_for_a_date() -> None:
     code = (
-        "import sys; from datetime import datetime; from dar_tui.dialogue import Dialogue; import dar_tui.reformulate;"
+        "import sys; from datetime import datetime; from dar_tui.dialogue.dialogue import Dialogue;"
+        "import dar_tui.reformulate;"
         "now = datetime(2024, 10, 15); Dialogue().said('a dog on a beach', now).need();"
         "a = 'dateparser' in sys.modules;"
         "Dialogue().said('on 3 May 2019', now).need(); print(a, 'dateparser' in sys.modules,"

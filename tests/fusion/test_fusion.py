@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from dar_tui.fusion import REJECT_WEIGHT, STRATEGIES, Evidence, Fit, Strategy, strategy_named, with_pictures
+from dar_tui.fusion.strategies import REJECT_WEIGHT, STRATEGIES, Evidence, Fit, Strategy, strategy_named, with_pictures
 from indexer.encoders import JOINT, VISUAL
 from indexer.errors import UsageError
-from indexer.ranking import Query, Term, merged
+from indexer.search.ranking import Query, Term, merged
 
 DIM = 6
 PICTURED = [name for name in STRATEGIES if name != "text-only"]

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from indexer.encoders import ImageEmbeddings
-from indexer.events import Event, Finished, IndexSummary
+from indexer.indexing.events import Event, Finished, IndexSummary
+from indexer.indexing.options import IndexOptions
 from indexer.library import Library
-from indexer.options import IndexOptions
 from indexer.pipeline import index
 
 Vectors = NDArray[np.float32]

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.encoders import ImageEmbeddings
-from indexer.events import Finished, Planned
-from indexer.options import IndexOptions
+from indexer.indexing.events import Finished, Planned
+from indexer.indexing.options import IndexOptions
 from indexer.pipeline import index
 from tests.indexer.colours import ColourEncoder
 

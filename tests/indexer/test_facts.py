@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from PIL.ExifTags import GPS, IFD, Base
 
-from indexer.facts import CaptureFacts, date_in_name, orientation, read_facts
+from indexer.photos.facts import CaptureFacts, date_in_name, orientation, read_facts
 from tests import photos
 
 # `open_photo` keeps Pillow's warnings of odd metadata quiet; here its parts are called alone.

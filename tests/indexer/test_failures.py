@@ -12,13 +12,13 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from indexer import thumbnails
 from indexer.encoders import ImageEmbeddings
 from indexer.errors import DarError
-from indexer.events import Planned, ProblemFound
-from indexer.options import IndexOptions
+from indexer.indexing.events import Planned, ProblemFound
+from indexer.indexing.options import IndexOptions
 from indexer.pipeline import index
-from indexer.vectors import VectorAppender
+from indexer.store import thumbnails
+from indexer.store.vectors import VectorAppender
 from tests.indexer.colours import ColourEncoder, Workplace, counts, draw, set_back
 
 Choke = Callable[[NDArray[np.uint8]], bool]

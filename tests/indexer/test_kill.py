@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from indexer.library import Library
-from indexer.ranking import Query, Term
+from indexer.search.ranking import Query, Term
 from tests.indexer.colours import GRID, draw, unit
 
 PHOTOS = 2000

@@ -14,15 +14,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from indexer.catalog_writer import ImageFields
 from indexer.encoders import JOINT, VISUAL
 from indexer.errors import DarError, EncoderMismatch, LibraryBusy, LibraryDamaged, LibraryNotFound
+from indexer.indexing.writer import Batch, FileEntry, LibraryWriter, NewImage
 from indexer.library import Library
-from indexer.ranking import Query, Term
-from indexer.strength import Strength
-from indexer.thumbnails import write_thumbnail
-from indexer.where import Where
-from indexer.writer import Batch, FileEntry, LibraryWriter, NewImage
+from indexer.search.ranking import Query, Term
+from indexer.search.strength import Strength
+from indexer.search.where import Where
+from indexer.store.catalog_writer import ImageFields
+from indexer.store.thumbnails import write_thumbnail
 from tests.indexer.colours import Workplace, counts, draw, unit, vector_of
 
 DIM, VISUAL_DIM = 16, 8
@@ -458,7 +458,7 @@ def test_opening_and_searching_loads_no_model_library_and_no_graph(library: Libr
     fill(library, 5)
     code = (
         "import sys; from pathlib import Path; import numpy as np\n"
-        "from indexer.library import Library; from indexer.ranking import Query, Term\n"
+        "from indexer.library import Library; from indexer.search.ranking import Query, Term\n"
         f"Library.open(Path(sys.argv[1])).search(Query((Term(np.ones({DIM}, np.float32)),)))\n"
         "print([name for name in ('torch', 'onnxruntime', 'hnswlib', 'PIL') if name in sys.modules])"
     )

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from indexer.errors import UnreadablePhoto
-from indexer.photo import content_hash, open_photo
+from indexer.photos.photo import content_hash, open_photo
 from tests import photos
 
 SIDE = 64
@@ -262,7 +262,7 @@ def test_a_read_error_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         raise PermissionError(13, "Permission denied")
 
     path = photos.jpeg(tmp_path / "a.jpg")
-    monkeypatch.setattr("indexer.photo.os.open", refuse)
+    monkeypatch.setattr("indexer.photos.photo.os.open", refuse)
     assert reason(path) == "cannot be read: permission denied"
 
 

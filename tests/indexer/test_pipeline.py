@@ -13,13 +13,13 @@ import pytest
 from PIL import Image
 
 from indexer.errors import DarError, EncoderMismatch, LibraryNotFound, UsageError
-from indexer.events import Finished, Note, Planned, ProblemFound, Progress, Scanning
-from indexer.options import IndexOptions
+from indexer.indexing.events import Finished, Note, Planned, ProblemFound, Progress, Scanning
+from indexer.indexing.options import IndexOptions
 from indexer.paths import to_path
+from indexer.photos.scan import ScanOptions
 from indexer.pipeline import index
-from indexer.ranking import Query, Term
-from indexer.scan import ScanOptions
-from indexer.where import Where
+from indexer.search.ranking import Query, Term
+from indexer.search.where import Where
 from tests.indexer.colours import ColourEncoder, Workplace, counts, draw, set_back
 
 

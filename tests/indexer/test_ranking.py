@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from indexer.encoders import JOINT, VISUAL
 from indexer.errors import UsageError
-from indexer.ranking import Query, Term, best, direction, fold, merged, scores
-from indexer.strength import Spread, spread_of
+from indexer.search.ranking import Query, Term, best, direction, fold, merged, scores
+from indexer.search.strength import Spread, spread_of
 from tests.indexer.colours import unit
 
 

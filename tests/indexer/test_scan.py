@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from indexer.errors import DarError
-from indexer.scan import FoundFile, ScanOptions, scan
+from indexer.photos.scan import FoundFile, ScanOptions, scan
 from tests import photos
 
 
@@ -132,7 +132,7 @@ def test_a_sub_folder_that_fails_to_list_is_reported(tmp_path: Path, monkeypatch
             raise OSError(5, "Input/output error")
         return listing(path)
 
-    monkeypatch.setattr("indexer.scan.os.scandir", failing)
+    monkeypatch.setattr("indexer.photos.scan.os.scandir", failing)
     result = scan(tmp_path)
     assert [file.relpath for file in result.files] == [b"open/a.jpg"]
     assert result.unreadable == ((b"failing", "cannot be listed: input/output error"),)
@@ -182,7 +182,7 @@ def test_sixty_thousand_files_are_listed(tmp_path: Path) -> None:
 
 
 def test_photos_that_need_a_missing_extra_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("indexer.formats._is_installed", lambda module: module == "pillow_avif")
+    monkeypatch.setattr("indexer.photos.formats._is_installed", lambda module: module == "pillow_avif")
     touch(tmp_path, "a.HEIC", "b.heic", "c.cr2", "d.avif", "e.jpg")
     result = scan(tmp_path)
     assert [file.relpath for file in result.files] == [b"d.avif", b"e.jpg"]

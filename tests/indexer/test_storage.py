@@ -13,15 +13,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from indexer.catalog import CATALOG_NAME, Catalog
-from indexer.catalog_schema import MIGRATIONS, connect, migrate, schema_version, transaction
-from indexer.catalog_writer import CatalogWriter, ImageFields
-from indexer.disk import disk_errors_named, replace_file
 from indexer.errors import DarError, LibraryBusy, LibraryDamaged, LibraryTooNew
 from indexer.library import Library
-from indexer.lock import HOLDER_NAME, current_holder, writer_lock
 from indexer.paths import join, outermost, relative
-from indexer.vectors import VectorAppender, checksums, map_rows, whole_rows
+from indexer.store.catalog import CATALOG_NAME, Catalog
+from indexer.store.catalog_schema import MIGRATIONS, connect, migrate, schema_version, transaction
+from indexer.store.catalog_writer import CatalogWriter, ImageFields
+from indexer.store.disk import disk_errors_named, replace_file
+from indexer.store.lock import HOLDER_NAME, current_holder, writer_lock
+from indexer.store.vectors import VectorAppender, checksums, map_rows, whole_rows
 
 
 def test_an_older_schema_is_brought_up_to_date_step_by_step(tmp_path: Path) -> None:
@@ -187,7 +187,7 @@ def test_a_second_writer_is_told_who_the_first_is(tmp_path: Path) -> None:
 
 def test_the_lock_of_a_killed_process_is_free_and_that_of_a_living_one_is_not(tmp_path: Path) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from indexer.lock import writer_lock\n"
+        "import sys, time; from pathlib import Path; from indexer.store.lock import writer_lock\n"
         "with writer_lock(Path(sys.argv[1])):\n    print('held', flush=True); time.sleep(60)"
     )
     root = Path(__file__).parents[2]

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from indexer.strength import Spread, Strength, peaks, spread_of, thresholds
+from indexer.search.strength import Spread, Strength, peaks, spread_of, thresholds
 from tests.indexer.colours import unit
 
 

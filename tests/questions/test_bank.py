@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dar_tui.dialogue import Dialogue
+from dar_tui.dialogue.dialogue import Dialogue
 from dar_tui.language.rules.words import core, words
 from dar_tui.questions.bank import Attribute, bank_vectors, load_bank
 from tests.session.world import PaintEncoder

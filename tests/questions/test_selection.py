@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dar_tui.dialogue import Dialogue
+from dar_tui.dialogue.dialogue import Dialogue
+from dar_tui.dialogue.turn import Expects, Question
 from dar_tui.language.stopping import Cancelled, never
 from dar_tui.questions.bank import Attribute, BankVectors, Choice, load_bank
 from dar_tui.questions.selection import (
@@ -21,7 +22,6 @@ from dar_tui.questions.selection import (
     year_question,
 )
 from dar_tui.questions.wording import worded
-from dar_tui.turn import Expects, Question
 from indexer.errors import ModelUnavailable
 
 AT = datetime(2024, 6, 1)
@@ -73,7 +73,7 @@ def test_a_question_put_is_not_put_again(answer: str) -> None:
 
 
 def test_a_skipped_question_is_not_put_again() -> None:
-    from dar_tui.dialogue import Skipped
+    from dar_tui.dialogue.dialogue import Skipped
 
     dialogue = said("a red car").asked(put("trees")).after(Skipped())
     assert "trees" not in opened(dialogue)

@@ -11,8 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dar_tui.dialogue import Dialogue, Opinion
-from dar_tui.events import (
+from dar_tui.dialogue.dialogue import Dialogue, Opinion
+from dar_tui.dialogue.turn import Expects, Question
+from dar_tui.fusion.evidence import Asking, Reader, evidence
+from dar_tui.fusion.finding import Narrowing
+from dar_tui.fusion.strategies import DEFAULT, STRATEGIES, Evidence
+from dar_tui.imagine.pictures import read_png
+from dar_tui.reformulate import query_text
+from dar_tui.session.events import (
     Event,
     Imagining,
     Loading,
@@ -26,15 +32,9 @@ from dar_tui.events import (
     TurnDone,
     TurnFailed,
 )
-from dar_tui.evidence import Asking, Reader, evidence
-from dar_tui.finding import Narrowing
-from dar_tui.fusion import DEFAULT, STRATEGIES, Evidence
-from dar_tui.imagine.pictures import read_png
-from dar_tui.reformulate import query_text
-from dar_tui.saving import Log
-from dar_tui.session import Options, Session
-from dar_tui.transcript import Pictured, Prompted, Shown, resume
-from dar_tui.turn import Expects, Question
+from dar_tui.session.saving import Log
+from dar_tui.session.session import Options, Session
+from dar_tui.session.transcript import Pictured, Prompted, Shown, resume
 from indexer.errors import DarError, ModelUnavailable, UsageError
 from tests.session.world import NOON, ConditionedPainter, PaintEncoder, PaintGenerator, World, fixed
 

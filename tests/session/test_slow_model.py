@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from dar_tui.events import Event, Note, Picture, Prompts, Reformulated, Results, Stage, TurnDone, TurnFailed
+from dar_tui.dialogue.turn import Question
 from dar_tui.language.stopping import Cancelled, Stopped, never
 from dar_tui.questions.asking import GroundedQuestioner
 from dar_tui.reformulate import LanguageReformulator, QueryStrategy
-from dar_tui.saving import Log
-from dar_tui.session import Session
-from dar_tui.turn import Question
+from dar_tui.session.events import Event, Note, Picture, Prompts, Reformulated, Results, Stage, TurnDone, TurnFailed
+from dar_tui.session.saving import Log
+from dar_tui.session.session import Session
 from indexer.errors import ModelUnavailable
 from tests.session.world import NOON, PaintGenerator, World, fixed
 

@@ -21,11 +21,11 @@ from PIL import Image
 from dar_tui.imagine import Cancelled, Conditions, Imagined, OnStep, Recipe
 from dar_tui.questions.asking import GroundedQuestioner
 from dar_tui.reformulate import RuleReformulator
-from dar_tui.saving import Log
-from dar_tui.session import Engine, Options, Session
+from dar_tui.session.saving import Log
+from dar_tui.session.session import Engine, Options, Session
 from indexer.encoders import ImageEmbeddings
+from indexer.indexing.options import IndexOptions
 from indexer.library import Library
-from indexer.options import IndexOptions
 from indexer.pipeline import index
 from tests.photos import jpeg
 

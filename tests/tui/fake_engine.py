@@ -13,8 +13,12 @@ from pathlib import Path
 
 from PIL import Image
 
-from dar_tui.dialogue import Expects
-from dar_tui.events import (
+from dar_tui.dialogue.dialogue import Expects
+from dar_tui.dialogue.need import Need
+from dar_tui.dialogue.turn import Question
+from dar_tui.imagine import Imagined
+from dar_tui.reformulate.query import QueryStrategy, QueryText
+from dar_tui.session.events import (
     Event,
     Imagining,
     Loading,
@@ -28,9 +32,6 @@ from dar_tui.events import (
     TurnDone,
     TurnFailed,
 )
-from dar_tui.imagine import Imagined
-from dar_tui.need import Need
-from dar_tui.reformulate.query import QueryStrategy, QueryText
 from dar_tui.tui.conversation import Exchange, State
 from dar_tui.tui.engine import (
     Action,
@@ -46,12 +47,11 @@ from dar_tui.tui.engine import (
     Say,
     Tell,
 )
-from dar_tui.turn import Question
 from indexer.errors import DarError, LibraryNotFound
-from indexer.events import Counts, Finished, IndexSummary, Planned, Progress, Scanning
-from indexer.events import Event as IndexEvent
-from indexer.hits import Hit
-from indexer.strength import Strength
+from indexer.indexing.events import Counts, Finished, IndexSummary, Planned, Progress, Scanning
+from indexer.indexing.events import Event as IndexEvent
+from indexer.search.hits import Hit
+from indexer.search.strength import Strength
 from tests import photos
 
 PROMPTS = ("a red square, photo", "a red square at dusk", "a red square, close up")

@@ -10,10 +10,10 @@ import pytest
 from textual import events
 from textual.widgets import Static
 
-from dar_tui.events import Note
+from dar_tui.dialogue.turn import Question
+from dar_tui.session.events import Note
 from dar_tui.tui.engine import Say
 from dar_tui.tui.widgets.prompt import MAX_CHARACTERS
-from dar_tui.turn import Question
 from tests import photos
 from tests.tui.conftest import BLOCKS, WORDS, MakeApp, idle, say, until
 from tests.tui.fake_engine import FakeEngine, Script, make_hits

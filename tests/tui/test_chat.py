@@ -6,10 +6,10 @@ from datetime import datetime
 
 import pytest
 
-from dar_tui.events import Part
+from dar_tui.dialogue.turn import Expects, Question
+from dar_tui.session.events import Part
 from dar_tui.tui.engine import ImagineAgain, MoreLike, Narrow, Narrowing, OfPhoto, OfPicture, Rerank, Say, Skip
 from dar_tui.tui.screens.filters import FiltersScreen
-from dar_tui.turn import Expects, Question
 from indexer.errors import DarError
 from tests.tui.conftest import MakeApp, idle, say, until
 from tests.tui.fake_engine import FakeEngine

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from dar_tui.events import (
+from dar_tui.dialogue.turn import Question
+from dar_tui.session.events import (
     Imagining,
     Loading,
     Note,
@@ -19,8 +20,7 @@ from dar_tui.events import (
     TurnFailed,
 )
 from dar_tui.tui.conversation import KEPT_HITS, Exchange, State
-from dar_tui.turn import Question
-from indexer.hits import Hit
+from indexer.search.hits import Hit
 from tests.tui.fake_engine import make_hits, ranked
 
 

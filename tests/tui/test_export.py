@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from dar_tui.dialogue.turn import Question
 from dar_tui.tui.conversation import Drawing, Exchange
 from dar_tui.tui.export import Record, save
-from dar_tui.turn import Question
 from indexer.errors import DarError
 from tests import photos
 from tests.tui.fake_engine import exchange, make_hits

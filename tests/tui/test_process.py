@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from dar_tui.dialogue import Said
-from dar_tui.transcript import Saved, resume
+from dar_tui.dialogue.dialogue import Said
+from dar_tui.session.transcript import Saved, resume
 from indexer.library import Library
 from tests.session.world import World
 from tests.tui.pty_app import REPOSITORY, running

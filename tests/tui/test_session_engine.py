@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from dar_tui.events import Event, Picture, Results, Stage, TurnDone, TurnFailed
+from dar_tui.dialogue.turn import Question
+from dar_tui.session.events import Event, Picture, Results, Stage, TurnDone, TurnFailed
 from dar_tui.settings import load_settings
 from dar_tui.tui.conversation import State
 from dar_tui.tui.engine import ImagineAgain, MoreLike, Narrow, Narrowing, OfPhoto, OfPicture, Rerank, Say, Skip
 from dar_tui.tui.session_engine import SessionEngine
-from dar_tui.turn import Question
 from indexer.encoders import Encoder
 from indexer.errors import DarError, EncoderMismatch, LibraryNotFound, ModelUnavailable
-from indexer.events import Finished
+from indexer.indexing.events import Finished
 from indexer.library import Library
 from tests.session.world import NOON, PaintEncoder, PaintGenerator, World
 

@@ -162,8 +162,8 @@ def load_pipeline(folder: Path = FOLDER) -> Any:
     """The `SketchPipeline` of a folder, float32. Raises ModelUnavailable where it cannot be loaded."""
     import torch
 
-    from dar_tui.checkpoints import quiet_libraries
     from dar_tui.imagine.bundled.pipeline import SketchPipeline
+    from dar_tui.imagine.checkpoints import quiet_libraries
 
     try:
         with quiet_libraries():

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from dar_tui.dialogue.when import Days, Hemisphere, Span, When
 from dar_tui.language.rules.moments import (
     AGO,
     COUNT,
@@ -28,7 +29,6 @@ from dar_tui.language.rules.moments import (
     from_to,
     margin,
 )
-from dar_tui.when import Days, Hemisphere, Span, When
 
 _RECENT = rf"(?:in|over|within|during) the (?:last|past) (?:{COUNT} )?{UNIT}s?"
 _CIRCA = r"around|about|circa|roughly|sometime (?:in|around)|approximately"

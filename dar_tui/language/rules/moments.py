@@ -9,8 +9,7 @@ import re
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
-from dar_tui.language.rules.words import NUMBERS
-from dar_tui.when import (
+from dar_tui.dialogue.when import (
     Days,
     EveryYear,
     Hemisphere,
@@ -24,6 +23,7 @@ from dar_tui.when import (
     this,
     year_of,
 )
+from dar_tui.language.rules.words import NUMBERS
 
 MONTHS = (
     "jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"

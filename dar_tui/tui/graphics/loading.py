@@ -39,7 +39,7 @@ def load(source: Source, side: int) -> tuple[Image.Image, bool]:
 def _own(source: Source, kind: str) -> Image.Image:
     from PIL import Image
 
-    from indexer.quiet import silence_decoders
+    from indexer.photos.quiet import silence_decoders
 
     silence_decoders()
     try:
@@ -57,7 +57,7 @@ def _photo(source: Source, side: int) -> Image.Image:
     import os
 
     from indexer.errors import UnreadablePhoto
-    from indexer.photo import open_photo
+    from indexer.photos.photo import open_photo
 
     if not source.path.is_file():
         raise NoPicture("photo is gone")

@@ -12,7 +12,7 @@ from textual import on
 from textual.binding import BindingType
 from textual.widget import Widget
 
-from dar_tui.events import Part, Results
+from dar_tui.session.events import Part, Results
 from dar_tui.tui import wording
 from dar_tui.tui.conversation import Exchange, State
 from dar_tui.tui.engine import (
@@ -40,7 +40,7 @@ from dar_tui.tui.widgets.prompt import Prompt
 from dar_tui.tui.widgets.question import takes_yes
 
 if TYPE_CHECKING:
-    from indexer.hits import Hit
+    from indexer.search.hits import Hit
 
 
 class ChatScreen(ChatView):

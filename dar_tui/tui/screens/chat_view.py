@@ -31,8 +31,8 @@ from dar_tui.tui.widgets.status import Hints, Status
 from dar_tui.tui.widgets.talk import Talk
 
 if TYPE_CHECKING:
-    from dar_tui.turn import Question
-    from indexer.hits import Hit
+    from dar_tui.dialogue.turn import Question
+    from indexer.search.hits import Hit
 
 GREETING = (
     "Describe the photo you remember: who or what is in it, where, when, which colours. Then answer what is asked,"

@@ -16,7 +16,7 @@ from indexer.errors import DarError
 from indexer.printable import visible
 
 if TYPE_CHECKING:
-    from indexer.hits import Hit
+    from indexer.search.hits import Hit
 
 
 class Deeds(Protocol):

@@ -15,7 +15,7 @@ from dar_tui.tui.keymap import Place, bindings
 from dar_tui.tui.widgets.tiles import Tile, Tiles, Tone
 
 if TYPE_CHECKING:
-    from indexer.hits import Hit
+    from indexer.search.hits import Hit
 
 
 @dataclass(frozen=True)

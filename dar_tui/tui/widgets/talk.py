@@ -13,7 +13,7 @@ from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
-from dar_tui.events import Stage
+from dar_tui.session.events import Stage
 from dar_tui.tui import wording
 from dar_tui.tui.conversation import Exchange, State
 from dar_tui.tui.keymap import Place, bindings

@@ -1,0 +1,139 @@
+"""What a dialogue adds up to: the things wanted, rejected and not known, and when and where.
+
+Knows how later messages change earlier ones (a correction, a thing taken back). Reading a single message is
+`dar_tui.language.rules`; what becomes of the Need is `dar_tui.reformulate` and the library's filters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from dar_tui.dialogue.turn import Question, Turn
+from dar_tui.dialogue.when import Hemisphere, When
+from dar_tui.language.rules import Reading, Swap, mentions, read
+from dar_tui.language.rules.edits import strike, swap
+from dar_tui.language.rules.words import COLOURS, NUMBERS, content, stem, words
+
+
+@dataclass(frozen=True)
+class Need:
+    """What the user looks for.
+
+    No statement in `subject` or `details` mentions anything in `rejects`, in any inflection.
+    """
+
+    subject: tuple[str, ...] = ()
+    """What D0, the first message, wants."""
+    details: tuple[str, ...] = ()
+    """What later messages want, in the order they were said."""
+    rejects: tuple[str, ...] = ()
+    """What is not in the photo, without articles. Never text for an encoder: it lowers scores or filters."""
+    unknown: tuple[str, ...] = ()
+    """Topics the user cannot tell or would not say: not to be asked again."""
+    when: tuple[When, ...] = ()
+    """Days the photo was taken; all of them must hold."""
+    where: tuple[str, ...] = ()
+    """Names of places and folders. Places are in the wants too, since an encoder may know Paris; folders are not."""
+
+    @property
+    def wants(self) -> tuple[str, ...]:
+        """Every statement, D0's first."""
+        return self.subject + self.details
+
+    def allows(self, text: str) -> bool:
+        """Whether `text` speaks of nothing that is rejected."""
+        return not any(mentions(text, reject) for reject in self.rejects)
+
+
+@dataclass
+class _Folding:
+    """The Need while the turns are gone through. Statements carry the turn they came from."""
+
+    statements: list[tuple[int, str]] = field(default_factory=list)
+    rejects: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+    when: list[When] = field(default_factory=list)
+    where: list[str] = field(default_factory=list)
+
+    def take(self, at: int, reading: Reading) -> None:
+        """Adds one message; what is said later wins over what was said earlier."""
+        swaps = reading.swaps or self._implied(reading)
+        taken_back = [each.old for each in swaps if each.old not in reading.rejects]
+        rejects = [*reading.rejects, *taken_back]
+        # 1. "a cat, not a dog" changes the word where it stands.
+        changed = [each for each in swaps if any(mentions(text, each.old) for _, text in self.statements)]
+        for each in changed:
+            self.statements = [(turn, swap(text, each.old, each.new)) for turn, text in self.statements]
+        # 2. A new want brings back what an earlier message rejected; this message's own rejects hold.
+        self.rejects = [old for old in self.rejects if not any(mentions(want, old) for want in reading.wants)]
+        # 3. What is rejected goes from every statement, this message's too.
+        wants = [want for want in reading.wants if not self._is_said(want, changed)]
+        self.statements = [(turn, text) for turn, text in [*self.statements, *((at, want) for want in wants)] if text]
+        for reject in rejects:
+            self.statements = [(turn, strike(text, reject)) for turn, text in self.statements]
+        self.statements = [(turn, text) for turn, text in self.statements if text]
+        self.rejects += [reject for reject in rejects if reject not in self.rejects]
+        # 4. A topic once unknown and now told is known.
+        told = [*reading.wants, *rejects]
+        self.unknown = [topic for topic in self.unknown if not any(mentions(text, topic) for text in told)]
+        self.unknown += [topic for topic in reading.unknown if topic not in self.unknown]
+        for when in reading.when:
+            self._date(when)
+        self.where = [name for name in self.where if not any(mentions(name, reject) for reject in rejects)]
+        self.where += [name for name in reading.where if name not in self.where]
+
+    def _is_said(self, want: str, changed: Iterable[Swap]) -> bool:
+        """Whether a correction made in place already says all of `want`."""
+        facts = set(content(want))
+        swapped = [each for each in changed if mentions(want, each.new)]
+        return bool(swapped) and any(facts <= set(content(text)) for _, text in self.statements)
+
+    def _implied(self, reading: Reading) -> tuple[Swap, ...]:
+        """ "Actually blue", "actually two dogs": what is corrected goes unsaid where only one thing can be meant."""
+        if not reading.corrects:
+            return ()
+        found = []
+        said = " , ".join(text for _, text in self.statements)
+        for want in reading.wants:
+            keys = words(want)
+            if len(keys) == 1 and keys[0].key in COLOURS:
+                earlier = {word.key for word in words(said)} & COLOURS - {keys[0].key}
+                found += [Swap(colour, want) for colour in earlier if len(earlier) == 1]
+            elif len(keys) >= 2 and stem(keys[0].text) in NUMBERS:
+                noun = keys[1].text
+                counted = [each for each in NUMBERS if mentions(said, f"{each} {noun}") and each != stem(keys[0].text)]
+                found += [Swap(f"{each} {noun}", f"{keys[0].text} {noun}") for each in counted]
+        return tuple(found)
+
+    def _date(self, when: When) -> None:
+        if when.excluded:
+            self.when = [old for old in self.when if old.excluded or old.spans != when.spans]
+        else:
+            self.when = [old for old in self.when if not old.clashes(when)]
+            self.when = [old for old in self.when if not (old.excluded and old.spans == when.spans)]
+        if all(replace(old, phrase="") != replace(when, phrase="") for old in self.when):
+            self.when.append(when)
+
+
+def need_of(turns: Iterable[Turn], skipped: Iterable[Question] = (), hemisphere: Hemisphere = Hemisphere.NORTH) -> Need:
+    """Goes through the turns in order, the first being D0. Same turns, same Need: the clock is in the turns.
+
+    A skipped question's topic counts as unknown, so that it is not put again.
+    """
+    folding = _Folding()
+    for at, turn in enumerate(turns):
+        folding.take(at, read(turn, hemisphere))
+    unknown = [*folding.unknown, *(question.topic or question.text for question in skipped)]
+    return Need(
+        subject=_once(text for at, text in folding.statements if at == 0),
+        details=_once(text for at, text in folding.statements if at > 0),
+        rejects=tuple(folding.rejects),
+        unknown=_once(unknown),
+        when=tuple(folding.when),
+        where=tuple(folding.where),
+    )
+
+
+def _once(texts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(texts))

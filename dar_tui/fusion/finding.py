@@ -1,0 +1,110 @@
+"""From a query and a need to the page of photos: the need's days and folders filter, what the user refused stays out.
+
+A library filters by one stretch of days; "every summer" and "not in 2019" are checked on the hits, fetched until the
+page is full. A filter that leaves nothing is left out and said so: few photos know their date, and a page of other
+photos is worth more than none. Knows no models and no dialogue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, time, timedelta
+
+from dar_tui.dialogue.need import Need
+from dar_tui.dialogue.when import When
+from dar_tui.language.rules.words import mentions
+from indexer.library import Library
+from indexer.search.hits import Hit
+from indexer.search.ranking import Query
+from indexer.search.where import Where
+
+# A filter on the hits passes one in four at a first guess; each round fetches that many times more.
+_OVERFETCH = 4
+
+
+@dataclass(frozen=True)
+class Narrowing:
+    """What the user narrows the search to by hand; always kept to.
+
+    `after` <= taken < `before`, naive local times. `folder` and `camera` are part of a name; "" for any.
+    """
+
+    after: datetime | None = None
+    before: datetime | None = None
+    folder: str = ""
+    camera: str = ""
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What a photo must meet besides ranking well. `folders` are parts of names that folders on its path must have."""
+
+    when: tuple[When, ...] = ()
+    folders: tuple[str, ...] = ()
+    without: frozenset[int] = frozenset()
+    narrowing: Narrowing = Narrowing()
+
+    @property
+    def where(self) -> Where:
+        """The part that a library can filter by itself."""
+        after, before = self.narrowing.after, self.narrowing.before
+        for when in self.when:
+            days = when.bounds()
+            if days.first is not None:
+                begins = datetime.combine(days.first, time())
+                after = begins if after is None else max(after, begins)
+            if days.last is not None:
+                ends = datetime.combine(days.last + timedelta(days=1), time())
+                before = ends if before is None else min(before, ends)
+        return Where(after=after, before=before, camera=self.narrowing.camera, without=self.without)
+
+    def holds(self, hit: Hit) -> bool:
+        """The part that is checked on the hit. A photo without a date fails every condition on it."""
+        if self.when and hit.taken_at is None:
+            return False
+        dated = hit.taken_at is None or all(when.holds(hit.taken_at.date()) for when in self.when)
+        names = [part.casefold() for path in (hit.path, *hit.copies) for part in path.parent.parts]
+        wanted = [folder.casefold() for folder in (*self.folders, self.narrowing.folder) if folder]
+        return dated and all(any(folder in name for name in names) for folder in wanted)
+
+    @property
+    def names(self) -> str:
+        """The filters in words, for a note."""
+        return ", ".join([*(when.phrase for when in self.when), *(f"folder {name}" for name in self.folders)])
+
+
+@dataclass(frozen=True)
+class Found:
+    """Hits, best first, and a note about a filter left out ("" if none was)."""
+
+    hits: tuple[Hit, ...]
+    note: str = ""
+
+
+def filters_of(need: Need, without: Sequence[int] = (), narrowing: Narrowing | None = None) -> Filters:
+    """The need's filters. A place that the wants speak of is looked for by what it looks like, not by its name."""
+    folders = tuple(name for name in need.where if not any(mentions(want, name) for want in need.wants))
+    return Filters(need.when, folders, frozenset(without), narrowing or Narrowing())
+
+
+def find(library: Library, query: Query, k: int, filters: Filters, *, fold: bool = True) -> Found:
+    """The best `k` photos that meet the filters; where none does, those that meet the narrowing alone, with a note."""
+    hits = _filtered(library, query, k, filters, fold)
+    if hits or not (filters.when or filters.folders):
+        return Found(hits)
+    unfiltered = _filtered(library, query, k, replace(filters, when=(), folders=()), fold)
+    return Found(unfiltered, f"No photo passes the filter ({filters.names}), so it is left out.")
+
+
+def _filtered(library: Library, query: Query, k: int, filters: Filters, fold: bool) -> tuple[Hit, ...]:
+    where = filters.where
+    if not (filters.when or filters.folders or filters.narrowing.folder):
+        return tuple(library.search(query, k, where, fold=fold))
+    fetch = k
+    while True:
+        fetched = library.search(query, fetch, where, fold=fold)
+        passing = [hit for hit in fetched if filters.holds(hit)]
+        if len(passing) >= k or len(fetched) < fetch:
+            return tuple(replace(hit, rank=rank) for rank, hit in enumerate(passing[:k], 1))
+        fetch *= _OVERFETCH

@@ -1,0 +1,83 @@
+"""Pictures of one turn: drawn, made into vectors, kept in the session's album, told as events.
+
+Knows generator, encoder and files. Does not know what pictures are good for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dar_tui.fusion.evidence import Asking, Drawn, Reader
+from dar_tui.imagine import Cancelled
+from dar_tui.imagine.album import Album
+from dar_tui.imagine.imagining import Imagination, Ready, Step
+from dar_tui.session.events import Event, Imagining, Loading, Part, Picture, TurnFailed
+from dar_tui.session.saving import Log, not_saved
+from dar_tui.session.stopwatch import Stopwatch
+from dar_tui.session.transcript import Pictured
+from indexer.errors import DarError
+
+# Takes a picture into the session; False where the turn is over and it comes too late.
+Accept = Callable[[tuple[int, int], Drawn], bool]
+
+
+@dataclass(frozen=True, eq=False)
+class Artist:
+    """Draws for one session."""
+
+    imagination: Imagination
+    reader: Reader
+    album: Album
+    log: Log
+
+    def draw(
+        self,
+        asking: Asking,
+        prompts: Sequence[str],
+        seeds: Sequence[int],
+        accept: Accept,
+        cancelled: Cancelled,
+        watch: Stopwatch,
+        first: int = 0,
+    ) -> Iterator[Event]:
+        """Loading (the first time), then steps and pictures; TurnFailed where something fails: what is drawn stands.
+
+        Pictures are numbered from `first` on.
+        """
+        if not self.imagination.is_ready:
+            yield Loading(asking.turn)
+        waiting = dict(enumerate(zip(prompts, seeds, strict=True), first))
+        ready: Ready | None = None
+        try:
+            with watch.part("imagine"):
+                for progress in self.imagination.draw(
+                    prompts, seeds, lambda: self.reader.conditions(asking.need.wants), cancelled
+                ):
+                    if isinstance(progress, Ready):
+                        ready = progress
+                        watch.took("load", progress.seconds)
+                    elif isinstance(progress, Step):
+                        yield Imagining(asking.turn, first + progress.k, progress.step, progress.steps)
+                    elif ready is not None:
+                        # Pictures come in any order and are known by what they were drawn from.
+                        k = next(k for k, origin in waiting.items() if origin == (progress.prompt, progress.seed))
+                        del waiting[k]
+                        drawn = Drawn(progress, self.reader.picture(progress))
+                        watch.mark("first_picture")
+                        if accept((asking.turn, k), drawn):
+                            yield from self._keep(asking.turn, k, drawn, ready)
+        except DarError as error:
+            yield TurnFailed(Part.IMAGINE, error.message, error.hint)
+
+    def _keep(self, turn: int, k: int, drawn: Drawn, ready: Ready) -> Iterator[Event]:
+        path: Path | None = None
+        try:
+            path = self.album.keep(turn, k, drawn.imagined, drawn.vector, ready.model, ready.recipe)
+            failed = self.log.write(Pictured(turn, k, path.name))
+        except OSError as error:
+            failed = not_saved(error)
+        yield Picture(turn, k, drawn.imagined, path)
+        if failed:
+            yield failed

@@ -1,0 +1,263 @@
+"""Saved sessions: one file of JSON lines each, a record for everything that happened, written as it happens.
+
+Knows how records survive a crash: a line counts once its newline is on disk, and what a cut left after the last newline
+is ignored on reading and cut off before writing goes on. Does not know what a session does; pictures stay where they
+are, only their paths are kept.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from filelock import FileLock, Timeout
+
+from dar_tui.dialogue.dialogue import (
+    VERSION,
+    Dialogue,
+    DialogueUnreadable,
+    Event,
+    Said,
+    check_version,
+    event_from_json,
+    event_to_json,
+)
+from indexer.errors import DarError
+
+_SUFFIX = ".jsonl"
+# What people remember and look for is private: nobody else on the machine may read it.
+_PRIVATE_FILE = 0o600
+_PRIVATE_FOLDER = 0o700
+
+
+class SessionBusy(DarError):
+    """Another process is writing this session."""
+
+
+@dataclass(frozen=True)
+class Started:
+    """The session's beginning; always the first record."""
+
+    at: datetime
+    library: str = ""
+    profile: str = ""
+
+
+@dataclass(frozen=True)
+class Prompted:
+    """The query text and the prompts with their seeds, of a turn (from 0)."""
+
+    turn: int
+    query: tuple[str, ...]
+    prompts: tuple[str, ...]
+    seeds: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Pictured:
+    """An imagined picture: the `index`-th (from 0) of a turn, and where its file is."""
+
+    turn: int
+    index: int
+    path: str
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The photos shown at a stage ("text", "fused") of a turn, best first, by their names in the library."""
+
+    turn: int
+    stage: str
+    photos: tuple[str, ...]
+
+
+Record = Started | Prompted | Pictured | Shown | Event
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A session as its file tells it: every whole record in order, and the dialogue they add up to."""
+
+    dialogue: Dialogue
+    records: tuple[Record, ...]
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A session in a folder: its file, when it began, and the first message ("" if nothing was said yet)."""
+
+    path: Path
+    at: datetime
+    first_message: str
+
+
+class Transcript:
+    """The one writer of a session's file; a context manager. Makes the file and its folder, both private."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises SessionBusy while another writer has it, DialogueUnreadable where the file is no session."""
+        path.parent.mkdir(parents=True, exist_ok=True, mode=_PRIVATE_FOLDER)
+        self.path = path
+        # The operating system lets go of the lock when a writer dies, so a crash leaves no session locked.
+        self._lock = FileLock(path.with_suffix(".lock"), timeout=0, mode=_PRIVATE_FILE, is_singleton=False)
+        try:
+            self._lock.acquire()
+        except Timeout as error:
+            raise SessionBusy(
+                f"The session {path.stem} is open in another dar.", "Close that one, or start a new session."
+            ) from error
+        try:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), _PRIVATE_FILE)
+            self._mend()
+        except BaseException:
+            self.close()
+            raise
+
+    def append(self, record: Record) -> None:
+        """Writes one record and waits until it is on disk. Raises OSError (a full disk) with the file as before.
+
+        The first record must be Started, and no other: ValueError.
+        """
+        line = json.dumps(record_to_json(record), ensure_ascii=False, separators=(",", ":"))
+        # Lone surrogates, as in file names that are no UTF-8, have no bytes of their own: JSON's escape keeps them.
+        data = line.encode("utf-8", "backslashreplace") + b"\n"
+        end = os.lseek(self._file, 0, os.SEEK_END)
+        if (end == 0) is not isinstance(record, Started):
+            raise ValueError("a session starts with Started, and only once")
+        try:
+            self._write(data)
+            os.fsync(self._file)
+        except OSError:
+            os.ftruncate(self._file, end)
+            raise
+
+    def close(self) -> None:
+        """Lets another writer in."""
+        if hasattr(self, "_file"):
+            os.close(self._file)
+            del self._file
+        self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _write(self, data: bytes) -> None:
+        while data:
+            data = data[os.write(self._file, data) :]
+
+    def _mend(self) -> None:
+        """Cuts off what a crash left of a record, and makes the folder's entry for the file durable."""
+        whole = _whole(self.path.read_bytes())
+        _records(whole, self.path)
+        os.ftruncate(self._file, len(whole))
+        if hasattr(os, "O_DIRECTORY"):
+            folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+
+
+def session_path(folder: Path, at: datetime) -> Path:
+    """A file name for a session begun at `at` that no other session in the folder has; sorts by time."""
+    name = at.strftime("%Y-%m-%d-%H%M%S")
+    path = folder / f"{name}{_SUFFIX}"
+    count = 2
+    while path.exists():
+        path = folder / f"{name}-{count}{_SUFFIX}"
+        count += 1
+    return path
+
+
+def resume(path: Path) -> Saved:
+    """Reads a session up to its last whole record.
+
+    Raises DialogueUnreadable where there is no such session, another version wrote it, or a whole record is damaged.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DialogueUnreadable(
+            f"The session {path.stem} cannot be read ({error.strerror}).", "See `dar chat --resume` for the sessions."
+        ) from error
+    records = _records(_whole(data), path)
+    events = tuple(record for record in records if not isinstance(record, (Started, Prompted, Pictured, Shown)))
+    return Saved(Dialogue(events), records)
+
+
+def sessions(folder: Path) -> list[Listed]:
+    """The sessions in a folder, latest first. Files that are no sessions, or that cannot be read, are left out."""
+    found = []
+    for path in sorted(folder.glob(f"*{_SUFFIX}")) if folder.is_dir() else []:
+        try:
+            records = resume(path).records
+        except DialogueUnreadable:
+            continue
+        if records and isinstance(records[0], Started):
+            message = next((record.text for record in records if isinstance(record, Said)), "")
+            found.append(Listed(path, records[0].at, message))
+    return sorted(found, key=lambda each: (each.at.timestamp(), each.path.name), reverse=True)
+
+
+def record_to_json(record: Record) -> dict[str, Any]:
+    """One record as JSON values, its kind under "kind"."""
+    match record:
+        case Started(at, library, profile):
+            return {"kind": "started", "version": VERSION, "at": at.isoformat(), "library": library, "profile": profile}
+        case Prompted() | Pictured() | Shown():
+            return {"kind": type(record).__name__.lower(), **asdict(record)}
+        case _:
+            return event_to_json(record)
+
+
+def record_from_json(data: Mapping[str, Any]) -> Record:
+    """The record that `record_to_json` wrote. Raises DialogueUnreadable for anything else."""
+    try:
+        match data["kind"]:
+            case "started":
+                check_version(data["version"])
+                return Started(datetime.fromisoformat(data["at"]), str(data["library"]), str(data["profile"]))
+            case "prompted":
+                seeds = tuple(int(seed) for seed in data["seeds"])
+                return Prompted(int(data["turn"]), tuple(data["query"]), tuple(data["prompts"]), seeds)
+            case "pictured":
+                return Pictured(int(data["turn"]), int(data["index"]), str(data["path"]))
+            case "shown":
+                return Shown(int(data["turn"]), str(data["stage"]), tuple(data["photos"]))
+            case _:
+                return event_from_json(data)
+    except (KeyError, TypeError, ValueError) as error:
+        raise DialogueUnreadable(f"The saved session holds something that is no record ({error}).") from error
+
+
+def _whole(data: bytes) -> bytes:
+    return data[: data.rfind(b"\n") + 1]
+
+
+def _records(data: bytes, path: Path) -> tuple[Record, ...]:
+    records: list[Record] = []
+    for number, line in enumerate(data.split(b"\n")[:-1], 1):
+        try:
+            value = json.loads(line)
+            if not isinstance(value, dict):
+                raise ValueError("not an object")
+        except ValueError as error:
+            raise DialogueUnreadable(
+                f"Line {number} of the session {path.stem} is damaged.", f"Remove the line, or the file {path}."
+            ) from error
+        record = record_from_json(value)
+        if (number == 1) is not isinstance(record, Started):
+            raise DialogueUnreadable(f"The session {path.stem} has no beginning.", f"Remove the file {path}.")
+        records.append(record)
+    return tuple(records)

@@ -1,0 +1,1 @@
+"""Photos in: the steps behind `indexer.pipeline`."""

@@ -1,0 +1,84 @@
+"""What a scan means, held against the catalog: which files to read, which are gone, which are as they were.
+
+Compares sizes and times only; opens no photo. Paths are absolute bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from indexer.indexing.writer import FileProblem
+from indexer.paths import join, relative
+from indexer.photos.scan import ScanResult
+from indexer.store.catalog import Catalog
+from indexer.store.records import FileRecord
+
+# Stands for the size of a folder that cannot be listed, in the table of problems.
+FOLDER_SIZE = -1
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A file that has to be read, and what the catalog knows at its path."""
+
+    path: bytes
+    size: int
+    mtime_ns: int
+    known: FileRecord | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`familiar` files are as long as an image the library knows, so their hash may settle them without decoding;
+    `fresh` ones cannot be known. `gone` are known files that are no longer there; `solved` are paths whose problem is.
+    `broken` counts files that failed before and have not changed since.
+    """
+
+    unchanged: int
+    broken: int
+    familiar: tuple[Candidate, ...]
+    fresh: tuple[Candidate, ...]
+    gone: dict[bytes, FileRecord]
+    solved: tuple[bytes, ...]
+    unlisted: tuple[FileProblem, ...]
+
+
+def make_plan(
+    catalog: Catalog, scans: Sequence[tuple[bytes, ScanResult]], *, own: bytes, retry_problems: bool = False
+) -> Plan:
+    """Compares each scanned folder with the catalog; the library's `own` folder is never taken for photos."""
+    unchanged = broken = 0
+    familiar: list[Candidate] = []
+    fresh: list[Candidate] = []
+    gone: dict[bytes, FileRecord] = {}
+    solved: list[bytes] = []
+    unlisted: list[FileProblem] = []
+    for folder, result in scans:
+        known = dict(catalog.files_in(folder))
+        failed = {path: (size, mtime_ns) for path, size, mtime_ns, _ in catalog.problems_in(folder)}
+        for file in result.files:
+            path = join(folder, file.relpath)
+            if relative(path, own) is not None:
+                continue
+            record = known.pop(path, None)
+            failure = failed.pop(path, None)
+            if record is not None and (record.size, record.mtime_ns) == (file.size, file.mtime_ns):
+                unchanged += 1
+            elif failure == (file.size, file.mtime_ns) and not retry_problems:
+                broken += 1
+            else:
+                candidate = Candidate(path, file.size, file.mtime_ns, record)
+                (familiar if catalog.has_size(file.size) else fresh).append(candidate)
+        # What lies in a folder that cannot be listed is unknown, not gone.
+        hidden = [join(folder, relpath) for relpath, _ in result.unreadable]
+        gone.update({path: record for path, record in known.items() if not _within(path, hidden)})
+        solved += [path for path in failed if path in hidden or not _within(path, hidden)]
+        unlisted += [
+            FileProblem(join(folder, relpath), FOLDER_SIZE, 0, reason) for relpath, reason in result.unreadable
+        ]
+    return Plan(unchanged, broken, tuple(familiar), tuple(fresh), gone, tuple(solved), tuple(unlisted))
+
+
+def _within(path: bytes, folders: Sequence[bytes]) -> bool:
+    return any(relative(path, folder) is not None for folder in folders)

@@ -1,0 +1,182 @@
+"""Files to pixels, in threads, a bounded number ahead of the encoder.
+
+Knows hashing, decoding and thumbnails, and files that change or vanish meanwhile. Changes nothing in the catalog.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from indexer.errors import UnreadablePhoto
+from indexer.indexing.plan import Candidate
+from indexer.photos.photo import content_hash, open_photo
+from indexer.printable import stripped
+from indexer.store.catalog import Catalog
+from indexer.store.catalog_writer import ImageFields
+from indexer.store.thumbnails import write_thumbnail
+
+if TYPE_CHECKING:
+    from indexer.encoders import Encoder, Pixels
+
+
+# A file that is being written changes again and again; after this many looks it is left for the next run.
+_LOOKS = 3
+
+
+@dataclass(frozen=True)
+class Vanished:
+    """The file is no longer there."""
+
+
+@dataclass(frozen=True)
+class Broken:
+    """The file cannot be read as a photo, and its size and time when that was found."""
+
+    size: int
+    mtime_ns: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Hashed:
+    """The hash of a file that was this long and this old."""
+
+    size: int
+    mtime_ns: int
+    content_hash: bytes
+
+
+@dataclass(frozen=True, eq=False)
+class Decoded(Hashed):
+    """A photo ready for the encoder, and its thumbnail."""
+
+    pixels: Pixels
+    fields: ImageFields
+    thumbnail: bytes
+
+
+Reading = Vanished | Broken | Hashed | Decoded
+Mapped = Callable[[Callable[[Candidate], Reading], Iterable[Candidate]], Iterator[tuple[Candidate, Reading]]]
+
+
+class Reader:
+    """Reads one file at a time, in whichever thread it is called."""
+
+    def __init__(self, library: Path, encoder: Encoder | None, is_known: Callable[[bytes], bool]) -> None:
+        self._library = library
+        self._encoder = encoder
+        self._is_known = is_known
+
+    def hash(self, candidate: Candidate) -> Reading:
+        """The file's hash."""
+        return self._look(candidate.path, self._hashed)
+
+    def read(self, candidate: Candidate) -> Reading:
+        """The file's pixels, or only its hash if these bytes are known; writes the thumbnail."""
+        reading = self._look(candidate.path, self._decoded)
+        if isinstance(reading, Decoded):
+            write_thumbnail(self._library, reading.content_hash, reading.thumbnail)
+        return reading
+
+    def _look(self, path: bytes, look: Callable[[bytes, os.stat_result], Hashed]) -> Reading:
+        """Looks until the file was the same before and after; what is read is then what the catalog will say."""
+        for _ in range(_LOOKS):
+            try:
+                before = os.stat(path)  # noqa: PTH116 - pathlib takes no bytes
+                reading = _attempt(path, before, look)
+                after = os.stat(path)  # noqa: PTH116
+            except OSError:
+                return Vanished()
+            if (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns):
+                return reading
+        return Broken(after.st_size, after.st_mtime_ns, "keeps changing while it is read")
+
+    def _hashed(self, path: bytes, status: os.stat_result) -> Hashed:
+        return Hashed(status.st_size, status.st_mtime_ns, content_hash(path))
+
+    def _decoded(self, path: bytes, status: os.stat_result) -> Hashed:
+        hashed = self._hashed(path, status)
+        if self._encoder is None or self._is_known(hashed.content_hash):
+            return hashed
+        photo = open_photo(path, self._encoder.image_size)
+        facts = photo.facts
+        fields = ImageFields(
+            size=status.st_size,
+            width=photo.width,
+            height=photo.height,
+            format=photo.format,
+            taken_at=facts.taken_at,
+            taken_from=facts.taken_from,
+            latitude=facts.latitude,
+            longitude=facts.longitude,
+            camera=facts.camera,
+        )
+        try:
+            pixels = self._encoder.prepare(photo.image)
+        except Exception as error:  # whatever one odd picture does to an encoder, the others must go on
+            raise UnreadablePhoto(f"cannot be prepared: {stripped(str(error), limit=100)}") from error
+        return Decoded(status.st_size, status.st_mtime_ns, hashed.content_hash, pixels, fields, photo.thumbnail)
+
+
+def _attempt(path: bytes, status: os.stat_result, look: Callable[[bytes, os.stat_result], Hashed]) -> Reading:
+    try:
+        return look(path, status)
+    except UnreadablePhoto as error:
+        return Broken(status.st_size, status.st_mtime_ns, error.message)
+
+
+class KnownImages:
+    """Whether an image's vectors are committed, asked from any thread; a context manager.
+
+    On a connection of its own, since the writer's may be in the middle of a transaction.
+    """
+
+    def __init__(self, path: Path, encoder: int) -> None:
+        self._catalog = Catalog.open(path)
+        self._encoder = encoder
+        self._lock = Lock()
+
+    def __call__(self, content_hash: bytes) -> bool:
+        with self._lock:
+            return self._catalog.is_embedded(self._encoder, content_hash)
+
+    def __enter__(self) -> KnownImages:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._catalog.close()
+
+
+@contextmanager
+def look_ahead(workers: int, ahead: int) -> Iterator[Mapped]:
+    """A `map` over threads that keeps the order and never has more than `ahead` results waiting or under way.
+
+    On leaving, whatever has not begun is dropped and what has is waited for.
+    """
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="dar-read")
+
+    def mapped(
+        function: Callable[[Candidate], Reading], items: Iterable[Candidate]
+    ) -> Iterator[tuple[Candidate, Reading]]:
+        waiting: deque[tuple[Candidate, Future[Reading]]] = deque()
+        for item in items:
+            if len(waiting) >= ahead:
+                first, future = waiting.popleft()
+                yield first, future.result()
+            waiting.append((item, pool.submit(function, item)))
+        while waiting:
+            first, future = waiting.popleft()
+            yield first, future.result()
+
+    try:
+        yield mapped
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,296 @@
+"""The one writer of a library: vectors first, then the catalog, so that what is committed is whole.
+
+Knows the order in which things reach the disk. Knows nothing of scanning, decoding or encoding.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexer.encoders import JOINT, VISUAL
+from indexer.search.ranking import FOLD_THRESHOLD
+from indexer.search.strength import PHOTO_SAMPLE, peaks
+from indexer.store.catalog import CATALOG_NAME
+from indexer.store.catalog_writer import CatalogWriter, ImageFields
+from indexer.store.compaction import compact
+from indexer.store.disk import disk_errors_named
+from indexer.store.graph import graph_file, write_graph
+from indexer.store.lock import writer_lock
+from indexer.store.records import EncoderRecord
+from indexer.store.vectors import VectorAppender, Vectors, checksums, chunks, map_rows, vector_file, whole_rows
+
+# Up to here one product over everything takes no longer than a graph would save (DESIGN §5).
+GRAPH_THRESHOLD = 200_000
+# Fewer dead rows than this are not worth a rewrite, however small the library.
+COMPACT_ABOVE = 1_000
+# The catalog's note of the state that peaks and graphs were last made for.
+_DERIVED = "derived"
+
+
+@dataclass(frozen=True, eq=False)
+class NewImage:
+    """An image with its vectors: `joint` (dim,), `visual` (visual_dim,) or None, both float32 and of unit length."""
+
+    content_hash: bytes
+    fields: ImageFields
+    joint: Vectors
+    visual: Vectors | None = None
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """A file and the hash of the image it holds, which is known already or comes in the same batch."""
+
+    path: bytes
+    size: int
+    mtime_ns: int
+    content_hash: bytes
+
+
+@dataclass(frozen=True)
+class FileProblem:
+    """A file, or a folder that cannot be listed (size -1), and why it is not in the library."""
+
+    path: bytes
+    size: int
+    mtime_ns: int
+    reason: str
+
+
+@dataclass
+class Batch:
+    """What is committed together. Absolute paths; `gone` files are dropped before `files` are put."""
+
+    images: list[NewImage] = field(default_factory=list)
+    files: list[FileEntry] = field(default_factory=list)
+    problems: list[FileProblem] = field(default_factory=list)
+    gone: list[bytes] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.images) + len(self.files) + len(self.problems) + len(self.gone)
+
+
+class LibraryWriter:
+    """Adds to a library and takes from it. Made by `open_writer`, which holds the lock for as long as it lives."""
+
+    def __init__(self, folder: Path, catalog: CatalogWriter) -> None:
+        self.folder = folder
+        self.catalog = catalog
+        self._encoder: EncoderRecord | None = None
+        self._appenders: dict[str, VectorAppender] = {}
+        self._drop_lost_rows()
+
+    @property
+    def encoder(self) -> EncoderRecord:
+        """The encoder whose vectors are being added."""
+        if self._encoder is None:
+            raise RuntimeError("use_encoder comes first")
+        return self._encoder
+
+    def use_encoder(self, spec: str, encoder_id: str, dim: int, visual_dim: int) -> EncoderRecord:
+        """Says whose vectors `commit` will be given, and readies the vector files; returns the encoder's record."""
+        with self.catalog.transaction():
+            self._encoder = self.catalog.put_encoder(spec, encoder_id, dim, visual_dim)
+        self._open_appenders()
+        return self._encoder
+
+    def commit(self, batch: Batch) -> None:
+        """Makes the batch part of the library, all of it or (after an exception or a kill) nothing."""
+        start = self._append(batch.images) if batch.images else 0
+        with self.catalog.transaction():
+            for path in batch.gone:
+                self.catalog.drop(path)
+            if batch.images:
+                self._put_images(batch.images, start)
+            for entry in batch.files:
+                image_id = self.catalog.image_of(entry.content_hash)
+                if image_id is not None:
+                    self.catalog.put_file(entry.path, entry.size, entry.mtime_ns, image_id)
+            for problem in batch.problems:
+                self.catalog.put_problem(problem.path, problem.size, problem.mtime_ns, problem.reason)
+
+    def claim(self, folders: Sequence[bytes]) -> None:
+        """Makes sure that each folder lies in a root; roots inside a folder become part of it."""
+        with self.catalog.transaction():
+            for folder in folders:
+                self.catalog.claim(folder)
+
+    def forget(self, folder: bytes) -> int:
+        """Drops what the library knows of `folder`; returns how many files that were. Photos are never touched."""
+        with self.catalog.transaction():
+            return self.catalog.forget(folder)
+
+    def move_root(self, old: bytes, new: bytes) -> int:
+        """Says that what was at `old` is now at `new`; returns how many roots moved."""
+        with self.catalog.transaction():
+            return self.catalog.move_root(old, new)
+
+    def activate(self, encoder: EncoderRecord) -> None:
+        """Makes this the encoder that searches use."""
+        with self.catalog.transaction():
+            self.catalog.activate(encoder.id)
+
+    # What is derived from the photos as a whole, at the end of a run
+
+    def keep_null_vectors(self, texts: Sequence[str], vectors: Vectors) -> None:
+        """Keeps the (n, dim) vectors of unrelated texts for `measure_peaks`, in this run and later ones."""
+        with self.catalog.transaction():
+            self.catalog.put_null_vectors(self.encoder.id, null_digest(texts), vectors)
+
+    def measure_peaks(self, encoder: EncoderRecord) -> None:
+        """Measures what unrelated texts, and the library's own photos, reach at best in the library as it is now."""
+        _, live = self.catalog.live_rows(encoder.id)
+        _, nulls = self.catalog.null_vectors(encoder)
+        space = VISUAL if encoder.visual_dim else JOINT
+        joint, pictures = self._map(encoder, JOINT), self._map(encoder, space)
+        # Evenly spread over the rows, hence over the times of indexing, and the same at every run.
+        sample = (
+            live[np.unique(np.linspace(0, max(len(live) - 1, 0), PHOTO_SAMPLE).astype(np.int64))] if len(live) else live
+        )
+        texts = peaks(lambda: chunks(joint, live), nulls)
+        photos = peaks(lambda: chunks(pictures, live), np.asarray(pictures[sample]), below=FOLD_THRESHOLD)
+        with self.catalog.transaction():
+            self.catalog.put_peaks(encoder.id, texts, photos)
+
+    def compact(self, encoder: EncoderRecord, above: int = COMPACT_ABOVE) -> bool:
+        """Rewrites the vector files without dead rows if these are many; returns whether it did."""
+        _, live = self.catalog.live_rows(encoder.id)
+        dead = encoder.rows - len(live)
+        if dead <= above or 2 * dead <= encoder.rows:
+            return False
+        self._close_appenders()
+        compact(self.folder, self.catalog, encoder)
+        if self._encoder is not None:
+            self._encoder = self._fresh(self._encoder)
+            self._open_appenders()
+        return True
+
+    def write_graphs(self, encoder: EncoderRecord, threads: int, threshold: int = GRAPH_THRESHOLD) -> bool:
+        """Brings the graphs of a library of over `threshold` photos up to date; returns whether they changed."""
+        _, live = self.catalog.live_rows(encoder.id)
+        if len(live) <= threshold:
+            return False
+        changed = [
+            write_graph(self._graph(encoder, space), self._map(encoder, space), live, threads)
+            for space, _ in spaces(encoder)
+        ]
+        return any(changed)
+
+    def finish(self, threads: int, graph_threshold: int = GRAPH_THRESHOLD, compact_above: int = COMPACT_ABOVE) -> None:
+        """Brings everything derived up to date with the photos."""
+        for encoder in self.catalog.encoders():
+            self.compact(encoder, compact_above)
+        active = self.catalog.active_encoder()
+        if active is not None:
+            self.measure_peaks(active)
+            self.write_graphs(active, threads, graph_threshold)
+        with self.catalog.transaction():
+            self.catalog.put_meta(_DERIVED, self._state())
+
+    def is_finished(self) -> bool:
+        """Whether `finish` has run since the photos last changed; not so after a run that was cut short."""
+        return self.catalog.meta(_DERIVED) == self._state()
+
+    def _state(self) -> str:
+        encoder = self.catalog.active_encoder()
+        _, images, _ = self.catalog.counts()
+        return f"{encoder.id}/{encoder.generation}/{encoder.rows}/{images}" if encoder else ""
+
+    def close(self) -> None:
+        """Closes the vector files and the catalog."""
+        self._close_appenders()
+        self.catalog.close()
+
+    # How it is done
+
+    def _append(self, images: Sequence[NewImage]) -> int:
+        """Puts the vectors on the disk; returns the first one's row."""
+        joint = _unit_rows([image.joint for image in images])
+        start = self._appenders[JOINT].rows
+        self._appenders[JOINT].append(joint)
+        if VISUAL in self._appenders:
+            self._appenders[VISUAL].append(_unit_rows([image.visual for image in images]))
+        for appender in self._appenders.values():
+            appender.sync()
+        return start
+
+    def _put_images(self, images: Sequence[NewImage], start: int) -> None:
+        encoder = self.encoder
+        parts = [_unit_rows([image.joint for image in images])]
+        if encoder.visual_dim:
+            parts.append(_unit_rows([image.visual for image in images]))
+        ids = [self.catalog.put_image(image.content_hash, image.fields) for image in images]
+        rows = range(start, start + len(images))
+        self.catalog.put_embeddings(encoder.id, zip(ids, rows, checksums(*parts), strict=True))
+        self.catalog.set_rows(encoder.id, start + len(images), encoder.generation)
+
+    def _drop_lost_rows(self) -> None:
+        """Forgets embeddings whose vectors are no longer on the disk; the next run encodes those photos again."""
+        for encoder in self.catalog.encoders():
+            rows = min(
+                whole_rows(vector_file(self.folder, encoder.id, space, encoder.generation), dim)
+                for space, dim in spaces(encoder)
+            )
+            if rows < encoder.rows:
+                with self.catalog.transaction():
+                    self.catalog.drop_embeddings_from(encoder.id, rows)
+                    self.catalog.set_rows(encoder.id, rows, encoder.generation)
+
+    def _graph(self, encoder: EncoderRecord, space: str) -> Path:
+        return graph_file(self.folder, encoder.id, space, encoder.generation)
+
+    def _fresh(self, encoder: EncoderRecord) -> EncoderRecord:
+        return next(record for record in self.catalog.encoders() if record.id == encoder.id)
+
+    def _map(self, encoder: EncoderRecord, space: str) -> Vectors:
+        record = self._fresh(encoder)
+        path = vector_file(self.folder, record.id, space, record.generation)
+        dim = dict(spaces(record))[space]
+        return map_rows(path, record.rows, dim) if record.rows else np.zeros((0, dim), np.float32)
+
+    def _open_appenders(self) -> None:
+        self._close_appenders()
+        encoder = self.encoder
+        for space, dim in spaces(encoder):
+            path = vector_file(self.folder, encoder.id, space, encoder.generation)
+            self._appenders[space] = VectorAppender(path, encoder.rows, dim)
+
+    def _close_appenders(self) -> None:
+        for appender in self._appenders.values():
+            appender.close()
+        self._appenders.clear()
+
+
+def spaces(encoder: EncoderRecord) -> list[tuple[str, int]]:
+    """The encoder's spaces and the lengths of their vectors."""
+    return [(JOINT, encoder.dim), *([(VISUAL, encoder.visual_dim)] if encoder.visual_dim else [])]
+
+
+def null_digest(texts: Sequence[str]) -> str:
+    """Names a list of unrelated texts, so that stored vectors of another list are noticed."""
+    return hashlib.blake2b("\0".join(texts).encode(), digest_size=16).hexdigest()
+
+
+def _unit_rows(vectors: Sequence[NDArray[np.float32] | None]) -> Vectors:
+    if any(vector is None for vector in vectors):
+        raise ValueError("the encoder's visual vectors are missing")
+    return np.stack([np.asarray(vector, np.float32) for vector in vectors])
+
+
+@contextmanager
+def open_writer(folder: Path) -> Iterator[LibraryWriter]:
+    """Writes to the library in `folder`, made if missing; raises LibraryBusy if there is another writer."""
+    with disk_errors_named(folder), ExitStack() as stack:
+        stack.enter_context(writer_lock(folder))
+        catalog = CatalogWriter.open(folder / CATALOG_NAME)
+        stack.callback(catalog.close)
+        writer = LibraryWriter(folder, catalog)
+        stack.callback(writer.close)
+        yield writer

@@ -1,0 +1,1 @@
+"""Files and pixels: which files are photos, and what is in one."""

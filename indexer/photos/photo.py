@@ -1,0 +1,183 @@
+"""One file into upright pixels, a thumbnail and its capture facts.
+
+Knows nothing of libraries or encoders. A file is taken for hostile until decoded: it is opened once, only if it is a
+regular file, only by allow-listed decoders, and only if its header asks for a size that is safe to hold.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import stat
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from PIL import Image, ImageFile
+
+from indexer.errors import UnreadablePhoto
+from indexer.photos.facts import CaptureFacts, orientation, read_facts
+from indexer.photos.formats import register_formats
+from indexer.photos.pixels import to_rgb
+from indexer.photos.quiet import silence_decoders
+from indexer.photos.scan import reason_of
+from indexer.printable import stripped
+
+THUMBNAIL_SIDE = 320
+# Pixels decoded in full, at up to 4 bytes each: 400 MB for the moment of decoding, while two or more threads decode.
+# The largest sensors of cameras that write TIFF or PNG have 100 to 102 million pixels.
+MAX_DECODED_PIXELS = 110_000_000
+# A baseline JPEG is decoded row by row at down to 1/8, so its size costs time, not memory: 200-megapixel phones
+# (16,320 x 12,240) must pass, and at this cap a file of one colour still ends within seconds.
+MAX_JPEG_PIXELS = 420_000_000
+
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A decoded photo.
+
+    `image`: upright, RGB, its shorter side about the side asked for (never enlarged, up to some four times as long).
+    `thumbnail`: a JPEG, at most 320 px long, without metadata. `width`, `height`: of the whole photo, upright, pixels.
+    `format`: Pillow's name for what the file holds, such as "JPEG".
+    """
+
+    image: Image.Image
+    thumbnail: bytes = field(repr=False)
+    width: int
+    height: int
+    format: str
+    facts: CaptureFacts
+
+
+def open_photo(path: Path | bytes, side: int) -> Photo:
+    """Decodes the file to about `side` pixels on its shorter side.
+
+    Raises UnreadablePhoto, whose message is the reason, for whatever cannot be read, decoded or held in memory.
+    Safe to call from many threads.
+    """
+    with _regular_file(path) as file, _decoder_errors_named():
+        image = _identify(file)
+        width, height = image.size
+        kind = "JPEG" if image.format == "MPO" else image.format or ""  # MPO: a JPEG with a second picture behind it
+        wanted = max(side, THUMBNAIL_SIDE)
+        image.draft(None, (wanted, wanted))  # JPEG only: decodes at 1/2, 1/4 or 1/8 while both sides stay long enough
+        _check_decoded_size(image, width, height)
+        # Before the EXIF is read: a PNG's may lie behind its pixels.
+        image.load()  # type: ignore[no-untyped-call]
+        if kind == "TIFF":
+            width, height = image.size  # Pillow turns these upright itself while loading
+        facts, turn = read_facts(image, os.fsencode(path)), _UPRIGHT.get(orientation(image))
+        rgb = to_rgb(image, wanted)
+    if turn is not None:
+        rgb = rgb.transpose(turn)
+        if turn not in (_UPRIGHT[2], _UPRIGHT[3], _UPRIGHT[4]):
+            width, height = height, width
+    return Photo(rgb, _thumbnail(rgb), width, height, kind, facts)
+
+
+def content_hash(path: Path | bytes) -> bytes:
+    """The 16-byte BLAKE2b digest of the file's bytes, read in pieces. Raises UnreadablePhoto."""
+    with _regular_file(path) as file, _decoder_errors_named():
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).digest()
+
+
+@contextmanager
+def _regular_file(path: Path | bytes) -> Iterator[io.BufferedReader]:
+    # Opening a device can act on it and opening a pipe can wait for ever: look first, and never block.
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - pathlib takes no bytes
+            raise UnreadablePhoto("is not a regular file")
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except FileNotFoundError:
+        raise UnreadablePhoto("is no longer there") from None
+    except OSError as error:
+        raise UnreadablePhoto(f"cannot be read: {reason_of(error)}") from None
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise UnreadablePhoto("is not a regular file")
+        yield file
+
+
+def _identify(file: IO[bytes]) -> ImageFile.ImageFile:
+    """Reads the header with the first allowed decoder that knows it.
+
+    Does what `Image.open(formats=...)` does but for its pixel check: that one depends on a global limit, below what
+    200-megapixel phones write, and hides the size it complains about.
+    """
+    prefix = file.read(16)
+    if not prefix:
+        raise UnreadablePhoto("is empty")
+    for name in register_formats():
+        factory, accept = Image.OPEN[name]
+        if accept is not None and accept(prefix) is not True:
+            continue
+        file.seek(0)
+        try:
+            image = factory(file, "")
+        except (SyntaxError, IndexError, TypeError, struct.error):
+            continue
+        _check_header_size(image)
+        return image
+    raise UnreadablePhoto("is not an image, or not in a format that can be read here")
+
+
+def _check_header_size(image: Image.Image) -> None:
+    # A progressive JPEG keeps every coefficient of the full-size picture in memory whatever size is asked for.
+    by_rows = image.format in ("JPEG", "MPO") and not image.info.get("progressive")
+    if image.width * image.height > (MAX_JPEG_PIXELS if by_rows else MAX_DECODED_PIXELS):
+        raise UnreadablePhoto(f"is too large to open safely: {image.width}x{image.height}")
+
+
+def _check_decoded_size(image: Image.Image, width: int, height: int) -> None:
+    # A JPEG of 65,000 x 400 cannot be drafted smaller without its short side getting too short.
+    if image.width * image.height > MAX_DECODED_PIXELS:
+        raise UnreadablePhoto(f"is too large to open safely: {width}x{height}")
+
+
+def _thumbnail(image: Image.Image) -> bytes:
+    small = image.copy()
+    small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    small.save(buffer, "JPEG", quality=82)
+    return buffer.getvalue()
+
+
+@contextmanager
+def _decoder_errors_named() -> Iterator[None]:
+    """Turns whatever a decoder raises into a short reason, and keeps its warnings off the terminal."""
+    silence_decoders()
+    try:
+        yield
+    except UnreadablePhoto:
+        raise
+    except MemoryError:
+        raise UnreadablePhoto("needs more memory to open than there is") from None
+    except OSError as error:
+        if error.errno is not None:
+            raise UnreadablePhoto(f"cannot be read: {reason_of(error)}") from None
+        raise UnreadablePhoto(_damage(error)) from None
+    except Exception as error:  # a decoder given hostile bytes may raise anything; the file is at fault, not the run
+        raise UnreadablePhoto(_damage(error)) from None
+
+
+def _damage(error: Exception) -> str:
+    text = stripped(str(error), limit=100)
+    if isinstance(error, EOFError) or "truncated" in text.lower():
+        return "ends early (truncated)"
+    # Only OSError is Pillow speaking to the user, and then at times in bare numbers (libtiff's codes).
+    said = isinstance(error, OSError) and any(character.isalpha() for character in text)
+    return f"is damaged: {text}" if said else "is damaged"

@@ -1,0 +1,1 @@
+"""Photos out: the steps behind `indexer.library`."""

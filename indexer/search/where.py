@@ -1,0 +1,99 @@
+"""Which photos may be found at all: dates, folders, camera, place, given ids.
+
+Turns a `Where` into the set of image ids that pass. Knows the catalog's tables, not vectors or scores.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexer.paths import below, resolved
+from indexer.store.catalog import Catalog
+
+_EARTH_KM = 6371.0
+_KM_PER_DEGREE = math.pi * _EARTH_KM / 180
+
+
+@dataclass(frozen=True)
+class Where:
+    """Conditions that all hold. A photo whose date or place is unknown does not pass a condition on it.
+
+    `after` <= taken < `before`, naive local times. `under`: in one of these folders. `camera`: part of its name, in any
+    case. `near`: (latitude, longitude, kilometres). `only` and `without`: image ids.
+    """
+
+    after: datetime | None = None
+    before: datetime | None = None
+    under: tuple[Path, ...] = ()
+    camera: str = ""
+    near: tuple[float, float, float] | None = None
+    only: frozenset[int] | None = None
+    without: frozenset[int] = frozenset()
+
+    def passes(self, catalog: Catalog, ids: NDArray[np.int64]) -> NDArray[np.bool_] | None:
+        """Which of these image ids pass, as a mask; None if there is no condition."""
+        conditions = [
+            *self._by_facts(catalog),
+            *([self._in_folders(catalog)] if self.under else []),
+            *([np.fromiter(self.only, np.int64, len(self.only))] if self.only is not None else []),
+        ]
+        if not conditions and not self.without:
+            return None
+        mask = np.ones(len(ids), np.bool_)
+        for passing in conditions:
+            mask &= np.isin(ids, passing)
+        if self.without:
+            mask &= ~np.isin(ids, np.fromiter(self.without, np.int64, len(self.without)))
+        return mask
+
+    def _by_facts(self, catalog: Catalog) -> list[NDArray[np.int64]]:
+        clauses: list[str] = []
+        values: list[str | float] = []
+        if self.after is not None:
+            clauses.append("taken_at >= ?")
+            values.append(self.after.replace(tzinfo=None).isoformat())
+        if self.before is not None:
+            clauses.append("taken_at < ?")
+            values.append(self.before.replace(tzinfo=None).isoformat())
+        if self.camera:
+            clauses.append("instr(lower(camera), lower(?)) > 0")
+            values.append(self.camera)
+        if self.near is not None:
+            latitude, _, km = self.near
+            reach = km / _KM_PER_DEGREE
+            clauses.append("latitude BETWEEN ? AND ? AND longitude IS NOT NULL")
+            values += [latitude - reach, latitude + reach]
+        if not clauses:
+            return []
+        rows = catalog.connection.execute(
+            f"SELECT id, latitude, longitude FROM images WHERE {' AND '.join(clauses)}", values
+        ).fetchall()
+        ids = np.array([row[0] for row in rows], np.int64)
+        if self.near is None or not rows:
+            return [ids]
+        return [ids[_distances(np.array([row[1:] for row in rows]), *self.near[:2]) <= self.near[2]]]
+
+    def _in_folders(self, catalog: Catalog) -> NDArray[np.int64]:
+        found: list[int] = []
+        for folder in self.under:
+            for root, inside in catalog.spans(resolved(folder)):
+                rows = catalog.connection.execute(
+                    "SELECT image_id FROM files WHERE root_id = ? AND (relpath = ? OR (relpath >= ? AND relpath < ?))",
+                    (root.id, inside, *below(inside)),
+                )
+                found += [row[0] for row in rows]
+        return np.array(found, np.int64)
+
+
+def _distances(places: NDArray[np.float64], latitude: float, longitude: float) -> NDArray[np.float64]:
+    """Great-circle kilometres (haversine) from each (latitude, longitude) row in degrees."""
+    there, here = np.radians(places), np.radians([latitude, longitude])
+    half = np.sin((there - here) / 2) ** 2
+    chord = half[:, 0] + np.cos(there[:, 0]) * np.cos(here[0]) * half[:, 1]
+    return np.asarray(2 * _EARTH_KM * np.arcsin(np.sqrt(np.clip(chord, 0, 1))))

@@ -1,0 +1,1 @@
+"""What a library keeps on disk: the catalog, vectors, graphs and thumbnails."""

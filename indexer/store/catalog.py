@@ -1,0 +1,273 @@
+"""What the library holds, as its catalog tells it: roots, files, images, problems, encoders, embeddings.
+
+Reads only; `catalog_writer` changes things. Knows nothing of vectors' values, of pixels or of what is on disk now.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from indexer.paths import below, join, relative, to_path
+from indexer.store.catalog_schema import check_version, connect, consistent_read, migrate, schema_version
+from indexer.store.records import EncoderRecord, FileRecord, ImageRecord, Problem, Root
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+CATALOG_NAME = "catalog.sqlite3"
+# SQLite takes at least 999 parameters in one statement, on every version and build.
+_PARAMETERS = 900
+
+
+class Catalog:
+    """The catalog, for reading. Each call sees the newest committed state; within `consistent()` all see the same."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+
+    @classmethod
+    def open(cls, path: Path) -> Catalog:
+        """Opens an existing catalog read-only; raises LibraryTooNew or LibraryDamaged."""
+        connection = connect(path, readonly=True)
+        try:
+            check_version(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+        return cls(connection)
+
+    @classmethod
+    def empty(cls) -> Catalog:
+        """A catalog in memory that holds nothing: what a rehearsal of a first run is compared with."""
+        connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        migrate(connection, Path(CATALOG_NAME))
+        return cls(connection)
+
+    def close(self) -> None:
+        """Closes the connection."""
+        self.connection.close()
+
+    def consistent(self) -> AbstractContextManager[None]:
+        """Everything read inside is of one state, whatever a writer commits meanwhile."""
+        return consistent_read(self.connection)
+
+    def version(self) -> int:
+        """A number that changes when another connection has committed something."""
+        return int(self.connection.execute("PRAGMA data_version").fetchone()[0])
+
+    def schema_version(self) -> int:
+        """The version of the tables."""
+        return schema_version(self.connection)
+
+    # Roots and files
+
+    def roots(self) -> list[Root]:
+        """All roots, sorted by path."""
+        return [Root(*row) for row in self.connection.execute("SELECT id, path FROM roots ORDER BY path")]
+
+    def spans(self, folder: bytes) -> list[tuple[Root, bytes]]:
+        """Where `folder` lies: (root, relative path of the part of the root that is inside the folder)."""
+        spans: list[tuple[Root, bytes]] = []
+        for root in self.roots():
+            inside = relative(folder, root.path)
+            if inside is not None:
+                spans.append((root, inside))
+            elif relative(root.path, folder) is not None:
+                spans.append((root, b""))
+        return spans
+
+    def files_in(self, folder: bytes) -> Iterator[tuple[bytes, FileRecord]]:
+        """Every file in `folder` and below, by absolute path, in the order of paths within each root."""
+        for root, inside in self.spans(folder):
+            for relpath, *rest in self.connection.execute(
+                "SELECT relpath, size, mtime_ns, image_id FROM files WHERE root_id = ? AND relpath >= ? AND relpath < ?"
+                " ORDER BY relpath",
+                (root.id, *below(inside)),
+            ):
+                yield join(root.path, relpath), FileRecord(*rest)
+
+    def problems_in(self, folder: bytes) -> Iterator[tuple[bytes, int, int, str]]:
+        """Every problem in `folder` and below: absolute path, size and time when met, reason."""
+        for root, inside in self.spans(folder):
+            for relpath, *rest in self.connection.execute(
+                "SELECT relpath, size, mtime_ns, reason FROM problems WHERE root_id = ?"
+                " AND (relpath = ? OR (relpath >= ? AND relpath < ?)) ORDER BY relpath",
+                (root.id, inside, *below(inside)),
+            ):
+                yield join(root.path, relpath), *rest
+
+    def problems(self) -> list[Problem]:
+        """Every problem in the library, sorted by path."""
+        rows = self.connection.execute(
+            "SELECT path, relpath, reason FROM problems JOIN roots ON roots.id = root_id ORDER BY path, relpath"
+        )
+        return [Problem(to_path(join(root, relpath)), reason) for root, relpath, reason in rows]
+
+    def counts(self) -> tuple[int, int, int]:
+        """How many files, different images that have a file, and problems there are."""
+        row = self.connection.execute(
+            "SELECT (SELECT count(*) FROM files), (SELECT count(DISTINCT image_id) FROM files),"
+            " (SELECT count(*) FROM problems)"
+        ).fetchone()
+        return int(row[0]), int(row[1]), int(row[2])
+
+    def counts_of(self, root: Root) -> tuple[int, int]:
+        """How many files and problems there are in one root."""
+        row = self.connection.execute(
+            "SELECT (SELECT count(*) FROM files WHERE root_id = :id),"
+            " (SELECT count(*) FROM problems WHERE root_id = :id)",
+            {"id": root.id},
+        ).fetchone()
+        return int(row[0]), int(row[1])
+
+    def meta(self, key: str) -> str:
+        """A note of the writer's to itself; "" if there is none."""
+        row = self.connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return "" if row is None else str(row[0])
+
+    # Images
+
+    def image_at(self, path: bytes) -> int | None:
+        """The id of the image in the file at this absolute path, or None if the library has no such file."""
+        for root, inside in self.spans(path):
+            row = self.connection.execute(
+                "SELECT image_id FROM files WHERE root_id = ? AND relpath = ?", (root.id, inside)
+            ).fetchone()
+            if row is not None:
+                return int(row[0])
+        return None
+
+    def image_of(self, content_hash: bytes) -> int | None:
+        """The id of the image with these bytes, whether or not a file holds it now."""
+        row = self.connection.execute("SELECT id FROM images WHERE content_hash = ?", (content_hash,)).fetchone()
+        return None if row is None else int(row[0])
+
+    def has_size(self, size: int) -> bool:
+        """Whether any known image has this many bytes; if not, a file of that size must be new."""
+        return self.connection.execute("SELECT 1 FROM images WHERE size = ? LIMIT 1", (size,)).fetchone() is not None
+
+    def is_embedded(self, encoder: int, content_hash: bytes) -> bool:
+        """Whether this encoder's vectors of the image with these bytes are committed."""
+        row = self.connection.execute(
+            "SELECT 1 FROM embeddings JOIN images ON images.id = image_id WHERE content_hash = ? AND encoder = ?",
+            (content_hash, encoder),
+        ).fetchone()
+        return row is not None
+
+    def unembedded(self, encoder: int) -> list[tuple[bytes, FileRecord]]:
+        """The files whose image this encoder has no vectors of, by absolute path."""
+        rows = self.connection.execute(
+            "SELECT path, relpath, size, mtime_ns, image_id FROM files JOIN roots ON roots.id = root_id WHERE"
+            " NOT EXISTS (SELECT 1 FROM embeddings AS e WHERE e.encoder = ? AND e.image_id = files.image_id)"
+            " ORDER BY path, relpath",
+            (encoder,),
+        )
+        return [(join(root, relpath), FileRecord(*rest)) for root, relpath, *rest in rows]
+
+    def images(self, image_ids: Iterable[int]) -> dict[int, ImageRecord]:
+        """The records of these images, by id; unknown ids are left out."""
+        records: dict[int, ImageRecord] = {}
+        for part, marks in _parts(list(image_ids)):
+            for row in self.connection.execute(
+                "SELECT id, content_hash, width, height, format, taken_at, taken_from, latitude, longitude, camera"
+                f" FROM images WHERE id IN ({marks})",
+                part,
+            ):
+                fields = list(row)
+                fields[5] = datetime.fromisoformat(row[5]) if row[5] else None
+                records[row[0]] = ImageRecord(*fields)
+        return records
+
+    def paths_of(self, image_ids: Iterable[int]) -> dict[int, list[bytes]]:
+        """The absolute paths of the files that hold each image, sorted; images without a file are left out."""
+        paths: dict[int, list[bytes]] = {}
+        for part, marks in _parts(list(image_ids)):
+            for image_id, root, relpath in self.connection.execute(
+                "SELECT image_id, path, relpath FROM files JOIN roots ON roots.id = root_id"
+                f" WHERE image_id IN ({marks})",
+                part,
+            ):
+                paths.setdefault(image_id, []).append(join(root, relpath))
+        return {image_id: sorted(found) for image_id, found in paths.items()}
+
+    # Encoders and embeddings
+
+    def encoders(self) -> list[EncoderRecord]:
+        """All encoders the library has vectors of."""
+        rows = self.connection.execute(
+            "SELECT id, spec, encoder_id, dim, visual_dim, active, generation, rows FROM encoders ORDER BY id"
+        )
+        found = []
+        for row in rows:
+            fields = list(row)
+            fields[5] = bool(row[5])
+            found.append(EncoderRecord(*fields))
+        return found
+
+    def active_encoder(self) -> EncoderRecord | None:
+        """The encoder that searches use, or None in a library that never held a photo."""
+        return next((encoder for encoder in self.encoders() if encoder.active), None)
+
+    def live_rows(self, encoder: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """(image ids, rows) of the images that have a file, in the order of rows: what a search looks through."""
+        import numpy as np
+
+        found = self.connection.execute(
+            "SELECT image_id, row FROM embeddings AS e WHERE encoder = ?"
+            " AND EXISTS (SELECT 1 FROM files WHERE files.image_id = e.image_id) ORDER BY row",
+            (encoder,),
+        ).fetchall()
+        table = np.array(found, np.int64).reshape(-1, 2)
+        return np.ascontiguousarray(table[:, 0]), np.ascontiguousarray(table[:, 1])
+
+    def rows_of(self, encoder: int, image_ids: Sequence[int]) -> dict[int, int]:
+        """The row of each of these images in the encoder's vector files; images without one are left out."""
+        rows: dict[int, int] = {}
+        for part, marks in _parts(image_ids):
+            rows.update(
+                self.connection.execute(
+                    f"SELECT image_id, row FROM embeddings WHERE encoder = ? AND image_id IN ({marks})",
+                    (encoder, *part),
+                ).fetchall()
+            )
+        return rows
+
+    def checksums(self, encoder: int) -> Iterator[tuple[int, int, int]]:
+        """(row, image id, checksum) of every embedding of this encoder, in the order of rows."""
+        return iter(
+            self.connection.execute(
+                "SELECT row, image_id, checksum FROM embeddings WHERE encoder = ? ORDER BY row", (encoder,)
+            )
+        )
+
+    def peaks(self, encoder: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """What this library gives to unrelated texts and to its own photos (see `strength`); empty if not measured."""
+        import numpy as np
+
+        row = self.connection.execute(
+            "SELECT text_peaks, photo_peaks FROM encoders WHERE id = ?", (encoder,)
+        ).fetchone()
+        texts, photos = row
+        return np.frombuffer(texts, "<f4"), np.frombuffer(photos, "<f4")
+
+    def null_vectors(self, encoder: EncoderRecord) -> tuple[str, NDArray[np.float32]]:
+        """(digest of the unrelated texts, their (n, dim) vectors); n is 0 if none are stored."""
+        import numpy as np
+
+        digest, vectors = self.connection.execute(
+            "SELECT null_digest, null_vectors FROM encoders WHERE id = ?", (encoder.id,)
+        ).fetchone()
+        return digest, np.frombuffer(vectors, "<f4").reshape(-1, encoder.dim)
+
+
+def _parts(values: Sequence[int]) -> Iterator[tuple[Sequence[int], str]]:
+    """Cuts a list of parameters into statements' worth, with a question mark for each."""
+    for start in range(0, len(values), _PARAMETERS):
+        part = values[start : start + _PARAMETERS]
+        yield part, ",".join("?" * len(part))

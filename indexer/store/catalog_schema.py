@@ -1,0 +1,170 @@
+"""The catalog's tables, how they came to be, and how a connection to them is made.
+
+Knows SQL and SQLite's settings. Knows nothing of what the rows are used for.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from indexer.errors import LibraryDamaged, LibraryTooNew
+from indexer.store.disk import create_private_file
+
+Migration = tuple[str, ...]
+
+# Readers wait this long while SQLite itself is exclusive (the end of a checkpoint, a recovery after kill -9).
+_PATIENCE_SECONDS = 10.0
+
+_FIRST: Migration = (
+    # AUTOINCREMENT: saved sessions name images by id, so an id is never given to another image.
+    """CREATE TABLE images (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        content_hash BLOB NOT NULL UNIQUE,
+        size INTEGER NOT NULL,
+        width INTEGER NOT NULL,
+        height INTEGER NOT NULL,
+        format TEXT NOT NULL,
+        taken_at TEXT,
+        taken_from TEXT NOT NULL,
+        latitude REAL,
+        longitude REAL,
+        camera TEXT NOT NULL
+    )""",
+    "CREATE INDEX images_by_size ON images(size)",
+    "CREATE INDEX images_by_date ON images(taken_at)",
+    "CREATE TABLE roots (id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE)",
+    # Paths are bytes: file names that are not valid UTF-8 must survive.
+    """CREATE TABLE files (
+        root_id INTEGER NOT NULL REFERENCES roots(id),
+        relpath BLOB NOT NULL,
+        size INTEGER NOT NULL,
+        mtime_ns INTEGER NOT NULL,
+        image_id INTEGER NOT NULL REFERENCES images(id),
+        PRIMARY KEY (root_id, relpath)
+    ) WITHOUT ROWID""",
+    "CREATE INDEX files_by_image ON files(image_id)",
+    """CREATE TABLE problems (
+        root_id INTEGER NOT NULL REFERENCES roots(id),
+        relpath BLOB NOT NULL,
+        size INTEGER NOT NULL,
+        mtime_ns INTEGER NOT NULL,
+        reason TEXT NOT NULL,
+        PRIMARY KEY (root_id, relpath)
+    ) WITHOUT ROWID""",
+    """CREATE TABLE encoders (
+        id INTEGER PRIMARY KEY,
+        spec TEXT NOT NULL,
+        encoder_id TEXT NOT NULL UNIQUE,
+        dim INTEGER NOT NULL,
+        visual_dim INTEGER NOT NULL,
+        active INTEGER NOT NULL,
+        generation INTEGER NOT NULL DEFAULT 0,
+        rows INTEGER NOT NULL DEFAULT 0,
+        null_digest TEXT NOT NULL DEFAULT '',
+        null_vectors BLOB NOT NULL DEFAULT x'',
+        text_peaks BLOB NOT NULL DEFAULT x'',
+        photo_peaks BLOB NOT NULL DEFAULT x''
+    )""",
+    # `checksum` is the CRC-32 of the row's bytes in every space: verify tells a damaged vector from a true one.
+    """CREATE TABLE embeddings (
+        encoder INTEGER NOT NULL REFERENCES encoders(id),
+        image_id INTEGER NOT NULL REFERENCES images(id),
+        row INTEGER NOT NULL,
+        checksum INTEGER NOT NULL,
+        PRIMARY KEY (encoder, image_id)
+    ) WITHOUT ROWID""",
+    "CREATE UNIQUE INDEX embeddings_by_row ON embeddings(encoder, row)",
+    "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+)
+
+# Only ever appended to: entry n turns schema version n into n + 1.
+MIGRATIONS: tuple[Migration, ...] = (_FIRST,)
+
+
+def connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
+    """Opens the catalog at `path`, in autocommit; a writing connection makes the file if it is missing.
+
+    Usable from any thread, one at a time. Raises LibraryDamaged if the file is not a database.
+    """
+    if not readonly:
+        create_private_file(path)
+    uri = path.absolute().as_uri() + ("?mode=ro" if readonly else "?mode=rw")
+    if readonly and not os.access(path.parent, os.W_OK) and not path.with_name(path.name + "-wal").exists():
+        # SQLite keeps its lock file beside the catalog; where nothing can be written there is no writer either.
+        uri += "&immutable=1"
+    connection: sqlite3.Connection | None = None
+    try:
+        connection = sqlite3.connect(
+            uri, uri=True, timeout=_PATIENCE_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        if readonly:
+            connection.execute("PRAGMA query_only = ON")
+        else:
+            connection.execute("PRAGMA journal_mode = WAL")
+            # A committed photo is never encoded again, not even after a power cut: FULL syncs the log at every commit.
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA user_version").fetchone()
+    except sqlite3.DatabaseError as error:
+        if connection is not None:
+            connection.close()
+        if isinstance(error, sqlite3.OperationalError):
+            raise
+        raise LibraryDamaged(f"{path} is not a catalog: {error}.", REBUILD_HINT) from error
+    return connection
+
+
+REBUILD_HINT = "Delete the library folder and run `dar index` on your photos again; the photos are not touched."
+
+
+def schema_version(connection: sqlite3.Connection) -> int:
+    """Returns the catalog's schema version; 0 is an empty file."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def check_version(connection: sqlite3.Connection, path: Path, known: int = len(MIGRATIONS)) -> int:
+    """Returns the catalog's schema version; raises LibraryTooNew if this program does not know it."""
+    version = schema_version(connection)
+    if version > known:
+        raise LibraryTooNew(
+            f"The library {path.parent} has schema {version}; this version of dar knows schemas up to {known}.",
+            "Use a newer dar.",
+        )
+    return version
+
+
+def migrate(connection: sqlite3.Connection, path: Path, migrations: Sequence[Migration] = MIGRATIONS) -> None:
+    """Brings the catalog to the newest schema, one transaction for each version."""
+    for version in range(check_version(connection, path, len(migrations)), len(migrations)):
+        with transaction(connection):
+            for statement in migrations[version]:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {version + 1}")
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """All of it or nothing: commits at the end, rolls back on any exception."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+@contextmanager
+def consistent_read(connection: sqlite3.Connection) -> Iterator[None]:
+    """Everything read inside is of one state, whatever a writer commits meanwhile."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        if connection.in_transaction:
+            connection.execute("COMMIT")

@@ -1,0 +1,183 @@
+"""The HNSW graph: fast candidates out of a large vector file, and the file's mean and covariance.
+
+Derived from vectors, never the truth: a graph that is missing, older or damaged only makes a search exact and slower.
+Candidates are the caller's to filter and to score exactly. hnswlib loads with the first graph.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zlib
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexer.search.strength import Spread
+from indexer.store.disk import FILE_MODE, replace_file, sync_file
+from indexer.store.vectors import CHUNK_ROWS, Vectors, chunks
+
+# Text vectors lie off the cloud of photos, where graphs lose their way first; many links and a wide search keep
+# Recall@10 above 0.99 for them (tests/indexer/test_graph.py measures it).
+_LINKS = 32
+_BUILD_WIDTH = 200
+_SEARCH_WIDTH = 400
+_READ_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class _SideCar:
+    """What must hold of the graph and its moments: the rows they cover, those live among them, and their CRC-32."""
+
+    rows: int
+    live: int
+    dim: int
+    graph: int
+    moments: int
+
+
+class Graph:
+    """A graph over the first `rows` rows of a vector file, dead ones included."""
+
+    def __init__(self, index: Any, rows: int, mean: Vectors, covariance: Vectors) -> None:
+        self.rows = rows
+        self._index = index
+        self._mean = mean
+        self._covariance = covariance
+
+    def nearest(self, vector: Vectors, count: int) -> NDArray[np.int64]:
+        """About the `count` rows with the highest dot product, in no promised order."""
+        count = min(count, self.rows)
+        self._index.set_ef(max(_SEARCH_WIDTH, 2 * count))
+        labels, _ = self._index.knn_query(vector[np.newaxis], k=count, num_threads=1)
+        return np.asarray(labels[0], np.int64)
+
+    def spread(self, vector: Vectors) -> Spread:
+        """The exact spread of this query's dot products over the rows that were live when the graph was written."""
+        direction = vector.astype(np.float64)
+        variance = float(direction @ self._covariance.astype(np.float64) @ direction)
+        return Spread(float(direction @ self._mean.astype(np.float64)), max(variance, 0.0) ** 0.5)
+
+
+def graph_file(folder: Path, encoder: int, space: str, generation: int) -> Path:
+    """Where the graph over an encoder's vectors of one space lies; its side-car and moments lie beside it."""
+    return folder / f"graph-{encoder}-{space}-{generation}.hnsw"
+
+
+def graph_files(path: Path) -> tuple[Path, Path, Path]:
+    """The graph file, its side-car and its moments."""
+    return path, path.with_suffix(".json"), path.with_suffix(".npy")
+
+
+def load_graph(path: Path, dim: int) -> Graph | None:
+    """The graph at `path`, or None where it is missing, damaged or half replaced."""
+    graph, _, moments_file = graph_files(path)
+    side_car = _read_side_car(path)
+    # Checked before hnswlib sees it: that trusts the file and may crash the process on a damaged one.
+    if side_car is None or side_car.dim != dim or not _is_whole(path, side_car):
+        return None
+    moments = np.load(moments_file, allow_pickle=False)
+    index = _new_index(dim)
+    index.load_index(str(graph))
+    return Graph(index, side_car.rows, moments[0], moments[1:])
+
+
+def graph_problem(path: Path, dim: int) -> str:
+    """What is wrong with the graph at `path`; "" if nothing is, or there is none."""
+    if _read_side_car(path) is None or load_graph(path, dim) is not None:
+        return ""
+    return f"{path.name} is damaged"
+
+
+def write_graph(path: Path, matrix: Vectors, live: NDArray[np.int64], threads: int) -> bool:
+    """Makes the graph at `path` cover all rows of `matrix`, extending what is there; returns whether it had to change.
+
+    `live` are the rows whose mean and covariance are kept with it.
+    """
+    rows, dim = matrix.shape
+    side_car = _read_side_car(path)
+    if side_car is not None and (side_car.rows > rows or not _is_whole(path, side_car)):
+        side_car = None
+    if side_car is not None and (side_car.rows, side_car.live) == (rows, len(live)):
+        return False
+    covered = side_car.rows if side_car is not None else 0
+    if covered < rows:
+        index = _new_index(dim)
+        if covered:
+            index.load_index(str(path), max_elements=rows)
+        else:
+            index.init_index(max_elements=rows, ef_construction=_BUILD_WIDTH, M=_LINKS, random_seed=0)
+        for start in range(covered, rows, CHUNK_ROWS):
+            end = min(start + CHUNK_ROWS, rows)
+            index.add_items(np.asarray(matrix[start:end]), np.arange(start, end), num_threads=threads)
+        _save_graph(path, index)
+    _save_side_car(path, rows, len(live), _moments(matrix, live))
+    return True
+
+
+def _new_index(dim: int) -> Any:
+    import hnswlib  # type: ignore[import-not-found, import-untyped, unused-ignore]
+
+    return hnswlib.Index(space="ip", dim=dim)
+
+
+def _save_graph(path: Path, index: Any) -> None:
+    graph, side_car, _ = graph_files(path)
+    temporary = graph.with_suffix(".hnsw.tmp")
+    index.save_index(str(temporary))
+    temporary.chmod(FILE_MODE)
+    sync_file(temporary)
+    # The side-car goes first and comes back last: in between there is no graph, rather than a wrong one.
+    side_car.unlink(missing_ok=True)
+    temporary.replace(graph)
+
+
+def _save_side_car(path: Path, rows: int, live: int, moments: Vectors) -> None:
+    graph, side_car, moments_file = graph_files(path)
+    side_car.unlink(missing_ok=True)
+    buffer = io.BytesIO()
+    np.save(buffer, moments)
+    replace_file(moments_file, buffer.getvalue())
+    content = _SideCar(rows, live, moments.shape[1], _checksum(graph), _checksum(moments_file))
+    replace_file(side_car, json.dumps(asdict(content)).encode())
+
+
+def _read_side_car(path: Path) -> _SideCar | None:
+    graph, side_car, _ = graph_files(path)
+    try:
+        told = json.loads(side_car.read_text())
+        return _SideCar(**{field.name: int(told[field.name]) for field in fields(_SideCar)}) if graph.exists() else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _is_whole(path: Path, side_car: _SideCar) -> bool:
+    graph, _, moments_file = graph_files(path)
+    try:
+        return (_checksum(graph), _checksum(moments_file)) == (side_car.graph, side_car.moments)
+    except FileNotFoundError:
+        return False
+
+
+def _checksum(path: Path) -> int:
+    checksum = 0
+    with path.open("rb") as file:
+        while piece := file.read(_READ_BYTES):
+            checksum = zlib.crc32(piece, checksum)
+    return checksum
+
+
+def _moments(matrix: Vectors, live: NDArray[np.int64]) -> Vectors:
+    """(dim + 1, dim): the mean of the live rows, then their covariance."""
+    dim = matrix.shape[1]
+    total, products = np.zeros(dim), np.zeros((dim, dim))
+    for chunk in chunks(matrix, live):
+        part = chunk.astype(np.float64)
+        total += part.sum(axis=0)
+        products += part.T @ part
+    mean = total / max(len(live), 1)
+    covariance = products / max(len(live), 1) - np.outer(mean, mean)
+    return np.vstack([mean, covariance]).astype(np.float32)

@@ -1,0 +1,86 @@
+"""Whether a library's own files hold what its catalog says. Reads only; photos are not looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from indexer.encoders import JOINT, VISUAL
+from indexer.errors import LibraryDamaged
+from indexer.store.catalog import Catalog
+from indexer.store.graph import graph_file, graph_problem
+from indexer.store.records import EncoderRecord
+from indexer.store.thumbnails import thumbnail_file
+from indexer.store.vectors import CHUNK_ROWS, Vectors, checksums, map_rows, vector_file
+
+# Vectors are stored as encoders make them, in float32.
+_LENGTH_TOLERANCE = 1e-3
+
+
+def verify(folder: Path, catalog: Catalog, *, deep: bool = False) -> list[str]:
+    """What is wrong, one line each. `deep` also reads every vector and looks for every thumbnail."""
+    with catalog.consistent():
+        return list(_problems(folder, catalog, deep))
+
+
+def _problems(folder: Path, catalog: Catalog, deep: bool) -> Iterator[str]:
+    connection = catalog.connection
+    pragma = "integrity_check" if deep else "quick_check"
+    yield from (f"catalog: {text}" for (text,) in connection.execute(f"PRAGMA {pragma}") if text != "ok")
+    for table, *_ in connection.execute("PRAGMA foreign_key_check"):
+        yield f"catalog: a row of {table} names something missing"
+    active = catalog.active_encoder()
+    if active is not None:
+        (lacking,) = connection.execute(
+            "SELECT count(DISTINCT image_id) FROM files WHERE image_id NOT IN"
+            " (SELECT image_id FROM embeddings WHERE encoder = ?)",
+            (active.id,),
+        ).fetchone()
+        if lacking:
+            yield f"{lacking} photos have no vector; `dar index` encodes them"
+    for encoder in catalog.encoders():
+        yield from _vector_problems(folder, catalog, encoder, deep)
+    if deep:
+        yield from _thumbnail_problems(folder, catalog)
+
+
+def _vector_problems(folder: Path, catalog: Catalog, encoder: EncoderRecord, deep: bool) -> Iterator[str]:
+    dims = {JOINT: encoder.dim, **({VISUAL: encoder.visual_dim} if encoder.visual_dim else {})}
+    matrices: list[Vectors] = []
+    for space, dim in dims.items():
+        path = vector_file(folder, encoder.id, space, encoder.generation)
+        try:
+            matrices.append(map_rows(path, encoder.rows, dim))
+        except FileNotFoundError:
+            yield f"{path.name} is missing"
+        except LibraryDamaged:
+            yield f"{path.name} is shorter than the catalog says"
+        if problem := graph_problem(graph_file(folder, encoder.id, space, encoder.generation), dim):
+            yield f"{problem}; searches are exact until `dar index` makes it again"
+    recorded = catalog.checksums(encoder.id)
+    while deep and len(matrices) == len(dims) and (part := list(islice(recorded, CHUNK_ROWS))):
+        rows = np.array([row for row, _, _ in part])
+        if rows.max() >= encoder.rows:
+            yield f"row {rows.max()} of encoder {encoder.id} was never committed"
+            return
+        vectors = [np.asarray(matrix[rows]) for matrix in matrices]
+        lengths = [np.linalg.norm(vector, axis=1) for vector in vectors]
+        for place, checksum in enumerate(checksums(*vectors)):
+            if checksum != part[place][2]:
+                yield f"the vector of photo {part[place][1]} is damaged"
+            elif any(abs(length[place] - 1) > _LENGTH_TOLERANCE for length in lengths):
+                yield f"the vector of photo {part[place][1]} has not the length 1"
+
+
+def _thumbnail_problems(folder: Path, catalog: Catalog) -> Iterator[str]:
+    rows = catalog.connection.execute(
+        "SELECT id, content_hash FROM images WHERE EXISTS (SELECT 1 FROM files WHERE image_id = images.id)"
+    )
+    for image_id, content_hash in rows:
+        path = thumbnail_file(folder, content_hash)
+        # A JPEG ends with this marker, so a cut one is noticed without decoding it.
+        if not path.is_file() or not path.read_bytes().endswith(b"\xff\xd9"):
+            yield f"the thumbnail of photo {image_id} is missing or damaged"
