@@ -19,11 +19,11 @@ import torch
 from numpy.typing import NDArray
 
 from dar_tui.imagine import Cancelled, Imagined, Notify, OnStep
-from dar_tui.imagine.checkpoints import Checkpoint, find_checkpoint, first_line, quiet_libraries
-from dar_tui.imagine.devices import dtype_for, resolve_device
 from dar_tui.imagine.families import Overrides, Traits, family_of, recipe_for
 from dar_tui.imagine.memory import MemoryPlan, is_out_of_memory
 from dar_tui.imagine.pictures import flaw, to_image
+from indexer.checkpoints import Checkpoint, find_checkpoint, first_line, quiet_libraries
+from indexer.devices import dtype_for, resolve_device
 from indexer.errors import DarError, ModelUnavailable
 
 INDEX = "model_index.json"

@@ -13,9 +13,9 @@ from typing import Any
 
 import torch
 
-from dar_tui.imagine.checkpoints import Checkpoint, find_checkpoint, first_line, quiet_libraries
-from dar_tui.imagine.devices import dtype_for, resolve_device
 from dar_tui.language.stopping import Cancelled, Stopped, never
+from indexer.checkpoints import Checkpoint, find_checkpoint, first_line, quiet_libraries
+from indexer.devices import dtype_for, resolve_device
 from indexer.errors import ModelUnavailable
 
 # What a model needs beside its weights: configuration, tokenizer, chat template.

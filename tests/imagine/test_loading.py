@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from dar_tui.imagine import load_generator
-from dar_tui.imagine.checkpoints import find_checkpoint
+from indexer.checkpoints import find_checkpoint
 from indexer.errors import ModelUnavailable, UsageError
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

@@ -163,7 +163,7 @@ def load_pipeline(folder: Path = FOLDER) -> Any:
     import torch
 
     from dar_tui.imagine.bundled.pipeline import SketchPipeline
-    from dar_tui.imagine.checkpoints import quiet_libraries
+    from indexer.checkpoints import quiet_libraries
 
     try:
         with quiet_libraries():
