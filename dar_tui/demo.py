@@ -20,6 +20,7 @@ from dar_tui.cli.output import Output
 from dar_tui.cli.screen import check_terminal
 from dar_tui.cli.state import EncoderLoader, GeneratorLoader
 from indexer.errors import DarError, UsageError
+from indexer.paths import at_home
 
 FOLDER = Path(".dar-demo")
 
@@ -53,7 +54,7 @@ def main(
 ) -> int:
     """Runs the demo over the folder in `arguments`, or over the shipped photos; returns the exit code."""
     output = Output()
-    given = Path(arguments[0]).expanduser() if arguments and arguments[0] else None
+    given = at_home(Path(arguments[0])) if arguments and arguments[0] else None
     try:
         _settle_in(FOLDER)
         photos = given or _copy_pictures(FOLDER / "photos")

@@ -16,6 +16,7 @@ from typing import Any
 
 from dar_tui.profiles import PROFILES, profile_named
 from indexer.errors import UsageError
+from indexer.paths import at_home
 from indexer.printable import visible
 from indexer.store.disk import disk_errors_named, make_private_folder, replace_file
 
@@ -95,7 +96,7 @@ def _places(environment: Mapping[str, str]) -> tuple[Path, Path, Path]:
 
 
 def _absolute(text: str) -> Path:
-    return Path(text).expanduser().absolute()
+    return at_home(Path(text)).absolute()
 
 
 # The config file's keys: how a TOML value, and how the words of `dar config set`, become a setting.

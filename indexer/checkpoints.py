@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from indexer.errors import ModelUnavailable, UsageError
+from indexer.paths import at_home
 
 # The hub's own rule for "owner/name", without its length limits.
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -36,7 +37,7 @@ def find_checkpoint(name: str, marker: str, pull: Callable[[str], object] | None
     """
     if not name.strip():
         raise UsageError("The model has no name.", "Give a hub id such as `stabilityai/sd-turbo`, or a folder.")
-    folder = Path(name).expanduser()
+    folder = at_home(Path(name))
     if folder.is_dir():
         if not (folder / marker).is_file():
             raise ModelUnavailable(f"The folder {folder} holds no {marker}.", "Give the folder that has this file.")

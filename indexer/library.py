@@ -17,7 +17,7 @@ import numpy as np
 from indexer.encoders import JOINT
 from indexer.errors import DarError, LibraryDamaged, LibraryNotFound
 from indexer.indexing.writer import GRAPH_THRESHOLD, LibraryWriter, open_writer
-from indexer.paths import resolved, to_path
+from indexer.paths import at_home, resolved, to_path
 from indexer.printable import visible
 from indexer.search.hits import Hit, Placing, make_hit
 from indexer.search.info import LibraryInfo, RootInfo
@@ -211,7 +211,7 @@ class Library:
     def move_root(self, old: Path, new: Path) -> int:
         """Says that the photos once at `old` are now at `new`; nothing is encoded. Returns how many roots moved."""
         target = resolved(new)
-        if not new.expanduser().is_dir():
+        if not at_home(new).is_dir():
             raise DarError(f"There is no folder {visible(new)}.", "Give the folder where the photos are now.")
         with self.writer() as writer:
             moved = writer.move_root(resolved(old), target)

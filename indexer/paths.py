@@ -10,9 +10,15 @@ import os
 from pathlib import Path
 
 
+def at_home(path: Path) -> Path:
+    """`~` and `~user` made the folders they stand for; a user there is not leaves the name as it is."""
+    # pathlib's own raises RuntimeError there, and the name may well be a folder's.
+    return Path(os.path.expanduser(path))  # noqa: PTH111
+
+
 def resolved(path: Path) -> bytes:
     """The absolute path with links followed, so that one folder has one name however it was reached."""
-    return os.fsencode(path.expanduser().resolve())
+    return os.fsencode(at_home(path).resolve())
 
 
 def to_path(path: bytes) -> Path:

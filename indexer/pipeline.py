@@ -26,6 +26,7 @@ from indexer.indexing.options import IndexOptions
 from indexer.indexing.run import Run
 from indexer.indexing.writer import LibraryWriter, open_writer
 from indexer.library import prepare_folder
+from indexer.paths import at_home
 from indexer.photos.scan import ScanOptions, scan
 from indexer.printable import visible
 from indexer.store.catalog import CATALOG_NAME, Catalog
@@ -65,8 +66,8 @@ def index(
     options = options or IndexOptions()
     exists = (library / CATALOG_NAME).is_file()
     for folder in folders:
-        if not folder.expanduser().is_dir():
-            scan(folder.expanduser(), options.scan)  # raises, and knows why
+        if not at_home(folder).is_dir():
+            scan(at_home(folder), options.scan)  # raises, and knows why
     if not folders and not exists:
         if not library.exists():
             raise LibraryNotFound(f"There is no library at {visible(library)}.", "Name a folder: `dar index FOLDER`.")

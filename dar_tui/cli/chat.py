@@ -15,6 +15,7 @@ from dar_tui.cli.options import JsonOption, LibraryOption
 from dar_tui.cli.saved import LATEST, saved_session
 from dar_tui.cli.state import State, state_of
 from indexer.errors import DarError, EncoderMismatch, UsageError
+from indexer.paths import at_home
 
 if TYPE_CHECKING:
     from dar_tui.cli.script import Line
@@ -214,7 +215,7 @@ def _script(name: str) -> Iterator[Iterator[Line]]:
         yield lines(sys.stdin)
         return
     try:
-        text = Path(name).expanduser().read_text(encoding="utf-8-sig")
+        text = at_home(Path(name)).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise UsageError(f"The script {name} is not UTF-8 text.", "Save it as UTF-8.") from None
     except OSError as error:

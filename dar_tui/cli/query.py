@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from dar_tui.cli.state import State
 from indexer.encoders import JOINT, VISUAL
 from indexer.errors import DarError, EncoderMismatch, NothingFound, UnreadablePhoto, UsageError
+from indexer.paths import at_home
 from indexer.printable import visible
 from indexer.search.ranking import Query, Term
 
@@ -98,7 +99,7 @@ class QueryBuilder:
             except DarError:
                 pass  # known, but not encoded yet: read it like any other file
         try:
-            photo = open_photo(os.fsencode(path.expanduser()), self.encoder.image_size)
+            photo = open_photo(os.fsencode(at_home(path)), self.encoder.image_size)
         except UnreadablePhoto as error:
             raise UsageError(f"--like {visible(path)}: {error.message}.", "Give a photo that can be opened.") from None
         embeddings = self.encoder.encode_images([photo.image])

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 import typer
 
 from dar_tui.cli.output import Output
+from indexer.paths import at_home
 
 if TYPE_CHECKING:
     from dar_tui.imagine import ConditionedGenerator, Generator
@@ -54,7 +55,7 @@ class State:
 
     def library_path(self, given: Path | None) -> Path:
         """The library a command works on."""
-        return (given or self.settings.library).expanduser().absolute()
+        return at_home(given or self.settings.library).absolute()
 
     def open_library(self, given: Path | None) -> Library:
         """Opens it for reading. Raises LibraryNotFound with the command that makes one."""

@@ -125,3 +125,12 @@ def test_path_works_with_a_broken_config_file(dar: Dar) -> None:
     assert dar("config", "path").code == 0
     with pytest.raises(UsageError):
         load_settings()
+
+
+def test_a_user_there_is_not_in_a_path_is_part_of_its_name(dar: Dar, tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text('library = "~!x/photos"\n')
+    loaded = load_settings({"DAR_HOME": str(tmp_path)})
+    assert loaded.library == Path("~!x/photos").absolute()
+    for arguments in (("index", "~!x"), ("library", "info", "--library", "~!x"), ("search", "--like", "~!x")):
+        done = dar(*arguments)
+        assert done.code in (1, 3) and done.err.count("\n") == 1 and "home directory" not in done.err

@@ -12,6 +12,7 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from dar_tui.tui.screens.page import Page
+from indexer.paths import at_home
 from indexer.printable import visible
 
 # Looking through a folder of a hundred thousand names for a suggestion would be felt while typing.
@@ -49,7 +50,7 @@ class FolderScreen(Page[Path]):
         if not text:
             wrong.update("Write the folder's path first.")
             return
-        folder = Path(text).expanduser().absolute()
+        folder = at_home(Path(text)).absolute()
         if folder.is_dir():
             self.dismiss(folder)
         else:
@@ -67,7 +68,7 @@ class _Folders(Suggester):
         """The first folder, by name, that begins as what is written."""
         if not value:
             return None
-        typed = Path(value).expanduser()
+        typed = at_home(Path(value))
         parent, begins = (typed, "") if value.endswith("/") else (typed.parent, typed.name)
         try:
             names = [

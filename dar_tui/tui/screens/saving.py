@@ -11,6 +11,7 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from dar_tui.tui.screens.page import Page
+from indexer.paths import at_home
 from indexer.printable import visible
 
 KINDS = (".html", ".md")
@@ -42,7 +43,7 @@ class SavingScreen(Page[Path]):
     @on(Input.Submitted)
     def choose(self, event: Input.Submitted) -> None:
         """Takes the name, or says what is wrong with it."""
-        path = Path(event.value.strip()).expanduser().absolute()
+        path = at_home(Path(event.value.strip())).absolute()
         wrong = self.query_one("#wrong", Static)
         if path.suffix.lower() not in KINDS:
             wrong.update("The name must end in .html or .md.")
