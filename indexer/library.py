@@ -15,12 +15,12 @@ from types import TracebackType
 import numpy as np
 
 from indexer.encoders import JOINT
-from indexer.errors import DarError, LibraryDamaged, LibraryNotFound
+from indexer.errors import DarError, EncoderMismatch, LibraryDamaged, LibraryNotFound
 from indexer.indexing.writer import GRAPH_THRESHOLD, LibraryWriter, open_writer
 from indexer.paths import at_home, resolved, to_path
 from indexer.printable import visible
 from indexer.search.hits import Hit, Placing, make_hit
-from indexer.search.info import LibraryInfo, RootInfo
+from indexer.search.info import EncoderInfo, LibraryInfo, RootInfo
 from indexer.search.ranking import FOLD_THRESHOLD, Query
 from indexer.search.searching import search
 from indexer.search.snapshot import Snapshot
@@ -56,12 +56,17 @@ def prepare_folder(path: Path) -> None:
 
 
 class Library:
-    """Searches a library; usable from any thread, a context manager."""
+    """Searches a library; usable from any thread, a context manager.
 
-    def __init__(self, path: Path, catalog: Catalog, graph_threshold: int) -> None:
+    It keeps to one encoder: the active one when the first was asked for. Whoever encodes queries can rely on it, though
+    another process makes another encoder the active one.
+    """
+
+    def __init__(self, path: Path, catalog: Catalog, graph_threshold: int, encoder: str = "") -> None:
         self.path = path
         self._catalog = catalog
         self._graph_threshold = graph_threshold
+        self._encoder_name = encoder
         self._lock = RLock()
         self._snapshot: Snapshot | None = None
         self._graphs: dict[Path, tuple[int, Graph | None]] = {}
@@ -76,8 +81,11 @@ class Library:
         return cls.open(path, graph_threshold=graph_threshold)
 
     @classmethod
-    def open(cls, path: Path, *, graph_threshold: int = GRAPH_THRESHOLD) -> Library:
-        """Opens the library at `path`; raises LibraryNotFound, LibraryTooNew or LibraryDamaged."""
+    def open(cls, path: Path, encoder: str = "", *, graph_threshold: int = GRAPH_THRESHOLD) -> Library:
+        """Opens the library at `path`, to be searched with this encoder, by spec or id ("": the active one).
+
+        Raises LibraryNotFound, LibraryTooNew, LibraryDamaged, and EncoderMismatch if it has no vectors of the encoder.
+        """
         if not (path / CATALOG_NAME).is_file():
             raise LibraryNotFound(f"There is no library at {visible(path)}.", "Run `dar index FOLDER` to make one.")
         with disk_errors_named(path):
@@ -87,7 +95,12 @@ class Library:
                 with open_writer(path):
                     pass  # opening it brings the schema up to date
                 catalog = Catalog.open(path / CATALOG_NAME)
-        return cls(path, catalog, graph_threshold)
+        library = cls(path, catalog, graph_threshold, encoder)
+        if encoder and library.encoder is None:
+            names = [each.spec for each in catalog.encoders()]
+            catalog.close()
+            raise _no_vectors_of(encoder, names)
+        return library
 
     def close(self) -> None:
         """Closes the catalog."""
@@ -168,7 +181,10 @@ class Library:
     def encoder(self) -> EncoderRecord | None:
         """The encoder whose vectors are searched; None if the library never held a photo."""
         with self._lock:
-            return self._catalog.active_encoder()
+            record = self._catalog.encoder_named(self._encoder_name)
+            if record is not None:
+                self._encoder_name = record.encoder_id
+            return record
 
     def problems(self) -> list[Problem]:
         """The files that could not be read, and why."""
@@ -184,8 +200,11 @@ class Library:
                 for root in self._catalog.roots()
             )
             encoder, schema = self._catalog.active_encoder(), self._catalog.schema_version()
+            encoders = tuple(
+                EncoderInfo(record, self._catalog.embedded_photos(record.id)) for record in self._catalog.encoders()
+            )
         size = sum(file.lstat().st_size for file in self.path.rglob("*") if file.is_file())
-        return LibraryInfo(self.path, encoder, photos, images, problems, roots, size, schema)
+        return LibraryInfo(self.path, encoder, photos, images, problems, roots, size, schema, encoders)
 
     def verify(self, deep: bool = False) -> list[str]:
         """What is wrong with the library's own files, one line each; `deep` reads every vector and thumbnail."""
@@ -197,6 +216,15 @@ class Library:
     def writer(self) -> AbstractContextManager[LibraryWriter]:
         """The library's one writer; raises LibraryBusy if there is another."""
         return open_writer(self.path)
+
+    def use(self, encoder: str) -> EncoderInfo:
+        """Makes this encoder, by spec or id, the one searches use. Raises EncoderMismatch if it has no vectors here."""
+        with self.writer() as writer:
+            record = writer.catalog.encoder_named(encoder)
+            if record is None:
+                raise _no_vectors_of(encoder, [each.spec for each in writer.catalog.encoders()])
+            writer.activate(record)
+            return EncoderInfo(record, writer.catalog.embedded_photos(record.id))
 
     def forget(self, folder: Path) -> int:
         """Takes a folder's photos out of the library (never off the disk); returns how many files that were."""
@@ -239,7 +267,8 @@ class Library:
             connection.execute("BEGIN")
             try:
                 if self._snapshot is None or self._snapshot.version != self._catalog.version():
-                    self._snapshot = Snapshot.read(self.path, self._catalog)
+                    encoder = self.encoder
+                    self._snapshot = Snapshot.read(self.path, self._catalog, encoder) if encoder is not None else None
                 if self._snapshot is not None:
                     self._snapshot.map_all()
                 return self._snapshot
@@ -280,3 +309,10 @@ class Library:
                 found = images[leader.image_id], paths[leader.image_id]
                 hits.append(make_hit(self.path, leader, *found, where.under, tuple(made)))
         return hits
+
+
+def _no_vectors_of(encoder: str, there: Sequence[str]) -> EncoderMismatch:
+    return EncoderMismatch(
+        f"The library has no vectors of the encoder {encoder}, only of {', '.join(there) or 'none'}.",
+        f"Make them with `dar index --encoder {encoder}`.",
+    )

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer.core import TyperCommand
 
-from dar_tui.cli.options import JsonOption, LibraryOption
+from dar_tui.cli.options import JsonOption, LibraryOption, SearchEncoderOption
 from dar_tui.cli.saved import LATEST, saved_session
 from dar_tui.cli.state import State, state_of
-from indexer.errors import DarError, EncoderMismatch, UsageError
+from indexer.errors import DarError, UsageError
 from indexer.paths import at_home
 
 if TYPE_CHECKING:
@@ -56,9 +56,7 @@ def chat(
     profile: Annotated[
         str, typer.Option(metavar="NAME", help="The set of models: bundled, standard or paper.", show_default=False)
     ] = "",
-    encoder: Annotated[
-        str, typer.Option(metavar="SPEC", help="The encoder; it must be the library's.", show_default=False)
-    ] = "",
+    encoder: SearchEncoderOption = "",
     generator: Annotated[
         str, typer.Option(metavar="SPEC", help="What imagines: bundled or diffusers:MODEL.", show_default=False)
     ] = "",
@@ -104,13 +102,14 @@ def chat(
         )
         screen.run(state, wanted)
         return
+    from dar_tui.cli.query import QueryBuilder
     from dar_tui.cli.script import Player
     from dar_tui.fusion.strategies import DEFAULT
     from dar_tui.session.session import Options
 
     options = Options(page=k, pictures=pictures, fusion=fusion or DEFAULT)
-    with _script(script) as messages, state.open_library(library) as opened:
-        chosen = library_encoder(state, opened, encoder)
+    with _script(script) as messages, state.open_library(library, encoder) as opened:
+        chosen = QueryBuilder(state, opened).encoder
         models = Models(state, profile, generator, language, query)
         engine = models.engine(opened, chosen, imagines=not no_imagine, asks=not no_questions)
         session = _session(state, opened, engine, options, resume, profile)
@@ -173,22 +172,6 @@ class Models:
             generator_loader(self._state, self._generator, self._profile) if imagines else None,
             GroundedQuestioner(library, encoder, cache, model) if asks else None,
         )
-
-
-def library_encoder(state: State, library: Library, spec: str) -> Encoder:
-    """The encoder a library was made with; `spec` must be it, or "". Raises EncoderMismatch."""
-    from dar_tui.cli.query import QueryBuilder
-
-    builder = QueryBuilder(state, library)
-    if not spec or spec == builder.record.spec:
-        return builder.encoder
-    encoder = state.load_encoder(spec)
-    if encoder.id != builder.record.encoder_id:
-        raise EncoderMismatch(
-            f"The library was made with the encoder {builder.record.encoder_id}, and {spec} is {encoder.id}.",
-            "Leave --encoder out, or index the photos into another library with it.",
-        )
-    return encoder
 
 
 def _session(

@@ -30,13 +30,19 @@ def index(
     ] = None,
     library: LibraryOption = None,
     profile: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The set of models for a new library.", show_default=False)
+        str | None,
+        typer.Option(metavar="NAME", help="The set of models whose encoder to use; see --encoder.", show_default=False),
     ] = None,
     encoder: Annotated[
-        str | None, typer.Option(metavar="SPEC", help="The encoder for a new library.", show_default=False)
+        str | None,
+        typer.Option(
+            metavar="SPEC",
+            help="The encoder of a new library, or another one beside those it has.",
+            show_default=False,
+        ),
     ] = None,
     switch_encoder: Annotated[
-        bool, typer.Option("--switch-encoder", help="Encode the whole library again, with another --encoder.")
+        bool, typer.Option("--switch-encoder", help="Encode the whole library with --encoder, and search with that.")
     ] = False,
     device: Annotated[
         str | None, typer.Option(metavar="auto|cpu|cuda", help="Where large encoders run.", show_default=False)

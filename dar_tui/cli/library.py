@@ -1,4 +1,5 @@
-"""`dar library`: which libraries there are, what is in one, whether it is sound, and where its photos are."""
+"""`dar library`: which libraries there are, what is in one, whether it is sound, where its photos are, which encoder
+searches it."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from indexer.errors import DarError
 from indexer.printable import visible
 
 if TYPE_CHECKING:
-    from indexer.search.info import LibraryInfo
+    from indexer.search.info import EncoderInfo, LibraryInfo
 
 app = typer.Typer(help="List, inspect, check and move libraries.", rich_markup_mode=None, add_completion=False)
 
@@ -84,6 +85,15 @@ def _info_json(known: LibraryInfo) -> dict[str, Any]:
     return {
         **json_path(known.path),
         "encoder": known.encoder.encoder_id if known.encoder else None,
+        "encoders": [
+            {
+                "spec": each.record.spec,
+                "id": each.record.encoder_id,
+                "photos": each.photos,
+                "active": each.record.active,
+            }
+            for each in known.encoders
+        ],
         "photos": known.photos,
         "images": known.images,
         "problems": known.problems,
@@ -97,11 +107,11 @@ def _info_json(known: LibraryInfo) -> dict[str, Any]:
 
 
 def _info_lines(known: LibraryInfo) -> list[str]:
-    encoder = f"{known.encoder.spec} ({known.encoder.encoder_id})" if known.encoder else "none yet"
     copies = known.photos - known.images
     lines = [
         f"library   {visible(known.path)} ({_size(known.size)})",
-        f"encoder   {encoder}",
+        *(_encoder_line(each, known.photos, alone=len(known.encoders) == 1) for each in known.encoders),
+        *([] if known.encoders else ["encoder   none yet"]),
         f"photos    {known.photos:,}" + (f" ({copies:,} of them exact copies)" if copies else ""),
         f"problems  {known.problems:,}",
     ]
@@ -109,6 +119,28 @@ def _info_lines(known: LibraryInfo) -> list[str]:
         away = "" if root.present else "  (not there now)"
         lines.append(f"folder    {visible(root.path)}: {root.photos:,} photos{away}")
     return lines
+
+
+def _encoder_line(encoder: EncoderInfo, photos: int, *, alone: bool) -> str:
+    record = encoder.record
+    used = "" if alone else ", searches use it" if record.active else ""
+    lacking = f", {photos - encoder.photos:,} photos without its vectors" if encoder.photos < photos else ""
+    return f"encoder   {record.spec} ({record.encoder_id}{used}{lacking})"
+
+
+@app.command()
+def use(
+    context: typer.Context,
+    encoder: Annotated[str, typer.Argument(help="One of the library's encoders, as `dar library info` names it.")],
+    library: LibraryOption = None,
+) -> None:
+    """Search with another of the library's encoders from now on. Nothing is lost or encoded again."""
+    state = state_of(context)
+    with state.open_library(library) as opened:
+        used, photos = opened.use(encoder), opened.info().photos
+    state.output.note(f"Searches of {visible(opened.path)} now use {used.record.spec}.")
+    if used.photos < photos:
+        state.output.note(f"It has no vectors yet of {photos - used.photos:,} photos; `dar index` makes them.")
 
 
 @app.command()

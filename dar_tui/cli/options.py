@@ -13,4 +13,13 @@ LibraryOption = Annotated[
         "--library", metavar="DIR", help="The library's folder, instead of the default one.", show_default=False
     ),
 ]
+SearchEncoderOption = Annotated[
+    str,
+    typer.Option(
+        "--encoder",
+        metavar="SPEC",
+        help="Search the vectors of this encoder of the library, for once.",
+        show_default=False,
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON (documented in docs/json.md).")]

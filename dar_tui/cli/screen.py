@@ -109,6 +109,7 @@ class ScreenModels:
 
         self._state = state
         self._wanted = wanted
+        self.encoder = wanted.encoder
         self.profile = wanted.profile or state.settings.profile
         self.generator = (wanted.generator or profile_named(self.profile).generator) if wanted.imagines else ""
         self.new_spec = wanted.encoder or (
@@ -119,9 +120,9 @@ class ScreenModels:
         return self._telling(tell).load_encoder(spec)
 
     def encoder_of(self, library: Library, tell: Tell) -> Encoder:
-        from dar_tui.cli.chat import library_encoder
+        from dar_tui.cli.query import QueryBuilder
 
-        return library_encoder(self._telling(tell), library, self._wanted.encoder)
+        return QueryBuilder(self._telling(tell), library).encoder
 
     def parts(self, library: Library, encoder: Encoder, tell: Tell) -> Engine:
         from dar_tui.cli.chat import Models

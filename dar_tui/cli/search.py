@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dar_tui.cli.options import JsonOption, LibraryOption
+from dar_tui.cli.options import JsonOption, LibraryOption, SearchEncoderOption
 from dar_tui.cli.state import State, state_of
 from indexer.errors import NothingFound, UsageError
 
@@ -48,6 +48,7 @@ def search(
         str, typer.Option(metavar="NAME", help="Only from cameras whose name holds NAME.", show_default=False)
     ] = "",
     library: LibraryOption = None,
+    encoder: SearchEncoderOption = "",
     json: JsonOption = False,
     paths: Annotated[bool, typer.Option("--paths", help="Print paths only, one a line.")] = False,
     print0: Annotated[
@@ -68,7 +69,7 @@ def search(
         raise UsageError("--preview is for people, --json, --paths and -0 are for scripts.", "Give one of them.")
     asked = Asked(" ".join(text or ()), photos_to_be_like(like), tuple(unlike or ()))
     where = _where(after, before, under or [], camera)
-    with state.open_library(library) as opened:
+    with state.open_library(library, encoder) as opened:
         builder = QueryBuilder(state, opened)
         encoder_id = builder.record.encoder_id
         query, examples = builder.build(asked)

@@ -57,12 +57,15 @@ class State:
         """The library a command works on."""
         return at_home(given or self.settings.library).absolute()
 
-    def open_library(self, given: Path | None) -> Library:
-        """Opens it for reading. Raises LibraryNotFound with the command that makes one."""
+    def open_library(self, given: Path | None, encoder: str = "") -> Library:
+        """Opens it for reading, with this encoder's vectors ("": those of the one it uses).
+
+        Raises LibraryNotFound and EncoderMismatch with the command that makes what is missing.
+        """
         from dar_tui.registry import remember_library
         from indexer.library import Library
 
-        library = Library.open(self.library_path(given))
+        library = Library.open(self.library_path(given), encoder)
         remember_library(self.settings.home, library.path)
         return library
 

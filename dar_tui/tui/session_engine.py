@@ -52,7 +52,13 @@ SESSIONS = "sessions"
 
 
 class Models(Protocol):
-    """The models that were asked for. `generator`, `profile`: their names; "" for no generator."""
+    """The models that were asked for. `generator`, `profile`: their names; "" for no generator.
+
+    `encoder`: the encoder whose vectors are to be searched; "" for the one each library uses.
+    """
+
+    @property
+    def encoder(self) -> str: ...
 
     @property
     def generator(self) -> str: ...
@@ -116,7 +122,7 @@ class SessionEngine:
         if self._session is not None and session == self._session.log.path:
             # Taken up again while it is in hand: nobody else has it, and its writer must let go first.
             self._session.close()
-        opened = Library.open(path)
+        opened = Library.open(path, self._models.encoder)
         try:
             facts = facts_of(opened)
             encoder = self._encoder_for(opened)
@@ -253,6 +259,8 @@ class SessionEngine:
     def _own_spec(self) -> str:
         from indexer.library import Library
 
+        if self._library is not None and self._library.encoder is not None:
+            return self._library.encoder.spec
         try:
             with Library.open(self._path) as library:
                 return library.encoder.spec if library.encoder else ""

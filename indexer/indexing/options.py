@@ -15,8 +15,8 @@ class IndexOptions:
     """How to index.
 
     `workers`: reading threads, 0 for one per processor. `encoder_spec`: what the encoder is called on the command line;
-    another one than the library's is noticed by it without loading. `switch_encoder`: encode everything with the new
-    encoder, then search with that. `retry_problems`: read broken files again though they have not changed.
+    "" is the one searches use, another one's vectors go beside that one's. `switch_encoder`: encode everything with it,
+    then search with it. `retry_problems`: read broken files again though they have not changed.
     `null_texts`: texts no photo matches, to judge the strength of matches by. `dry_run`: only say what would be done.
     """
 

@@ -13,20 +13,20 @@ from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from indexer.errors import DarError, EncoderMismatch
+from indexer.errors import DarError
 from indexer.indexing.encoding import encode_each
 from indexer.indexing.events import Event, Finished, IndexSummary, Note, Planned, ProblemFound, Progress, Scanning
 from indexer.indexing.options import IndexOptions
 from indexer.indexing.plan import Candidate, Plan, make_plan
 from indexer.indexing.reading import Broken, Decoded, Hashed, KnownImages, Mapped, Reader, Reading, Vanished, look_ahead
 from indexer.indexing.settling import Ledger
+from indexer.indexing.target import Target
 from indexer.indexing.writer import Batch, FileEntry, FileProblem, LibraryWriter, NewImage, null_digest
 from indexer.paths import outermost, resolved, to_path
 from indexer.photos.formats import package_for
 from indexer.photos.scan import ScanResult, scan
 from indexer.printable import visible
 from indexer.store.catalog import CATALOG_NAME, Catalog
-from indexer.store.records import EncoderRecord
 
 if TYPE_CHECKING:
     from indexer.encoders import Encoder
@@ -55,11 +55,9 @@ class Run:
         self._library = library
         self._catalog = catalog
         self._writer = writer
-        self._source = encoder
+        self._target = Target(catalog, writer, encoder, options.encoder_spec, options.switch_encoder)
         self._options = options
         self._cancelled = cancelled
-        self._encoder: Encoder | None = None
-        self._record: EncoderRecord | None = catalog.active_encoder()
         self._batch = Batch()
         self._waiting: list[tuple[Candidate, Decoded]] = []
         self._in_flight: set[bytes] = set()
@@ -81,7 +79,7 @@ class Run:
         plan = make_plan(self._catalog, scans, own=resolved(self._library), retry_problems=self._options.retry_problems)
         listed = [target for target, _ in scans]
         self._ledger = Ledger(self._catalog, plan, listed)
-        self._check_spec()
+        self._target.identify()
         if self._writer is not None:
             self._writer.claim(listed)
             self._batch.problems += plan.unlisted
@@ -148,7 +146,7 @@ class Run:
         with ExitStack() as stack:
             reader = Reader(self._library, None, _nothing_known)
             if self._writer is not None:
-                encoder, record = self._load_encoder()
+                encoder, record = self._target.load()
                 # Entered before the threads that ask it, so that it outlives them.
                 known = stack.enter_context(KnownImages(self._library / CATALOG_NAME, record.id))
                 reader = Reader(self._library, encoder, known)
@@ -197,9 +195,9 @@ class Run:
     def _encode(self) -> None:
         """Puts what waits through the encoder and into the batch; a photo it cannot take becomes a problem."""
         waiting, self._waiting = self._waiting, []
-        if not waiting or self._encoder is None:
+        if not waiting or self._target.encoder is None:
             return
-        results = encode_each(self._encoder, [photo.pixels for _, photo in waiting])
+        results = encode_each(self._target.encoder, [photo.pixels for _, photo in waiting])
         for (candidate, photo), embeddings in zip(waiting, results, strict=True):
             if isinstance(embeddings, str):
                 self._note_problem(candidate, photo.size, photo.mtime_ns, embeddings)
@@ -235,45 +233,19 @@ class Run:
 
     def _without_vectors(self, besides: Sequence[Candidate]) -> list[Candidate]:
         """Photos the catalog knows and the encoder has no vectors of: after a loss, or for a new encoder."""
-        if self._record is None or self._writer is None:
+        record = self._target.record
+        if record is None or self._writer is None:
             return []
         planned = {candidate.path for candidate in besides}
         lacking = [
-            Candidate(path, record.size, record.mtime_ns, record)
-            for path, record in self._catalog.unembedded(self._record.id)
+            Candidate(path, known.size, known.mtime_ns, known)
+            for path, known in self._catalog.unembedded(record.id)
             if path not in planned
         ]
         # They count as unchanged already, and again when they are settled.
         self._ledger.unchanged -= len(lacking)
         self._total += len(lacking)
         return lacking
-
-    # The encoder
-
-    def _check_spec(self) -> None:
-        """Loads the encoder now if it may not be the one the library was made with, to see whether it is the same."""
-        spec, active = self._options.encoder_spec, self._record
-        if self._writer is None or active is None:
-            return
-        # A new version of dar may bring other weights under the same name: whoever asks to switch means those too.
-        if self._options.switch_encoder or (spec and active.spec != spec):
-            self._load_encoder()
-
-    def _load_encoder(self) -> tuple[Encoder, EncoderRecord]:
-        assert self._writer is not None
-        if self._encoder is None:
-            encoder = self._source() if callable(self._source) else self._source
-            active = self._catalog.active_encoder()
-            if active is not None and active.encoder_id != encoder.id and not self._options.switch_encoder:
-                raise EncoderMismatch(
-                    f"The library was made with the encoder {active.encoder_id}, not {encoder.id}.",
-                    "Add --switch-encoder to encode its photos again, or use another --library.",
-                )
-            spec = self._options.encoder_spec or encoder.id
-            self._record = self._writer.use_encoder(spec, encoder.id, encoder.dim, encoder.visual_dim)
-            self._encoder = encoder
-        assert self._record is not None
-        return self._encoder, self._record
 
     # The end
 
@@ -282,21 +254,31 @@ class Run:
         writer, options = self._writer, self._options
         if writer is None:
             return
-        if self._encoder is not None and self._record is not None:
-            if not self._record.active:
-                writer.activate(self._record)
-            digest, _ = self._catalog.null_vectors(self._record)
+        encoder, record = self._target.encoder, self._target.record
+        if encoder is not None and record is not None:
+            if options.switch_encoder and not record.active:
+                writer.activate(record)
+            digest, _ = self._catalog.null_vectors(record)
             if options.null_texts and digest != null_digest(options.null_texts):
-                writer.keep_null_vectors(options.null_texts, self._encoder.encode_texts(list(options.null_texts)))
+                writer.keep_null_vectors(options.null_texts, encoder.encode_texts(list(options.null_texts)))
         if not writer.is_finished():
             if self._catalog.counts()[1] > options.graph_threshold:
                 yield Note("Bringing the search graph up to date.")
             writer.finish(options.threads, options.graph_threshold, options.compact_above)
+        yield from self._tell_encoders()
+
+    def _tell_encoders(self) -> Iterator[Event]:
+        active, record = self._target.searched_instead(), self._target.record
+        if active is None or record is None:
+            return
+        yield Note(f"Searches still use {active.spec}; `dar library use {record.spec}` makes them use {record.spec}.")
+        if lacking := len(self._catalog.unembedded(active.id)):
+            yield Note(f"{active.spec} has no vectors yet of {lacking:,} photos; `dar index` makes them.")
 
     def _summary(self) -> IndexSummary:
         seconds = time.perf_counter() - self._started
         counts = self._ledger.counts()
-        encoder = self._catalog.active_encoder()
+        encoder = self._target.record or self._catalog.active_encoder()
         return IndexSummary(
             library=self._library,
             encoder=encoder.encoder_id if encoder else "",

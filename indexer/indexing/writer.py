@@ -187,10 +187,10 @@ class LibraryWriter:
         """Brings everything derived up to date with the photos."""
         for encoder in self.catalog.encoders():
             self.compact(encoder, compact_above)
-        active = self.catalog.active_encoder()
-        if active is not None:
-            self.measure_peaks(active)
-            self.write_graphs(active, threads, graph_threshold)
+        # Those not searched with now as well: to switch to one of them takes no time then.
+        for encoder in self.catalog.encoders():
+            self.measure_peaks(encoder)
+            self.write_graphs(encoder, threads, graph_threshold)
         with self.catalog.transaction():
             self.catalog.put_meta(_DERIVED, self._state())
 
@@ -199,9 +199,9 @@ class LibraryWriter:
         return self.catalog.meta(_DERIVED) == self._state()
 
     def _state(self) -> str:
-        encoder = self.catalog.active_encoder()
         _, images, _ = self.catalog.counts()
-        return f"{encoder.id}/{encoder.generation}/{encoder.rows}/{images}" if encoder else ""
+        encoders = " ".join(f"{each.id}/{each.generation}/{each.rows}" for each in self.catalog.encoders())
+        return f"{encoders}/{images}" if encoders else ""
 
     def close(self) -> None:
         """Closes the vector files and the catalog."""

@@ -19,8 +19,19 @@ class RootInfo:
 
 
 @dataclass(frozen=True)
+class EncoderInfo:
+    """An encoder the library has vectors of, and of how many photos."""
+
+    record: EncoderRecord
+    photos: int
+
+
+@dataclass(frozen=True)
 class LibraryInfo:
-    """`photos` are files, `images` are different ones, `size` is that of the library's own files in bytes."""
+    """`photos` are files, `images` are different ones, `size` is that of the library's own files in bytes.
+
+    `encoder` is the one searches use, `encoders` are all.
+    """
 
     path: Path
     encoder: EncoderRecord | None
@@ -30,3 +41,4 @@ class LibraryInfo:
     roots: tuple[RootInfo, ...]
     size: int
     schema: int
+    encoders: tuple[EncoderInfo, ...] = ()

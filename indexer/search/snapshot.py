@@ -45,12 +45,9 @@ class Snapshot:
     _matrices: dict[str, Vectors] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, folder: Path, catalog: Catalog) -> Snapshot | None:
-        """The state the catalog is in; None if the library never held a photo. Call it within `consistent()`."""
-        version, encoder = catalog.version(), catalog.active_encoder()
-        if encoder is None:
-            return None
-        return cls(folder, version, encoder, *catalog.live_rows(encoder.id), *catalog.peaks(encoder.id))
+    def read(cls, folder: Path, catalog: Catalog, encoder: EncoderRecord) -> Snapshot:
+        """The state the catalog is in, as this encoder sees the photos. Call it within `consistent()`."""
+        return cls(folder, catalog.version(), encoder, *catalog.live_rows(encoder.id), *catalog.peaks(encoder.id))
 
     def dim(self, space: str) -> int:
         """The length of this space's vectors; raises EncoderMismatch if the library's encoder does not have it."""

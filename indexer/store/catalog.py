@@ -214,6 +214,19 @@ class Catalog:
         """The encoder that searches use, or None in a library that never held a photo."""
         return next((encoder for encoder in self.encoders() if encoder.active), None)
 
+    def encoder_named(self, name: str = "") -> EncoderRecord | None:
+        """The encoder of this spec or id, the active one for "" and wherever two have the name; None if none has it."""
+        named = [each for each in self.encoders() if (name in (each.spec, each.encoder_id) if name else each.active)]
+        return next((each for each in named if each.active), named[-1] if named else None)
+
+    def embedded_photos(self, encoder: int) -> int:
+        """How many files hold an image that this encoder has vectors of."""
+        (count,) = self.connection.execute(
+            "SELECT count(*) FROM files JOIN embeddings AS e ON e.image_id = files.image_id WHERE e.encoder = ?",
+            (encoder,),
+        ).fetchone()
+        return int(count)
+
     def live_rows(self, encoder: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """(image ids, rows) of the images that have a file, in the order of rows: what a search looks through."""
         import numpy as np

@@ -175,10 +175,11 @@ class CatalogWriter(Catalog):
     # Encoders and embeddings
 
     def put_encoder(self, spec: str, encoder_id: str, dim: int, visual_dim: int) -> EncoderRecord:
-        """Registers an encoder unless its id is known; the first one is active."""
+        """Registers an encoder, or a known one's new spec; the first one is active."""
         self.connection.execute(
             "INSERT INTO encoders (spec, encoder_id, dim, visual_dim, active)"
-            " VALUES (?, ?, ?, ?, NOT EXISTS (SELECT 1 FROM encoders)) ON CONFLICT DO NOTHING",
+            " VALUES (?, ?, ?, ?, NOT EXISTS (SELECT 1 FROM encoders))"
+            " ON CONFLICT (encoder_id) DO UPDATE SET spec = excluded.spec",
             (spec, encoder_id, dim, visual_dim),
         )
         return next(encoder for encoder in self.encoders() if encoder.encoder_id == encoder_id)

@@ -337,13 +337,12 @@ def test_two_runs_at_once_name_the_other_and_leave_it_alone(dar: Dar, tmp_path: 
     assert process.returncode == 0 and b'"added": 100' in out
 
 
-def test_a_library_of_another_encoder_names_both_and_stays(dar: Dar, indexed: Path) -> None:
-    photos.folder_of(indexed / "more", 1, start=900)
-    done = dar("index", "--encoder", "other")
-    assert done.code == 1 and "test-colour-words-1" in done.err and "test-colour-words-2" in done.err
+def test_searching_with_an_encoder_that_has_no_vectors_names_both(dar: Dar, indexed: Path) -> None:
+    for arguments in (("search", "red", "--encoder", "other"), ("library", "use", "other")):
+        done = dar(*arguments)
+        assert done.code == 1 and "encoder other, only of bundled" in done.err and done.err.count("\n") == 1
+        assert "dar index --encoder other" in done.err
     assert len(found(dar)) == 18
-    assert dar("index", "--encoder", "other", "--switch-encoder", "--json").json["encoder"] == "test-colour-words-2"
-    assert len(found(dar)) == 19
 
 
 def test_an_encoder_that_changed_under_its_name_is_noticed_by_search(

@@ -14,7 +14,7 @@ import pytest
 from dar_tui.cli import main
 from indexer.errors import ModelUnavailable
 from tests.cli.conftest import Result
-from tests.session.world import PaintEncoder, PaintGenerator, World
+from tests.session.world import PaintGenerator, World
 
 Chat = Callable[..., Result]
 
@@ -159,12 +159,9 @@ def test_a_generator_that_is_missing_is_a_note_and_no_failure(dar: Chat, script:
     assert played["notes"] == ["The generator is not here. Run `dar models pull`."] and played["imagined"] == []
 
 
-def test_another_encoder_than_the_librarys_is_refused(dar: Chat, script: Callable[..., Path]) -> None:
-    class Other(PaintEncoder):
-        id = "test-paint-2"
-
-    result = dar("chat", "--script", script("red"), "--encoder", "other", encoder=Other())
-    assert result.code == 1 and "test-paint-1" in result.err and "test-paint-2" in result.err
+def test_an_encoder_the_library_has_no_vectors_of_is_refused(dar: Chat, script: Callable[..., Path]) -> None:
+    result = dar("chat", "--script", script("red"), "--encoder", "other")
+    assert result.code == 1 and "encoder other, only of" in result.err and result.out == b""
 
 
 def test_a_script_that_is_not_text_is_refused(dar: Chat, tmp_path: Path) -> None:

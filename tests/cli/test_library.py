@@ -111,3 +111,34 @@ def test_commands_on_a_library_that_is_not_there_are_exit_3(dar: Dar, tmp_path: 
         done = dar("library", *arguments, "--library", tmp_path / "none")
         assert done.code == 3 and "dar index FOLDER" in done.err
     assert not (tmp_path / "none").exists()
+
+
+def test_a_second_encoder_goes_beside_the_first_and_switching_loses_nothing(dar: Dar, indexed: Path) -> None:
+    done = dar("index", "--encoder", "other", "--json")
+    assert done.json["encoded"] == 18 and done.json["encoder"] == "test-colour-words-2"
+    assert "Searches still use bundled; `dar library use other`" in done.err
+    assert dar("search", "red", "--json").json["encoder"] == "test-colour-words-1"
+    assert dar("search", "red", "--json", "--encoder", "other").json["encoder"] == "test-colour-words-2"
+    assert dar("library", "use", "other").code == 0
+    assert dar("search", "red", "--json").json["encoder"] == "test-colour-words-2"
+    # Back again: nothing is encoded.
+    assert dar("library", "use", "test-colour-words-1").code == 0
+    assert dar("index", "--json").json["encoded"] == 0
+    assert dar("search", "red", "--json").json["encoder"] == "test-colour-words-1"
+
+
+def test_info_tells_which_encoders_have_which_photos(dar: Dar, indexed: Path) -> None:
+    dar("index", "--encoder", "other")
+    photos.folder_of(indexed / "more", 2, start=900)
+    dar("index")
+    told = dar("library", "info", "--json").json
+    assert [(each["spec"], each["photos"], each["active"]) for each in told["encoders"]] == [
+        ("bundled", 20, True),
+        ("other", 18, False),
+    ]
+    lines = dar("library", "info").text.splitlines()
+    assert "encoder   bundled (test-colour-words-1, searches use it)" in lines
+    assert "encoder   other (test-colour-words-2, 2 photos without its vectors)" in lines
+    done = dar("library", "use", "other")
+    assert "no vectors yet of 2 photos; `dar index` makes them" in done.err
+    assert dar("index", "--json").json["encoded"] == 2

@@ -437,7 +437,7 @@ def test_a_run_that_is_closed_half_way_lets_go_of_the_library(place: Workplace) 
     assert counts(place.index()) == {"added": 20}
 
 
-def test_another_encoder_is_refused_by_name(place: Workplace) -> None:
+def test_another_encoder_under_no_name_is_refused_and_both_are_named(place: Workplace) -> None:
     place.draw(3)
     place.index(encoder_spec="colours")
 
@@ -445,11 +445,10 @@ def test_another_encoder_is_refused_by_name(place: Workplace) -> None:
         id = "other-1"
 
     place.encoder = Other()
-    with pytest.raises(EncoderMismatch, match=r"test-colours-1.*other-1"):
-        place.index(encoder_spec="other")
     place.draw(1, start=9)
-    with pytest.raises(EncoderMismatch):
-        place.index()
+    for spec in ("", "colours"):
+        with pytest.raises(EncoderMismatch, match=r"test-colours-1.*other-1"):
+            place.index(encoder_spec=spec)
 
 
 def test_switching_the_encoder_encodes_everything_and_then_searches_with_it(place: Workplace) -> None:

@@ -28,6 +28,7 @@ class WorldModels:
 
     generator = "painter"
     profile = "bundled"
+    encoder = ""
     new_spec = "paint"
 
     def __init__(self, world: World, painter: object | None = None) -> None:
