@@ -29,11 +29,13 @@ class Checkpoint:
     fingerprint: str
 
 
-def find_checkpoint(name: str, marker: str, pull: Callable[[str], object] | None = None) -> Checkpoint:
+def find_checkpoint(
+    name: str, marker: str, pull: Callable[[str], object] | None = None, *, asked: str = ""
+) -> Checkpoint:
     """Finds the folder that holds `name`, a folder or a hub id, and in it the file `marker`.
 
-    `pull(hub id)` downloads first; without it nothing leaves this machine. Raises UsageError for a name that can be
-    neither, ModelUnavailable where the files are not here.
+    `pull(hub id)` downloads first; without it nothing leaves this machine. `asked` is what the user called the model,
+    if not by `name`. Raises UsageError for a name that can be neither, ModelUnavailable where the files are not here.
     """
     if not name.strip():
         raise UsageError("The model has no name.", "Give a hub id such as `stabilityai/sd-turbo`, or a folder.")
@@ -47,7 +49,7 @@ def find_checkpoint(name: str, marker: str, pull: Callable[[str], object] | None
         raise ModelUnavailable(f"There is no folder {name}.", "Give a folder that exists, or a hub id `owner/name`.")
     if pull is not None:
         _pull(name, pull)
-    folder = _hub_folder(name, marker)
+    folder = _hub_folder(name, marker, asked or name)
     return Checkpoint(name, folder, folder.name[:12])
 
 
@@ -70,7 +72,7 @@ def quiet_libraries() -> Iterator[None]:
                 logger.enable_progress_bar()
 
 
-def _hub_folder(name: str, marker: str) -> Path:
+def _hub_folder(name: str, marker: str, asked: str) -> Path:
     # The marker's own snapshot rather than `snapshot_download`: a pull fetches only the files a model needs, which the
     # hub's client would call incomplete.
     from huggingface_hub import hf_hub_download
@@ -80,7 +82,7 @@ def _hub_folder(name: str, marker: str) -> Path:
         found = hf_hub_download(name, marker, local_files_only=True)
     except (EntryNotFoundError, OSError, ValueError) as error:
         raise ModelUnavailable(
-            f"The model {name} is not on this machine.", f"Download it with `dar models pull {name}`."
+            f"The model {name} is not on this machine.", f"Download it with `dar models pull {asked}`."
         ) from error
     return Path(found).parent
 

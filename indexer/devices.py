@@ -44,3 +44,14 @@ def dtype_for(device: torch.device) -> torch.dtype:
     if device.type != "cuda":
         return torch.float32
     return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+
+
+def cpu_multiplies_bf16() -> bool:
+    """Whether this processor has instructions for bf16 products (AVX512-BF16 or AMX: Zen 4, Cooper Lake, later Xeons).
+
+    Without them torch emulates bf16, slower than fp32.
+    """
+    import torch
+
+    capabilities = torch.cpu.get_capabilities()
+    return any(capabilities.get(name, False) for name in ("amx_bf16", "avx512_bf16"))

@@ -27,6 +27,9 @@ Notify = Callable[[str], None]
 JOINT = "joint"
 VISUAL = "visual"
 
+# The families of torch models `load_encoder` knows.
+FAMILIES = ("open_clip", "blip", "beit3")
+
 
 @dataclass(frozen=True)
 class ImageEmbeddings:
@@ -71,19 +74,39 @@ class Encoder(Protocol):
 
 
 def load_encoder(
-    spec: str = "bundled", *, cache: Path | None = None, device: str = "auto", notify: Notify | None = None
+    spec: str = "bundled",
+    *,
+    cache: Path | None = None,
+    device: str = "auto",
+    notify: Notify | None = None,
+    backend: str = "auto",
 ) -> Encoder:
-    """Loads the encoder that `spec` names, such as `bundled` (family, then ":" and the family's own part).
+    """Loads the encoder that `spec` names: `bundled`, or a family, ":" and the family's own part.
 
-    What is prepared once on a machine is kept under `cache` (None: the platform's cache folder). Raises UsageError for
-    a family that does not exist and ModelUnavailable where the weights cannot be used.
+    - `open_clip:ViT-B-32/laion2b_s34b_b79k`, `open_clip:hf-hub:OWNER/NAME`, `open_clip:FOLDER`,
+      `open_clip:ARCHITECTURE:FILE`
+    - `blip:OWNER/NAME`, `blip:FOLDER`, `blip:FILE` (Salesforce's and ChatIR's own checkpoints)
+    - `beit3:FILE` (Microsoft's own checkpoints, with `beit3.spm` beside them)
+
+    `@SIZE` at the end of a BLIP or BEiT-3 model makes it look at pictures of SIZE x SIZE pixels. What is prepared once
+    on a machine is kept under `cache` (None: the platform's cache folder). `device` and `backend`, one of
+    `backends.BACKENDS`, are for torch models. Nothing is downloaded. Raises UsageError for a model that cannot exist
+    and ModelUnavailable where its files are not here or cannot be used.
     """
-    family, _, _rest = spec.partition(":")
+    family, _, rest = spec.partition(":")
     if family == "bundled":
         from indexer.encoders.bundled import BundledEncoder
 
         return BundledEncoder(cache or default_cache(), notify=notify)
-    raise UsageError(f"There is no encoder family {family!r}.", "Use `bundled`.")
+    if family not in FAMILIES or not rest:
+        known = ", ".join(f"`{each}:...`" for each in FAMILIES)
+        raise UsageError(f"There is no encoder {spec!r}.", f"Use `bundled`, or a model after {known}.")
+    from indexer.encoders.backends import choose_backend
+    from indexer.encoders.families import load_family
+    from indexer.encoders.torch_encoder import TorchEncoder
+
+    chosen = choose_backend(backend, device)
+    return TorchEncoder(load_family(family, rest), chosen, cache or default_cache(), notify)
 
 
 def default_cache() -> Path:

@@ -13,10 +13,12 @@ import pytest
 from PIL import Image
 
 from indexer.encoders import load_encoder
-from indexer.encoders.bundled import BundledEncoder, available_cores
+from indexer.encoders.bundled import BundledEncoder
 from indexer.encoders.bundled.backbones import ALL_FILES, IMAGE_WEIGHTS, TEXT_WEIGHTS, BackboneFile
 from indexer.encoders.bundled.graphs import HEADS_FILE, PreparedGraphs
+from indexer.encoders.onnx_graphs import available_cores
 from indexer.errors import ModelUnavailable, UsageError
+from tests.encoders.real_photos import demo_photos
 
 
 @pytest.fixture
@@ -34,11 +36,6 @@ def pictures() -> list[Image.Image]:
     noise = Image.fromarray(chance.integers(0, 256, (300, 400, 3), dtype=np.uint8))
     ramp = Image.fromarray(np.tile(np.linspace(0, 255, 500, dtype=np.uint8)[None, :, None], (200, 1, 3)))
     return [noise, ramp, Image.new("RGB", (260, 260), (30, 90, 200)), Image.new("RGB", (31, 900), (200, 10, 10))]
-
-
-def demo_photos() -> dict[str, Image.Image]:
-    data = pytest.importorskip("skimage.data")
-    return {name: Image.fromarray(getattr(data, name)()) for name in ("astronaut", "chelsea", "coffee", "rocket")}
 
 
 def unit(vectors: np.ndarray) -> None:

@@ -6,7 +6,6 @@ Runs two prepared ONNX graphs on ONNX Runtime, one for each tower, each loaded o
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ import numpy as np
 from indexer.encoders import ImageEmbeddings, Notify
 from indexer.encoders.bundled import graphs
 from indexer.encoders.bundled.backbones import TOKENIZER
-from indexer.errors import ModelUnavailable
+from indexer.encoders.onnx_graphs import available_cores, open_graph
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -76,7 +75,7 @@ class BundledEncoder:
         if not batch:
             return ImageEmbeddings(_empty(self.dim), _empty(self.visual_dim))
         if self._image_tower is None:
-            self._image_tower = _session(self._graphs.image(), self._threads)
+            self._image_tower = open_graph(self._graphs.image(), self._threads)
         parts = [
             self._image_tower.run(["joint", "visual"], {"pixels": np.stack(batch[start : start + BATCH])})
             for start in range(0, len(batch), BATCH)
@@ -97,7 +96,7 @@ class BundledEncoder:
         if not texts:
             return _empty(self.dim), _empty(self.sentence_dim)
         if self._text_tower is None:
-            self._text_tower = _session(self._graphs.text(), self._threads)
+            self._text_tower = open_graph(self._graphs.text(), self._threads)
             self._tokenizer = _load_tokenizer(self.max_text_tokens)
         # One text at a time: padding would cost more than batching saves for the handful of texts a turn has.
         parts = [self._encode_text(text) for text in texts]
@@ -109,29 +108,6 @@ class BundledEncoder:
         ids = np.asarray([self._tokenizer.encode(clean).ids], dtype=np.int64)
         joint, sentence = self._text_tower.run(["joint", "sentence"], {"ids": ids})
         return joint, sentence
-
-
-def available_cores() -> int:
-    """The cores this process may use: a container or `taskset` may allow fewer than the machine has."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _session(path: Path, threads: int) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    # Spinning workers gain nothing at these sizes and burn the core that decodes photos or paints the screen.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3
-    try:
-        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime raises bare pybind exceptions with no common base
-        raise ModelUnavailable(
-            f"The prepared graph {path} cannot be loaded: {error}", f"rm -r '{path.parent}' and run the command again."
-        ) from error
 
 
 def _load_tokenizer(max_tokens: int) -> Any:

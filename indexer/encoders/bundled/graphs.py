@@ -7,21 +7,16 @@ torch. Knows nothing of photos or texts.
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
 from indexer.encoders import Notify
 from indexer.encoders.bundled.backbones import ALL_FILES
+from indexer.encoders.onnx_graphs import export_graph, write_whole
 from indexer.errors import ModelUnavailable
-
-if TYPE_CHECKING:
-    from torch import nn
 
 HEADS_FILE = Path(__file__).with_name("heads.safetensors")
 
@@ -75,7 +70,7 @@ class PreparedGraphs:
             with FileLock(self.folder / f"{name}.lock"):
                 if not path.is_file():
                     self._notify(f"Preparing the bundled encoder's {path.stem} tower (once, about 15 seconds) ...")
-                    _write_whole(path, lambda target: export(self._heads, target))
+                    write_whole(path, lambda target: export(self._heads, target))
         except OSError as error:
             raise ModelUnavailable(
                 f"The prepared encoder cannot be written to {self.folder}: {error.strerror or error}.",
@@ -98,19 +93,6 @@ def read_heads(path: Path) -> tuple[Shape, str]:
         ) from error
 
 
-def _write_whole(path: Path, write: Callable[[Path], None]) -> None:
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    os.close(descriptor)
-    temporary = Path(name)
-    try:
-        write(temporary)
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def _export_image_tower(heads: Path, target: Path) -> None:
     import torch
 
@@ -119,7 +101,7 @@ def _export_image_tower(heads: Path, target: Path) -> None:
     tower = load_image_tower(heads)
     side = read_heads(heads)[0].image_size
     pixels = torch.zeros((2, side, side, 3), dtype=torch.uint8)
-    _export(tower, pixels, target, "pixels", ["joint", "visual"], {0: torch.export.Dim("n")})
+    export_graph(tower, pixels, target, "pixels", ["joint", "visual"], {0: torch.export.Dim("n")})
 
 
 def _export_text_tower(heads: Path, target: Path) -> None:
@@ -129,31 +111,6 @@ def _export_text_tower(heads: Path, target: Path) -> None:
 
     ids = torch.ones((1, 8), dtype=torch.int64)
     longest = read_heads(heads)[0].max_text_tokens
-    _export(
+    export_graph(
         load_text_tower(heads), ids, target, "ids", ["joint", "sentence"], {1: torch.export.Dim("tokens", max=longest)}
     )
-
-
-def _export(
-    tower: nn.Module, example: object, target: Path, input_name: str, outputs: list[str], dynamic: dict[int, object]
-) -> None:
-    import contextlib
-    import io
-    import warnings
-
-    import torch
-
-    # The exporter reports its own progress on stdout, where only results may go.
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), torch.inference_mode():
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            tower,
-            (example,),
-            target,
-            input_names=[input_name],
-            output_names=outputs,
-            dynamic_shapes=(dynamic,),
-            dynamo=True,
-            external_data=False,
-            verbose=False,
-        )
