@@ -15,6 +15,7 @@ from indexer.errors import UsageError
 
 if TYPE_CHECKING:
     from dar_tui.session.session import Engine
+    from dar_tui.tui.early_keys import EarlyKeys
     from dar_tui.tui.engine import Tell
     from indexer.encoders import Encoder
     from indexer.library import Library
@@ -57,25 +58,40 @@ def run(state: State, wanted: Wanted) -> None:
     if "XTERM_VERSION" in os.environ:
         # xterm shows 16 million colours, calls itself "xterm", which means 16, and takes COLORTERM away.
         os.environ.setdefault("COLORTERM", "truecolor")
+    from dar_tui.tui.early_keys import EarlyKeys
+
+    with EarlyKeys() as keys:
+        code, ended = _show(state, wanted, keys)
+    state.output.flush()
+    if ended and code == 0:
+        state.output.note("")
+    from dar_tui.tui.terminal import leave
+
+    leave(code)
+
+
+def _show(state: State, wanted: Wanted, keys: EarlyKeys) -> tuple[int, bool]:
+    """The app's exit code, and whether the engine came to its end."""
     from dar_tui.cli.dates import parse_date
     from dar_tui.tui.app import DarApp, Options, close
     from dar_tui.tui.background import leave_a_core
     from dar_tui.tui.graphics.choice import choose
     from dar_tui.tui.session_engine import SessionEngine
-    from dar_tui.tui.terminal import LOG_NAME, leave, shielded
+    from dar_tui.tui.terminal import LOG_NAME, shielded
 
     leave_a_core(os.environ)
     settings = state.settings
-    colours = not os.environ.get("NO_COLOR")
+    # The terminal is asked what it can show before the app reads the keyboard.
+    graphics = choose(wanted.images or settings.images, os.environ, keys.ask)
     options = Options(
         home=settings.home,
         keys=settings.config_file.with_name("keys.toml"),
         pages=Path.cwd(),
-        # The terminal is asked what it can show before the app reads the keyboard.
-        graphics=choose(wanted.images or settings.images, os.environ, is_terminal=True),
+        graphics=graphics,
         parse_date=parse_date,
         session=_session(wanted),
-        colours=colours,
+        colours=not os.environ.get("NO_COLOR"),
+        typed=keys.text,
     )
     engine = SessionEngine(
         settings, wanted.library, ScreenModels(state, wanted), pictures=wanted.pictures, fusion=wanted.fusion
@@ -85,11 +101,7 @@ def run(state: State, wanted: Wanted) -> None:
         app = DarApp(engine, options)
         app.run()
         ended = close(engine)
-    code = app.return_code or 0
-    state.output.flush()
-    if ended and code == 0:
-        state.output.note("")
-    leave(code)
+    return app.return_code or 0, ended
 
 
 def _session(wanted: Wanted) -> Path | None:

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
-from textual import on
+from textual import events, on
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.filter import ANSIToTruecolor, LineFilter
@@ -50,7 +50,7 @@ T = TypeVar("T")
 class Options:
     """How the app is to run. `home`: dar's data folder; `keys`: the user's own keys; `session`: one to take up again.
 
-    `pages`: the folder that saved pages are suggested for.
+    `pages`: the folder that saved pages are suggested for; `typed`: what was typed before the app began.
     """
 
     home: Path
@@ -60,6 +60,7 @@ class Options:
     parse_date: ParseDate
     session: Path | None = None
     colours: bool = True
+    typed: str = ""
     now: Callable[[], datetime] = datetime.now
 
 
@@ -87,6 +88,8 @@ class DarApp(App[None]):
             self.register_theme(theme)
         self.theme = themes.chosen(recall(options.home).theme, self.available_themes, colours=options.colours)
         self._opening = 0
+        # Keys that come before there is a prompt wait for it; None once it is there.
+        self._early: list[events.Key | events.Paste] | None = []
         self._meter = Meter()
         self._library: LibraryFacts | None = None
         self.animation_level = "none"
@@ -99,9 +102,20 @@ class DarApp(App[None]):
         for problem in self.remapping.problems:
             self.call_after_refresh(self.chat.tell, Trouble(problem))
 
+    async def on_event(self, event: events.Event) -> None:
+        """Keeps what is typed before there is a prompt."""
+        if self._early is not None and isinstance(event, events.Key | events.Paste):
+            self._early.append(event)
+        else:
+            await super().on_event(event)
+
     @on(Painted)
-    def painted(self) -> None:
-        """Opens the library: not before, since that imports numpy and SQLite."""
+    async def painted(self) -> None:
+        """Hands over early keys and opens the library: not before, since that imports numpy and SQLite."""
+        early, self._early = self._early, None
+        self.chat.prompt.type(self.options.typed)
+        for event in early or ():
+            await self.on_event(event)
         self.open_session(None, self.options.session)
 
     def get_line_filters(self) -> Sequence[LineFilter]:

@@ -20,7 +20,7 @@ SECONDS = 30.0
 
 
 class PtyApp:
-    """A running app. Everything it wrote so far is `written`."""
+    """A running app. Everything it wrote so far is `written`. A variable that is "" is left out of the environment."""
 
     def __init__(self, *arguments: object, size: tuple[int, int] = (100, 30), **environment: str) -> None:
         self._ours, theirs = pty.openpty()
@@ -32,7 +32,7 @@ class PtyApp:
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
-            env={**os.environ, **settings},
+            env={name: value for name, value in {**os.environ, **settings}.items() if value},
             start_new_session=True,
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         )

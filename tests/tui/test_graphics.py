@@ -208,8 +208,22 @@ BLOCKS = Graphics(Means.BLOCKS, Means.BLOCKS)
 def test_the_means_follow_the_terminal_and_the_users_word(
     images: str, environment: dict[str, str], expected: Graphics
 ) -> None:
-    assert choose(images, environment, is_terminal=True) == expected
+    assert choose(images, environment, lambda question, until: "") == expected
 
 
 def test_without_a_terminal_nothing_is_asked() -> None:
-    assert choose("auto", {"TERM": "xterm"}, is_terminal=False) == BLOCKS
+    assert choose("auto", {"TERM": "xterm"}, None) == BLOCKS
+
+
+@pytest.mark.parametrize(
+    ("term", "answer", "expected"),
+    [
+        ("xterm", "\x1b[?63;1;2;4;6c", Graphics(Means.BLOCKS, Means.SIXEL)),
+        ("xterm", "\x1b[?64;1;2;6;14c", BLOCKS),
+        ("xterm-kitty", "typed\x1b_Gi=4211;OK\x1b\\\x1b[?62;c", Graphics(Means.KITTY, Means.KITTY)),
+        ("xterm-kitty", "\x1b[?62;c", BLOCKS),
+    ],
+)
+def test_the_means_follow_what_the_terminal_answers(term: str, answer: str, expected: Graphics) -> None:
+    environment = {"TERM": term, "COLORTERM": "truecolor"}
+    assert choose("auto", environment, lambda question, until: answer if "\x1b[c" in question else "") == expected

@@ -220,3 +220,20 @@ def test_kitty_pictures_are_used_where_the_terminal_takes_them(library: Path, an
     assert bool(sent) is shown
     assert set(sent) <= set(deleted)
     assert ("\U0010eeee".encode() in app.written) is shown
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_what_is_typed_from_the_first_moment_on_reaches_the_prompt(library: Path, asked: bool) -> None:
+    """Letter by letter while Python imports the app, asks the terminal (which answers nothing here) and paints."""
+    letters = b"abcdefghijklmnopqrstuvwxyz0123456789"
+    terminal = {"TERM": "xterm", "VTE_VERSION": ""} if asked else {}
+    with running("chat", "--library", library, "--no-imagine", **terminal) as app:
+        for each in letters:
+            app.send(bytes([each]))
+            time.sleep(0.03)
+        app.send(b"\r")
+        app.wait_for("turn 1")
+        assert (b"\x1b[c" in app.written) is asked
+        app.send(QUIT)
+        assert app.wait() == 0
+    assert saved(library)[-1].dialogue.turns[0].answer == letters.decode()

@@ -6,8 +6,9 @@ Knows terminals by their environment and, for Sixel, by asking; it must ask befo
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -29,16 +30,21 @@ class Graphics:
     zoom: Means
 
 
+# Asks the terminal something and gives what it answers, up to what matches the pattern; "" for silence.
+Ask = Callable[[str, str], str]
 # Terminals that draw kitty's pictures where its placeholder characters are; others speak the protocol without those.
 _PLACEHOLDERS = ("xterm-kitty", "xterm-ghostty")
 # The number of the picture that is only sent to see whether it is taken.
 _PIXEL = 4211
+# What are you? Every terminal answers that, so that its answer ends the wait for answers that may not come.
+_WHAT, _IT_IS = "\x1b[c", r"\x1b\[\?([\d;]*)c"
+_SIXEL = "4"
 
 
-def choose(images: str, environment: Mapping[str, str], *, is_terminal: bool) -> Graphics:
-    """What `--images` (auto, blocks, kitty, sixel, off) comes to here. May ask the terminal, for up to 0.1 s."""
+def choose(images: str, environment: Mapping[str, str], ask: Ask | None) -> Graphics:
+    """What `--images` (auto, blocks, kitty, sixel, off) comes to here. `ask`: None where there is no terminal."""
     if images == "auto":
-        return _automatic(environment, is_terminal=is_terminal)
+        return _automatic(environment, ask)
     means = Means(images)
     if means is Means.KITTY:
         return Graphics(Means.KITTY, Means.KITTY) if _has_library() else Graphics(Means.BLOCKS, Means.BLOCKS)
@@ -48,57 +54,57 @@ def choose(images: str, environment: Mapping[str, str], *, is_terminal: bool) ->
     return Graphics(means, means)
 
 
-def _automatic(environment: Mapping[str, str], *, is_terminal: bool) -> Graphics:
+def _automatic(environment: Mapping[str, str], ask: Ask | None) -> Graphics:
     if environment.get("NO_COLOR"):
         return Graphics(Means.OFF, Means.OFF)
     blocks = Graphics(Means.BLOCKS, Means.BLOCKS)
     term, true_colour = environment.get("TERM", ""), environment.get("COLORTERM", "") in ("truecolor", "24bit")
     # A multiplexer swallows both protocols.
-    if not is_terminal or "TMUX" in environment or term.startswith(("screen", "tmux", "linux")):
+    if ask is None or "TMUX" in environment or term.startswith(("screen", "tmux", "linux")):
         return blocks
-    if term in _PLACEHOLDERS and true_colour and _has_library() and _places_by_characters():
-        # The colour of the cells carries the picture's number, so it must arrive exactly.
+    # The colour of the cells carries the picture's number, so it must arrive exactly.
+    if term in _PLACEHOLDERS and true_colour and _places_by_characters(ask) and _has_library():
         return Graphics(Means.KITTY, Means.KITTY)
-    if _may_know_sixel(environment) and _has_library():
-        from textual_image.renderable import Image, SixelImage
-
-        if Image is SixelImage:
-            return Graphics(Means.BLOCKS, Means.SIXEL)
+    if _may_know_sixel(environment) and _draws_sixel(ask) and _has_library():
+        return Graphics(Means.BLOCKS, Means.SIXEL)
     return blocks
 
 
-def _places_by_characters() -> bool:
+def _places_by_characters(ask: Ask) -> bool:
     """Whether the terminal knows placeholder characters, which kitty does from 0.28 on: it says OK to one pixel.
 
     An older one takes the key U for an error and says nothing.
     """
-    from textual_image._terminal import capture_terminal_response
+    answer = ask(f"\x1b_Ga=T,U=1,i={_PIXEL},s=1,v=1,c=1,r=1,t=d,f=24;AAAA\x1b\\{_WHAT}", _IT_IS)
+    ask(f"\x1b_Ga=d,d=I,i={_PIXEL},q=2\x1b\\", "")
+    return f"\x1b_Gi={_PIXEL};OK\x1b\\" in answer
 
-    out = sys.__stdout__
-    if out is None:
-        return False
-    known = False
-    # However asking fails (silence, no keyboard to listen to), the terminal has not said that it does.
-    with contextlib.suppress(Exception):
-        with capture_terminal_response("\x1b_G", "\x1b\\", timeout=0.2) as response:
-            out.write(f"\x1b_Ga=T,U=1,i={_PIXEL},s=1,v=1,c=1,r=1,t=d,f=24;AAAA\x1b\\")
-            out.flush()
-        known = str(response.sequence).endswith(";OK\x1b\\")
-    out.write(f"\x1b_Ga=d,d=I,i={_PIXEL},q=2\x1b\\")
-    out.flush()
-    return known
+
+def _draws_sixel(ask: Ask) -> bool:
+    found = re.search(_IT_IS, ask(_WHAT, _IT_IS))
+    return found is not None and _SIXEL in found[1].split(";")
 
 
 def _may_know_sixel(environment: Mapping[str, str]) -> bool:
-    """Not asked: terminals known not to, which would only cost their 0.1 s of silence."""
+    """Not asked: terminals known not to, the more so while they are slow to answer."""
     known = environment.get("TERM_PROGRAM", "") in ("Apple_Terminal", "vscode")
     return not known and "VTE_VERSION" not in environment
 
 
 def _has_library() -> bool:
-    # Imported now, before Textual reads the keyboard: it asks the terminal questions as it is imported.
-    with contextlib.suppress(Exception):
+    # Imported without a stdout: it would ask the terminal by itself, and take what is typed for the answer.
+    with contextlib.suppress(Exception), _no_stdout():
         import textual_image.renderable  # noqa: F401
 
         return True
     return False
+
+
+@contextlib.contextmanager
+def _no_stdout() -> Iterator[None]:
+    before = sys.__stdout__
+    sys.__stdout__ = None  # type: ignore[misc]
+    try:
+        yield
+    finally:
+        sys.__stdout__ = before  # type: ignore[misc]

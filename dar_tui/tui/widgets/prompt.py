@@ -75,6 +75,16 @@ class Prompt(TextArea):
             self._history.append(text)
         self._at = len(self._history)
 
+    def type(self, text: str) -> None:
+        """Takes what was typed before there was a prompt, as if it were typed now: "\r" sends, "\x7f" deletes."""
+        for character in text:
+            if character == "\r":
+                self.action_send()
+            elif character == "\x7f":
+                self.action_delete_left()
+            elif character.isprintable():
+                self.insert(character)
+
     # Keys
 
     async def _on_key(self, event: events.Key) -> None:
