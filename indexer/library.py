@@ -29,8 +29,8 @@ from indexer.search.where import Where
 from indexer.store.catalog import CATALOG_NAME, Catalog
 from indexer.store.catalog_schema import MIGRATIONS, schema_version
 from indexer.store.disk import disk_errors_named, make_private_folder
-from indexer.store.graph import Graph, load_graph
 from indexer.store.records import EncoderRecord, Problem
+from indexer.store.stores import open_store
 from indexer.store.vectors import Vectors
 from indexer.store.verification import verify
 
@@ -69,7 +69,7 @@ class Library:
         self._encoder_name = encoder
         self._lock = RLock()
         self._snapshot: Snapshot | None = None
-        self._graphs: dict[Path, tuple[int, Graph | None]] = {}
+        self._store = open_store(path, index_above=graph_threshold)
 
     @classmethod
     def create(cls, path: Path, *, graph_threshold: int = GRAPH_THRESHOLD) -> Library:
@@ -103,8 +103,10 @@ class Library:
         return library
 
     def close(self) -> None:
-        """Closes the catalog."""
+        """Closes the catalog and the vectors."""
         with self._lock:
+            self._snapshot = None
+            self._store.close()
             self._catalog.close()
 
     def __enter__(self) -> Library:
@@ -141,8 +143,7 @@ class Library:
                 where.passes(self._catalog, snapshot.ids),
                 k,
                 fold_threshold=fold_threshold if fold else None,
-                graph_threshold=self._graph_threshold,
-                load_graph=self._graph,
+                index_above=self._graph_threshold,
             )
             return self._hits(groups, where)
 
@@ -153,7 +154,8 @@ class Library:
             missing = [image_id for image_id in image_ids if image_id not in rows]
             if snapshot is None or missing:
                 raise DarError(f"Photo {missing[:1]} is not in the library.", "Run `dar index` and search again.")
-            return np.array(snapshot.matrix(space)[[rows[image_id] for image_id in image_ids]], np.float32)
+            snapshot.dim(space)
+            return snapshot.spaces[space].take(np.array([rows[image_id] for image_id in image_ids], np.int64))
 
     def sample(self, count: int, seed: int = 0) -> list[int]:
         """The ids of `count` photos picked at random, each as likely; all, in no order, where there are no more."""
@@ -209,7 +211,7 @@ class Library:
     def verify(self, deep: bool = False) -> list[str]:
         """What is wrong with the library's own files, one line each; `deep` reads every vector and thumbnail."""
         with self._lock:
-            return verify(self.path, self._catalog, deep=deep)
+            return verify(self.path, self._catalog, self._store, deep=deep)
 
     # Changing it
 
@@ -268,9 +270,7 @@ class Library:
             try:
                 if self._snapshot is None or self._snapshot.version != self._catalog.version():
                     encoder = self.encoder
-                    self._snapshot = Snapshot.read(self.path, self._catalog, encoder) if encoder is not None else None
-                if self._snapshot is not None:
-                    self._snapshot.map_all()
+                    self._snapshot = Snapshot.read(self._store, self._catalog, encoder) if encoder is not None else None
                 return self._snapshot
             except FileNotFoundError:
                 self._snapshot = None
@@ -283,16 +283,6 @@ class Library:
             f"Vector files of the library {visible(self.path)} are missing.",
             "Run `dar index`: it encodes what is lost again.",
         )
-
-    def _graph(self, path: Path, dim: int) -> Graph | None:
-        try:
-            written = path.stat().st_mtime_ns
-        except FileNotFoundError:
-            return None
-        if path not in self._graphs or self._graphs[path][0] != written:
-            self._graphs = {known: graph for known, graph in self._graphs.items() if known.exists()}
-            self._graphs[path] = (written, load_graph(path, dim))
-        return self._graphs[path][1]
 
     def _hits(self, groups: Sequence[Sequence[Placing]], where: Where) -> list[Hit]:
         ids = [placing.image_id for group in groups for placing in group]

@@ -23,7 +23,7 @@ from indexer.printable import stripped, visible
 
 # Packages whose versions decide whether dar works, in the order of how soon they are missed.
 _PACKAGES = (
-    *("numpy", "pillow", "hnswlib", "onnxruntime", "tokenizers", "typer", "rich", "textual", "term-image"),
+    *("numpy", "pillow", "usearch", "numkong", "onnxruntime", "tokenizers", "typer", "rich", "textual", "term-image"),
     *("torch", "diffusers", "transformers", "open_clip_torch", "timm", "safetensors"),
 )
 _NVIDIA_SECONDS = 3.0

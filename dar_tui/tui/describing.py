@@ -29,7 +29,7 @@ def facts_of(library: Library) -> LibraryFacts:
 
 def describe_all(paths: Iterable[Path]) -> list[LibraryFacts]:
     """Every library, one that cannot be opened with its reason."""
-    # Not at the top: numpy and hnswlib come with it, and the first paint does not wait for those.
+    # Not at the top: numpy comes with it, and the first paint does not wait for those.
     from indexer.library import Library
 
     found: list[LibraryFacts] = []

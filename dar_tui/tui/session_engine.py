@@ -1,7 +1,7 @@
 """The real engine: `dar_tui.session.session` on an `indexer` library, with the models that were asked for.
 
 Everything heavy is imported by the methods that need it, which run in threads after the first paint: libraries bring
-numpy and hnswlib (0.2 s), models much more.
+numpy (0.2 s), models much more.
 """
 
 from __future__ import annotations

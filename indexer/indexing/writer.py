@@ -6,6 +6,7 @@ Knows the order in which things reach the disk. Knows nothing of scanning, decod
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -21,13 +22,15 @@ from indexer.store.catalog import CATALOG_NAME
 from indexer.store.catalog_writer import CatalogWriter, ImageFields
 from indexer.store.compaction import compact
 from indexer.store.disk import disk_errors_named
-from indexer.store.graph import graph_file, write_graph
 from indexer.store.lock import writer_lock
-from indexer.store.records import EncoderRecord
-from indexer.store.vectors import VectorAppender, Vectors, checksums, chunks, map_rows, vector_file, whole_rows
+from indexer.store.records import EncoderRecord, spaces_of
+from indexer.store.stores import open_store
+from indexer.store.vector_store import RowAppender, VectorStore, chunks
+from indexer.store.vectors import Vectors, checksums
 
-# Up to here one product over everything takes no longer than a graph would save (DESIGN §5).
-GRAPH_THRESHOLD = 200_000
+# Up to here a sketch is gone through in some 40 ms, and a graph would take up to ten minutes to make and most of a
+# second to open (docs/performance.md).
+GRAPH_THRESHOLD = 1_000_000
 # Fewer dead rows than this are not worth a rewrite, however small the library.
 COMPACT_ABOVE = 1_000
 # The catalog's note of the state that peaks and graphs were last made for.
@@ -80,11 +83,12 @@ class Batch:
 class LibraryWriter:
     """Adds to a library and takes from it. Made by `open_writer`, which holds the lock for as long as it lives."""
 
-    def __init__(self, folder: Path, catalog: CatalogWriter) -> None:
+    def __init__(self, folder: Path, catalog: CatalogWriter, store: VectorStore) -> None:
         self.folder = folder
         self.catalog = catalog
+        self._store = store
         self._encoder: EncoderRecord | None = None
-        self._appenders: dict[str, VectorAppender] = {}
+        self._appenders: dict[str, RowAppender] = {}
         self._drop_lost_rows()
 
     @property
@@ -148,14 +152,15 @@ class LibraryWriter:
         """Measures what unrelated texts, and the library's own photos, reach at best in the library as it is now."""
         _, live = self.catalog.live_rows(encoder.id)
         _, nulls = self.catalog.null_vectors(encoder)
-        space = VISUAL if encoder.visual_dim else JOINT
-        joint, pictures = self._map(encoder, JOINT), self._map(encoder, space)
+        record = self._fresh(encoder)
+        rows = {space.name: self._store.open(space, record.rows) for space in spaces_of(record)}
+        joint, pictures = rows[JOINT], rows.get(VISUAL, rows[JOINT])
         # Evenly spread over the rows, hence over the times of indexing, and the same at every run.
         sample = (
             live[np.unique(np.linspace(0, max(len(live) - 1, 0), PHOTO_SAMPLE).astype(np.int64))] if len(live) else live
         )
         texts = peaks(lambda: chunks(joint, live), nulls)
-        photos = peaks(lambda: chunks(pictures, live), np.asarray(pictures[sample]), below=FOLD_THRESHOLD)
+        photos = peaks(lambda: chunks(pictures, live), pictures.take(sample), below=FOLD_THRESHOLD)
         with self.catalog.transaction():
             self.catalog.put_peaks(encoder.id, texts, photos)
 
@@ -166,20 +171,20 @@ class LibraryWriter:
         if dead <= above or 2 * dead <= encoder.rows:
             return False
         self._close_appenders()
-        compact(self.folder, self.catalog, encoder)
+        compact(self.folder, self.catalog, self._store, encoder)
         if self._encoder is not None:
             self._encoder = self._fresh(self._encoder)
             self._open_appenders()
         return True
 
-    def write_graphs(self, encoder: EncoderRecord, threads: int, threshold: int = GRAPH_THRESHOLD) -> bool:
-        """Brings the graphs of a library of over `threshold` photos up to date; returns whether they changed."""
+    def derive(self, encoder: EncoderRecord, threads: int, graph_threshold: int = GRAPH_THRESHOLD) -> bool:
+        """Brings up to date whatever the vector store makes to search faster; returns whether that changed."""
         _, live = self.catalog.live_rows(encoder.id)
-        if len(live) <= threshold:
-            return False
+        record = self._fresh(encoder)
         changed = [
-            write_graph(self._graph(encoder, space), self._map(encoder, space), live, threads)
-            for space, _ in spaces(encoder)
+            self._store.derive(space, record.rows, live, threads, graph_threshold)
+            for space in spaces_of(record)
+            if record.rows
         ]
         return any(changed)
 
@@ -190,7 +195,7 @@ class LibraryWriter:
         # Those not searched with now as well: to switch to one of them takes no time then.
         for encoder in self.catalog.encoders():
             self.measure_peaks(encoder)
-            self.write_graphs(encoder, threads, graph_threshold)
+            self.derive(encoder, threads, graph_threshold)
         with self.catalog.transaction():
             self.catalog.put_meta(_DERIVED, self._state())
 
@@ -234,43 +239,25 @@ class LibraryWriter:
     def _drop_lost_rows(self) -> None:
         """Forgets embeddings whose vectors are no longer on the disk; the next run encodes those photos again."""
         for encoder in self.catalog.encoders():
-            rows = min(
-                whole_rows(vector_file(self.folder, encoder.id, space, encoder.generation), dim)
-                for space, dim in spaces(encoder)
-            )
+            rows = min(self._store.whole_rows(space) for space in spaces_of(encoder))
             if rows < encoder.rows:
                 with self.catalog.transaction():
                     self.catalog.drop_embeddings_from(encoder.id, rows)
                     self.catalog.set_rows(encoder.id, rows, encoder.generation)
 
-    def _graph(self, encoder: EncoderRecord, space: str) -> Path:
-        return graph_file(self.folder, encoder.id, space, encoder.generation)
-
     def _fresh(self, encoder: EncoderRecord) -> EncoderRecord:
         return next(record for record in self.catalog.encoders() if record.id == encoder.id)
-
-    def _map(self, encoder: EncoderRecord, space: str) -> Vectors:
-        record = self._fresh(encoder)
-        path = vector_file(self.folder, record.id, space, record.generation)
-        dim = dict(spaces(record))[space]
-        return map_rows(path, record.rows, dim) if record.rows else np.zeros((0, dim), np.float32)
 
     def _open_appenders(self) -> None:
         self._close_appenders()
         encoder = self.encoder
-        for space, dim in spaces(encoder):
-            path = vector_file(self.folder, encoder.id, space, encoder.generation)
-            self._appenders[space] = VectorAppender(path, encoder.rows, dim)
+        for space in spaces_of(encoder):
+            self._appenders[space.name] = self._store.append_to(space, encoder.rows)
 
     def _close_appenders(self) -> None:
         for appender in self._appenders.values():
             appender.close()
         self._appenders.clear()
-
-
-def spaces(encoder: EncoderRecord) -> list[tuple[str, int]]:
-    """The encoder's spaces and the lengths of their vectors."""
-    return [(JOINT, encoder.dim), *([(VISUAL, encoder.visual_dim)] if encoder.visual_dim else [])]
 
 
 def null_digest(texts: Sequence[str]) -> str:
@@ -291,6 +278,9 @@ def open_writer(folder: Path) -> Iterator[LibraryWriter]:
         stack.enter_context(writer_lock(folder))
         catalog = CatalogWriter.open(folder / CATALOG_NAME)
         stack.callback(catalog.close)
-        writer = LibraryWriter(folder, catalog)
+        # A writer reads vectors but searches for none: no graph is loaded for it.
+        store = open_store(folder, index_above=sys.maxsize)
+        stack.callback(store.close)
+        writer = LibraryWriter(folder, catalog, store)
         stack.callback(writer.close)
         yield writer

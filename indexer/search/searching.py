@@ -1,21 +1,38 @@
-"""One search over one state of the library: candidates, scores, strengths, folding, in numbered steps.
+"""One search over one state of the library: who is looked at, scores, strengths, folding, in numbered steps.
 
 Knows arrays only; what the photos are called and where they lie is added afterwards.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from indexer.search.hits import Placing
-from indexer.search.ranking import Query, best, direction, fold, merged, scores
-from indexer.search.snapshot import LoadGraph, Positions, Snapshot
-from indexer.search.strength import thresholds
-from indexer.store.graph import Graph
+from indexer.search.ranking import Query, Term, best, direction, fold, merged, scores
+from indexer.search.snapshot import Positions, Snapshot
+from indexer.search.strength import Spread, spread_of, thresholds
 
 # Fetched for each photo shown, so that folded bursts do not leave the page short; more if they do.
 _FOLD_OVERFETCH = 4
+# Looked at exactly for each photo wanted, where what chooses them (a graph, a sketch) only nearly knows the order.
+_LOOK_OVERFETCH = 4
+_MIN_LOOK = 200
+# Past this a graph is no faster than going through everything.
+_MAX_FETCH = 5000
+
+
+@dataclass(frozen=True, eq=False)
+class _Pool:
+    """The photos looked at: their positions, scores and lifts, all exact. `whole`: no other photo was to be had."""
+
+    positions: Positions
+    values: NDArray[np.float32]
+    lifts: NDArray[np.float32]
+    spread: Spread
+    whole: bool
 
 
 def search(
@@ -25,75 +42,111 @@ def search(
     k: int,
     *,
     fold_threshold: float | None,
-    graph_threshold: int,
-    load_graph: LoadGraph,
+    index_above: int,
 ) -> list[list[Placing]]:
     """The best `k` groups among the allowed photos, each led by its best photo; no folding if the threshold is None."""
     # 1. What is scored, and along what the strength of a match is measured.
     terms = merged(query)
     along, by_example = direction(query)
-    # 2. Everything, or what the graphs and the filter leave.
-    asked = (*terms, along)
-    large = len(snapshot.ids) > graph_threshold
-    graphs = snapshot.graphs(asked, load_graph) if large else None
-    want = k if fold_threshold is None else _FOLD_OVERFETCH * k
-    positions = _positions(snapshot, query, allowed, want, graph_threshold, graphs)
-    if positions is None:
-        graphs = None
-    elif not len(positions):
+    if not len(snapshot.ids) or (allowed is not None and not allowed.any()):
         return []
-    # 3. Exact cosines, and one score for each candidate.
-    cosines, spreads = snapshot.scored(asked, positions, graphs)
-    values = scores(query.combine, terms, cosines[:-1], spreads[:-1])
-    lifts = cosines[-1] - spreads[-1].mean
-    # 4. The best, near-duplicates folded.
-    ids = snapshot.ids if positions is None else snapshot.ids[positions]
-    groups = _groups(snapshot, values, ids, positions, k, want, fold_threshold)
-    # 5. How strong they are, in this library.
+    indexed = len(snapshot.ids) > index_above or not snapshot.scans_fast((*terms, along))
+    want = k if fold_threshold is None else _FOLD_OVERFETCH * k
+    while True:
+        # 2. Who is looked at, with exact scores: what an index gives, or the best of everything.
+        pool = _by_index(snapshot, query.combine, terms, along, allowed, want) if indexed else None
+        pool = pool or _by_scan(snapshot, query.combine, terms, along, allowed, want)
+        # 3. The best of them, near-duplicates folded; more are looked at if bursts leave the page short.
+        groups = _groups(snapshot, pool, k, want, fold_threshold)
+        if len(groups) == k or pool.whole:
+            break
+        want *= 4
+    # 4. How strong they are, in this library.
     limits = thresholds(
-        snapshot.text_peaks, snapshot.photo_peaks, len(snapshot.ids), spreads[-1], by_example=by_example
+        snapshot.text_peaks, snapshot.photo_peaks, len(snapshot.ids), pool.spread, by_example=by_example
     )
+    ids = snapshot.ids[pool.positions]
     return [
-        [Placing(int(ids[one]), float(values[one]), rank, limits.classify(float(lifts[one]))) for one in group]
+        [
+            Placing(int(ids[one]), float(pool.values[one]), rank, limits.classify(float(pool.lifts[one])))
+            for one in group
+        ]
         for rank, group in enumerate(groups, 1)
     ]
 
 
-def _positions(
+def _by_index(
     snapshot: Snapshot,
-    query: Query,
+    combine: str,
+    terms: tuple[Term, ...],
+    along: Term,
     allowed: NDArray[np.bool_] | None,
     want: int,
-    graph_threshold: int,
-    graphs: list[Graph] | None,
-) -> Positions | None:
-    """The photos to score; None for all of them."""
-    passing = None if allowed is None else np.flatnonzero(allowed)
-    count = len(snapshot.ids) if passing is None else len(passing)
-    if graphs is None or count <= graph_threshold:
-        return passing
-    terms = merged(query)
-    found = snapshot.candidates(terms, graphs[: len(terms)], allowed, want)
-    return passing if found is None else found
+) -> _Pool | None:
+    """What the graphs and the filter leave; None if only going through everything will tell."""
+    asked = (*terms, along)
+    spreads = snapshot.spreads(asked)
+    if spreads is None:
+        return None
+    passing = len(snapshot.ids) if allowed is None else int(np.count_nonzero(allowed))
+    fetch = max(_MIN_LOOK, _LOOK_OVERFETCH * want) * len(snapshot.ids) // passing + 1
+    if passing <= min(fetch, _MAX_FETCH):
+        positions = np.arange(passing) if allowed is None else np.flatnonzero(allowed)
+    elif fetch > _MAX_FETCH:
+        return None
+    else:
+        positions = snapshot.candidates(terms, fetch)
+        positions = positions if allowed is None else positions[allowed[positions]]
+        if len(positions) < min(want, passing):
+            return None
+    cosines = snapshot.cosines(asked, positions)
+    values = scores(combine, terms, cosines[:-1], spreads[:-1])
+    return _Pool(positions, values, cosines[-1] - spreads[-1].mean, spreads[-1], len(positions) == passing)
 
 
-def _groups(
+def _by_scan(
     snapshot: Snapshot,
-    values: NDArray[np.float32],
-    ids: NDArray[np.int64],
-    positions: Positions | None,
-    k: int,
+    combine: str,
+    terms: tuple[Term, ...],
+    along: Term,
+    allowed: NDArray[np.bool_] | None,
     want: int,
-    fold_threshold: float | None,
-) -> list[list[int]]:
-    """Indices into `values`, best group first, at most `k` groups."""
+) -> _Pool:
+    """Everything that passes; where a sketch was gone through, the best of that, looked at exactly."""
+    asked = (*terms, along)
+    cosines, exact = snapshot.scans(asked)
+    spreads = [spread_of(values) for values in cosines]
+    positions = np.arange(len(snapshot.ids)) if allowed is None else np.flatnonzero(allowed)
+    if allowed is not None:
+        cosines = [values[positions] for values in cosines]
+    values = scores(combine, terms, cosines[:-1], spreads[:-1])
+    look = max(_MIN_LOOK, _LOOK_OVERFETCH * want)
+    if exact or look >= len(positions):
+        if not exact:
+            cosines = snapshot.cosines(asked, positions)
+            values = scores(combine, terms, cosines[:-1], spreads[:-1])
+        return _Pool(positions, values, cosines[-1] - spreads[-1].mean, spreads[-1], whole=True)
+    top = best(values, snapshot.ids[positions], look)
+    looked = snapshot.cosines(asked, positions[top])
+    if combine == "rrf":
+        # Ranks are among everything that passes, so the exact cosines take their places there.
+        looked_at_all = [values.copy() for values in cosines[:-1]]
+        for whole, some in zip(looked_at_all, looked, strict=False):
+            whole[top] = some
+        values = scores(combine, terms, looked_at_all, spreads[:-1])[top]
+    else:
+        values = scores(combine, terms, looked[:-1], spreads[:-1])
+    return _Pool(positions[top], values, looked[-1] - spreads[-1].mean, spreads[-1], whole=False)
+
+
+def _groups(snapshot: Snapshot, pool: _Pool, k: int, want: int, fold_threshold: float | None) -> list[list[int]]:
+    """Indices into the pool, best group first, at most `k` groups."""
+    ids = snapshot.ids[pool.positions]
     if fold_threshold is None:
-        return [[int(one)] for one in best(values, ids, k)]
-    pictures = snapshot.matrix(snapshot.picture_space)
+        return [[int(one)] for one in best(pool.values, ids, k)]
     while True:
-        top = best(values, ids, want)
-        rows = snapshot.rows[top if positions is None else positions[top]]
-        groups = fold(np.asarray(pictures[rows]), fold_threshold, k)
-        if len(groups) == k or want >= len(values):
+        top = best(pool.values, ids, want)
+        groups = fold(snapshot.take(snapshot.picture_space, pool.positions[top]), fold_threshold, k)
+        if len(groups) == k or want >= len(pool.values):
             return [[int(top[one]) for one in group] for group in groups]
         want *= 2

@@ -1,13 +1,13 @@
 """One committed state of the library, as a search sees it: which photos are live, and their vectors.
 
-Knows arrays and where they are mapped from. Scores exactly, or takes candidates from the graph of a large library.
+Knows how rows become photos. Where vectors lie, and how they are gone through, is the vector store's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,39 +15,36 @@ from numpy.typing import NDArray
 from indexer.encoders import JOINT, VISUAL
 from indexer.errors import EncoderMismatch
 from indexer.search.ranking import Term
-from indexer.search.strength import Spread, spread_of
+from indexer.search.strength import Spread
 from indexer.store.catalog import Catalog
-from indexer.store.graph import Graph, graph_file
-from indexer.store.records import EncoderRecord
-from indexer.store.vectors import Vectors, map_rows, vector_file
+from indexer.store.records import EncoderRecord, spaces_of
+from indexer.store.vector_store import VectorRows, VectorStore
+from indexer.store.vectors import Vectors
 
-LoadGraph = Callable[[Path, int], Graph | None]
 Positions = NDArray[np.int64]
-
-# What a graph search fetches for each photo wanted, so that folding and exact re-scoring have a choice.
-_OVERFETCH = 4
-_MIN_FETCH = 200
-# Past this a graph is no faster than the whole product.
-_MAX_FETCH = 5000
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
     """`ids` and `rows` (n,) are the live photos in the order of rows; a *position* is an index into both."""
 
-    folder: Path
     version: int
     encoder: EncoderRecord
     ids: NDArray[np.int64]
     rows: NDArray[np.int64]
     text_peaks: Vectors
     photo_peaks: Vectors
-    _matrices: dict[str, Vectors] = field(default_factory=dict)
+    spaces: Mapping[str, VectorRows]
 
     @classmethod
-    def read(cls, folder: Path, catalog: Catalog, encoder: EncoderRecord) -> Snapshot:
-        """The state the catalog is in, as this encoder sees the photos. Call it within `consistent()`."""
-        return cls(folder, catalog.version(), encoder, *catalog.live_rows(encoder.id), *catalog.peaks(encoder.id))
+    def read(cls, store: VectorStore, catalog: Catalog, encoder: EncoderRecord) -> Snapshot:
+        """The state the catalog is in, as this encoder sees the photos. Call it within `consistent()`.
+
+        Opens every space now, so that a later compaction cannot take it away. Raises FileNotFoundError if one did.
+        """
+        spaces = {space.name: store.open(space, encoder.rows) for space in spaces_of(encoder)}
+        return cls(catalog.version(), encoder, *catalog.live_rows(encoder.id), *catalog.peaks(encoder.id), spaces)
 
     def dim(self, space: str) -> int:
         """The length of this space's vectors; raises EncoderMismatch if the library's encoder does not have it."""
@@ -63,19 +60,6 @@ class Snapshot:
         """The space in which photos are compared with photos."""
         return VISUAL if self.encoder.visual_dim else JOINT
 
-    def matrix(self, space: str) -> Vectors:
-        """All committed rows of a space, memory-mapped, dead ones included."""
-        if space not in self._matrices:
-            path = vector_file(self.folder, self.encoder.id, space, self.encoder.generation)
-            self._matrices[space] = map_rows(path, self.encoder.rows, self.dim(space))
-        return self._matrices[space]
-
-    def map_all(self) -> None:
-        """Maps every space now, so that a later compaction cannot take the files away. Raises FileNotFoundError."""
-        for space in (JOINT, VISUAL) if self.encoder.visual_dim else (JOINT,):
-            if self.encoder.rows:
-                self.matrix(space)
-
     def check(self, terms: Sequence[Term]) -> None:
         """Raises EncoderMismatch unless every term could have been made by the library's encoder."""
         for term in terms:
@@ -87,64 +71,68 @@ class Snapshot:
                     f"Search with the encoder `{self.encoder.spec}`.",
                 )
 
-    def cosines(self, terms: Sequence[Term], positions: Positions | None) -> list[NDArray[np.float32]]:
-        """For each term, its cosine with the photo at each position (all photos for None)."""
-        return [self._products(term.space, term.vector.astype(np.float32, copy=False), positions) for term in terms]
+    def take(self, space: str, positions: Positions) -> Vectors:
+        """The (n, dim) vectors of the photos at these positions."""
+        return self.spaces[space].take(self.rows[positions])
 
-    def _products(self, space: str, vector: Vectors, positions: Positions | None) -> NDArray[np.float32]:
-        matrix = self.matrix(space)
-        rows = self.rows if positions is None else self.rows[positions]
-        # Picking rows copies them; from a quarter of all rows on, the product of everything is cheaper.
-        if 4 * len(rows) < len(matrix):
-            return np.asarray(matrix[rows] @ vector, np.float32)
-        product = matrix @ vector
-        return np.asarray(product if len(rows) == len(matrix) else product[rows], np.float32)
-
-    def scored(
-        self, terms: Sequence[Term], positions: Positions | None, graphs: Sequence[Graph] | None
-    ) -> tuple[list[NDArray[np.float32]], list[Spread]]:
-        """Each term's cosines at the positions, and their spread over the whole library.
-
-        With `graphs` (one for each term) the spread comes from their moments, so that only the positions are read.
-        """
-        if graphs is not None:
-            spreads = [graph.spread(term.vector) for graph, term in zip(graphs, terms, strict=True)]
-            return self.cosines(terms, positions), spreads
-        whole = self.cosines(terms, None)
-        return [values if positions is None else values[positions] for values in whole], list(map(spread_of, whole))
-
-    def graphs(self, terms: Sequence[Term], load: LoadGraph) -> list[Graph] | None:
-        """The graph of each term's space; None if one of them is missing or damaged."""
-        found: list[Graph] = []
+    def cosines(self, terms: Sequence[Term], positions: Positions) -> list[NDArray[np.float32]]:
+        """For each term, its exact cosine with the photo at each position."""
+        vectors: dict[str, Vectors] = {}
         for term in terms:
-            path = graph_file(self.folder, self.encoder.id, term.space, self.encoder.generation)
-            graph = load(path, self.dim(term.space))
-            if graph is None or graph.rows > self.encoder.rows:
-                return None
-            found.append(graph)
-        return found
+            if term.space not in vectors:
+                vectors[term.space] = self.take(term.space, positions)
+        return _each(terms, lambda term: np.asarray(vectors[term.space] @ _numbers(term), np.float32))
 
-    def candidates(
-        self, terms: Sequence[Term], graphs: Sequence[Graph], allowed: NDArray[np.bool_] | None, want: int
-    ) -> Positions | None:
-        """Positions among which the best `want` are very likely to be; None if only looking at all of them will tell.
+    def scans(self, terms: Sequence[Term]) -> tuple[list[NDArray[np.float32]], bool]:
+        """(for each term, its cosines with all photos; whether they are exact, or nearly so only)."""
+        exact = True
 
-        Photos younger than the graph are always among them.
-        """
-        passing = len(self.ids) if allowed is None else int(allowed.sum())
-        covered = min(graph.rows for graph in graphs)
-        fetch = max(_MIN_FETCH, _OVERFETCH * want) * covered // max(passing, 1) + 1
-        if fetch > _MAX_FETCH:
+        def scan(term: Term) -> NDArray[np.float32]:
+            nonlocal exact
+            found = self.spaces[term.space].scan(_numbers(term))
+            exact = exact and found.exact_from == 0
+            return found.products if len(self.rows) == len(found.products) else found.products[self.rows]
+
+        return _each(terms, scan), exact
+
+    def spreads(self, terms: Sequence[Term]) -> list[Spread] | None:
+        """The spread of each term's cosines without reading them; None where the store does not know it."""
+        if not all(self.spaces[term.space].indexed for term in terms):
             return None
-        young = np.arange(np.searchsorted(self.rows, covered), len(self.rows))
-        found = [young]
-        for term, graph in zip(terms, graphs, strict=True):
+        return [self.spaces[term.space].spread(_numbers(term)) for term in terms]
+
+    def scans_fast(self, terms: Sequence[Term]) -> bool:
+        """Whether going through all photos is a matter of milliseconds."""
+        return all(self.spaces[term.space].scans_fast for term in terms)
+
+    def candidates(self, terms: Sequence[Term], fetch: int) -> Positions:
+        """The positions of about `fetch` nearest photos of each wanted term, and of all that are not indexed yet."""
+        covered = min(self.spaces[term.space].indexed for term in terms)
+        found = [np.arange(np.searchsorted(self.rows, covered), len(self.rows))]
+        for term in terms:
             if term.weight > 0:
-                rows = graph.nearest(term.vector.astype(np.float32), fetch)
+                rows = self.spaces[term.space].nearest(_numbers(term), fetch)
                 places = np.searchsorted(self.rows, rows)
-                places = places[places < len(self.rows)]
-                found.append(places[np.isin(self.rows[places], rows)])
-        positions = np.unique(np.concatenate(found))
-        if allowed is not None:
-            positions = positions[allowed[positions]]
-        return positions if len(positions) >= min(want, passing) else None
+                inside = places < len(self.rows)
+                found.append(places[inside][self.rows[places[inside]] == rows[inside]])
+        return np.unique(np.concatenate(found))
+
+
+def _numbers(term: Term) -> Vectors:
+    return term.vector.astype(np.float32, copy=False)
+
+
+def _each(terms: Sequence[Term], answer: Callable[[Term], Answer]) -> list[Answer]:
+    """The answer to each term; asked once where two are the same, as what is scored and what is judged mostly are."""
+    answers: list[Answer] = []
+    for place, term in enumerate(terms):
+        same = next(
+            (
+                earlier
+                for earlier in range(place)
+                if terms[earlier].space == term.space and np.array_equal(terms[earlier].vector, term.vector)
+            ),
+            None,
+        )
+        answers.append(answer(term) if same is None else answers[same])
+    return answers

@@ -6,27 +6,23 @@ files mapped keep them, readers that come too late find the new ones at their ne
 
 from __future__ import annotations
 
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from indexer.encoders import JOINT, VISUAL
 from indexer.store.catalog_writer import CatalogWriter
-from indexer.store.graph import graph_file, graph_files
-from indexer.store.records import EncoderRecord
+from indexer.store.records import EncoderRecord, Space, spaces_of
 from indexer.store.thumbnails import drop_thumbnail
-from indexer.store.vectors import VectorAppender, chunks, map_rows, vector_file
+from indexer.store.vector_store import RowNumbers, VectorStore, chunks
 
 
-def compact(folder: Path, catalog: CatalogWriter, encoder: EncoderRecord) -> None:
+def compact(folder: Path, catalog: CatalogWriter, store: VectorStore, encoder: EncoderRecord) -> None:
     """Keeps the rows of images that have a file, in their order; forgets all other images, thumbnails included."""
     ids, live = catalog.live_rows(encoder.id)
     known = {row: checksum for row, _, checksum in catalog.checksums(encoder.id)}
     generation = encoder.generation + 1
-    spaces = [(JOINT, encoder.dim), *([(VISUAL, encoder.visual_dim)] if encoder.visual_dim else [])]
-    for space, dim in spaces:
-        _copy_rows(folder, encoder, space, dim, live)
+    for space in spaces_of(encoder):
+        _copy_rows(store, space, encoder.rows, live)
     with catalog.transaction():
         hashes = catalog.drop_fileless()
         catalog.replace_embeddings(
@@ -34,18 +30,16 @@ def compact(folder: Path, catalog: CatalogWriter, encoder: EncoderRecord) -> Non
             [(int(image), new, known[int(old)]) for new, (image, old) in enumerate(zip(ids, live, strict=True))],
         )
         catalog.set_rows(encoder.id, len(live), generation)
-    for space, _ in spaces:
-        vector_file(folder, encoder.id, space, encoder.generation).unlink(missing_ok=True)
-        for path in graph_files(graph_file(folder, encoder.id, space, encoder.generation)):
-            path.unlink(missing_ok=True)
+    for space in spaces_of(encoder):
+        store.drop(space)
     for content_hash in hashes:
         drop_thumbnail(folder, content_hash)
 
 
-def _copy_rows(folder: Path, encoder: EncoderRecord, space: str, dim: int, live: NDArray[np.int64]) -> None:
-    old = map_rows(vector_file(folder, encoder.id, space, encoder.generation), encoder.rows, dim)
+def _copy_rows(store: VectorStore, space: Space, rows: int, live: RowNumbers) -> None:
+    old = store.open(space, rows)
     # From row 0, which cuts off what an earlier attempt left.
-    with VectorAppender(vector_file(folder, encoder.id, space, encoder.generation + 1), 0, dim) as new:
+    with closing(store.append_to(replace(space, generation=space.generation + 1), 0)) as new:
         for chunk in chunks(old, live):
             new.append(chunk)
         new.sync()

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from indexer.encoders import JOINT, VISUAL
+
 
 @dataclass(frozen=True)
 class Root:
@@ -60,3 +62,19 @@ class EncoderRecord:
     active: bool
     generation: int
     rows: int
+
+
+@dataclass(frozen=True)
+class Space:
+    """One encoder's vectors of one kind; the generation changes when they are rewritten with other row numbers."""
+
+    encoder: int
+    name: str
+    dim: int
+    generation: int
+
+
+def spaces_of(encoder: EncoderRecord) -> list[Space]:
+    """The spaces this encoder's vectors lie in, as the vector store knows them."""
+    dims = [(JOINT, encoder.dim), *([(VISUAL, encoder.visual_dim)] if encoder.visual_dim else [])]
+    return [Space(encoder.id, name, dim, encoder.generation) for name, dim in dims]

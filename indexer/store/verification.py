@@ -8,25 +8,24 @@ from pathlib import Path
 
 import numpy as np
 
-from indexer.encoders import JOINT, VISUAL
 from indexer.errors import LibraryDamaged
 from indexer.store.catalog import Catalog
-from indexer.store.graph import graph_file, graph_problem
-from indexer.store.records import EncoderRecord
+from indexer.store.records import EncoderRecord, spaces_of
 from indexer.store.thumbnails import thumbnail_file
-from indexer.store.vectors import CHUNK_ROWS, Vectors, checksums, map_rows, vector_file
+from indexer.store.vector_store import VectorStore
+from indexer.store.vectors import CHUNK_ROWS, checksums
 
 # Vectors are stored as encoders make them, in float32.
 _LENGTH_TOLERANCE = 1e-3
 
 
-def verify(folder: Path, catalog: Catalog, *, deep: bool = False) -> list[str]:
+def verify(folder: Path, catalog: Catalog, store: VectorStore, *, deep: bool = False) -> list[str]:
     """What is wrong, one line each. `deep` also reads every vector and looks for every thumbnail."""
     with catalog.consistent():
-        return list(_problems(folder, catalog, deep))
+        return list(_problems(folder, catalog, store, deep))
 
 
-def _problems(folder: Path, catalog: Catalog, deep: bool) -> Iterator[str]:
+def _problems(folder: Path, catalog: Catalog, store: VectorStore, deep: bool) -> Iterator[str]:
     connection = catalog.connection
     pragma = "integrity_check" if deep else "quick_check"
     yield from (f"catalog: {text}" for (text,) in connection.execute(f"PRAGMA {pragma}") if text != "ok")
@@ -42,31 +41,26 @@ def _problems(folder: Path, catalog: Catalog, deep: bool) -> Iterator[str]:
         if lacking:
             yield f"{lacking} photos have no vector; `dar index` encodes them"
     for encoder in catalog.encoders():
-        yield from _vector_problems(folder, catalog, encoder, deep)
+        yield from _vector_problems(catalog, store, encoder, deep)
     if deep:
         yield from _thumbnail_problems(folder, catalog)
 
 
-def _vector_problems(folder: Path, catalog: Catalog, encoder: EncoderRecord, deep: bool) -> Iterator[str]:
-    dims = {JOINT: encoder.dim, **({VISUAL: encoder.visual_dim} if encoder.visual_dim else {})}
-    matrices: list[Vectors] = []
-    for space, dim in dims.items():
-        path = vector_file(folder, encoder.id, space, encoder.generation)
-        try:
-            matrices.append(map_rows(path, encoder.rows, dim))
-        except FileNotFoundError:
-            yield f"{path.name} is missing"
-        except LibraryDamaged:
-            yield f"{path.name} is shorter than the catalog says"
-        if problem := graph_problem(graph_file(folder, encoder.id, space, encoder.generation), dim):
-            yield f"{problem}; searches are exact until `dar index` makes it again"
+def _vector_problems(catalog: Catalog, store: VectorStore, encoder: EncoderRecord, deep: bool) -> Iterator[str]:
+    spaces = spaces_of(encoder)
+    for space in spaces:
+        yield from store.problems(space, encoder.rows, deep=deep)
+    try:
+        opened = [store.open(space, encoder.rows) for space in spaces] if deep else []
+    except (FileNotFoundError, LibraryDamaged):
+        return  # among the problems already
     recorded = catalog.checksums(encoder.id)
-    while deep and len(matrices) == len(dims) and (part := list(islice(recorded, CHUNK_ROWS))):
+    while deep and (part := list(islice(recorded, CHUNK_ROWS))):
         rows = np.array([row for row, _, _ in part])
         if rows.max() >= encoder.rows:
             yield f"row {rows.max()} of encoder {encoder.id} was never committed"
             return
-        vectors = [np.asarray(matrix[rows]) for matrix in matrices]
+        vectors = [each.take(rows) for each in opened]
         lengths = [np.linalg.norm(vector, axis=1) for vector in vectors]
         for place, checksum in enumerate(checksums(*vectors)):
             if checksum != part[place][2]:

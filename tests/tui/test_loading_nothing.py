@@ -10,7 +10,18 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[2]
 HEAVY = {
-    *("torch", "onnxruntime", "hnswlib", "numpy", "transformers", "diffusers", "open_clip", "timm", "tokenizers"),
+    *(
+        "torch",
+        "onnxruntime",
+        "usearch",
+        "numkong",
+        "numpy",
+        "transformers",
+        "diffusers",
+        "open_clip",
+        "timm",
+        "tokenizers",
+    ),
     *("PIL", "term_image", "textual_image", "dateparser", "filelock", "httpx"),
 }
 
