@@ -45,6 +45,7 @@ from dar_tui.reformulate import RuleReformulator
 from dar_tui.session.events import Results
 from dar_tui.session.saving import Log
 from dar_tui.session.session import Engine, Session
+from dar_tui.session.transcript import Started, session_path
 from indexer.encoders import Encoder, default_cache, load_encoder
 from indexer.encoders.bundled.training.data import read_captions, split
 from indexer.search.ranking import Query
@@ -187,7 +188,7 @@ def play(
     Where nothing is asked any more the page stays as it is.
     """
     oracle = Oracle(captions, {each.statement: each for each in load_bank()}, talkative=talkative)
-    session = Session(engine, Log.begin(folder, AT), now=lambda: AT)
+    session = Session(engine, Log(session_path(folder, AT), Started(AT)), now=lambda: AT)
     found = np.zeros(TURNS + 1, np.bool_)
     asked: list[str] = []
     message = captions[0]

@@ -29,9 +29,12 @@ _TEXTS_KEPT = 500
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """A picture and the (dim,) unit vector it is searched by, in the encoder's picture space."""
+    """What a picture was drawn from, and the (dim,) unit vector it is searched by, in the encoder's picture space.
 
-    imagined: Imagined
+    Its pixels are in the session's album: a hundred turns' of 256x256 would weigh 60 MB here.
+    """
+
+    seed: int
     vector: Vector
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dar_tui.fusion.evidence import Asking, Drawn, Reader
-from dar_tui.imagine import Cancelled
+from dar_tui.imagine import Cancelled, Imagined
 from dar_tui.imagine.album import Album
 from dar_tui.imagine.imagining import Imagination, Ready, Step
 from dar_tui.session.events import Event, Imagining, Loading, Part, Picture, TurnFailed
@@ -64,20 +64,20 @@ class Artist:
                         # Pictures come in any order and are known by what they were drawn from.
                         k = next(k for k, origin in waiting.items() if origin == (progress.prompt, progress.seed))
                         del waiting[k]
-                        drawn = Drawn(progress, self.reader.picture(progress))
+                        drawn = Drawn(progress.seed, self.reader.picture(progress))
                         watch.mark("first_picture")
                         if accept((asking.turn, k), drawn):
-                            yield from self._keep(asking.turn, k, drawn, ready)
+                            yield from self._keep(asking.turn, k, progress, drawn, ready)
         except DarError as error:
             yield TurnFailed(Part.IMAGINE, error.message, error.hint)
 
-    def _keep(self, turn: int, k: int, drawn: Drawn, ready: Ready) -> Iterator[Event]:
+    def _keep(self, turn: int, k: int, imagined: Imagined, drawn: Drawn, ready: Ready) -> Iterator[Event]:
         path: Path | None = None
         try:
-            path = self.album.keep(turn, k, drawn.imagined, drawn.vector, ready.model, ready.recipe)
+            path = self.album.keep(turn, k, imagined, drawn.vector, ready.model, ready.recipe)
             failed = self.log.write(Pictured(turn, k, path.name))
         except OSError as error:
             failed = not_saved(error)
-        yield Picture(turn, k, drawn.imagined, path)
+        yield Picture(turn, k, imagined, path)
         if failed:
             yield failed

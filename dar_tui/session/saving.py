@@ -6,6 +6,7 @@ Knows records and files. Does not know what a session does.
 from __future__ import annotations
 
 import logging
+import secrets
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -47,8 +48,9 @@ class Log:
 
     @classmethod
     def begin(cls, folder: Path, at: datetime, library: str = "", profile: str = "") -> Log:
-        """A new session's log in this folder."""
-        return cls(session_path(folder, at), Started(at, library, profile))
+        """A new session's log in this folder, of a name that no other gets that begins in the same second."""
+        path = session_path(folder, at)
+        return cls(path.with_stem(f"{path.stem}-{secrets.token_hex(2)}"), Started(at, library, profile))
 
     def write(self, record: Record) -> TurnFailed | None:
         """Saves one record; a disk that refuses is told, and costs the saved session, never the turn."""

@@ -82,7 +82,7 @@ class Standing:
             for place, (prompt, seed) in saved.pictured.items():
                 imagined = album.find(*place, prompt, seed)
                 if imagined is not None and imagined.vector is not None:
-                    self.gallery[place] = Drawn(imagined, imagined.vector)
+                    self.gallery[place] = Drawn(seed, imagined.vector)
             turn = len(self.dialogue.turns) - 1
             if turn >= 0:
                 # A message cut off before its query was saved is read by the rules.

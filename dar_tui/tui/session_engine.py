@@ -6,7 +6,6 @@ numpy (0.2 s), models much more.
 
 from __future__ import annotations
 
-import secrets
 import threading
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
@@ -134,7 +133,9 @@ class SessionEngine:
             if self._fusion:
                 options = replace(options, fusion=self._fusion)
             started = Started(self._now(), str(path), self._models.profile)
-            log = Log(session or _new_session(path, started.at), started)
+            log = (
+                Log(session, started) if session else Log.begin(path / SESSIONS, started.at, str(path), started.profile)
+            )
             made = Session.resume(parts, log, options) if session else Session(parts, log, options)
         except BaseException:
             opened.close()
@@ -302,14 +303,6 @@ class SessionEngine:
 
 def _nobody(line: str) -> None:
     return
-
-
-def _new_session(library: Path, at: datetime) -> Path:
-    """A file of its own: two apps that begin in the same second find the same free name, and use it only later."""
-    from dar_tui.session.transcript import session_path
-
-    path = session_path(library / SESSIONS, at)
-    return path.with_stem(f"{path.stem}-{secrets.token_hex(2)}")
 
 
 def _narrowing(narrowing: Narrowing) -> SessionNarrowing:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from dar_tui.dialogue.dialogue import Dialogue, Opinion
 from dar_tui.dialogue.turn import Expects, Question
@@ -36,7 +39,7 @@ from dar_tui.session.saving import Log
 from dar_tui.session.session import Options, Session
 from dar_tui.session.transcript import Pictured, Prompted, Shown, resume
 from indexer.errors import DarError, ModelUnavailable, UsageError
-from tests.session.world import NOON, ConditionedPainter, PaintEncoder, PaintGenerator, World, fixed
+from tests.session.world import NAMES, NOON, ConditionedPainter, PaintEncoder, PaintGenerator, World, fixed
 
 
 @pytest.fixture(scope="module")
@@ -283,8 +286,32 @@ def test_imagining_again_adds_pictures_from_other_seeds_which_a_resumed_session_
     session.close()
     again = Session.resume(world.engine(generator), Log(session.log.path, session.log.started))
     assert sorted(again.gallery) == [(0, k) for k in range(6)]
-    assert again.gallery[0, 4].imagined.seed == second.seeds[1]
+    assert again.gallery[0, 4].seed == second.seeds[1]
     assert [event.k for event in again.imagine_again() if isinstance(event, Picture)] == [6, 7, 8]
+
+
+def test_sessions_begun_in_the_same_second_have_files_of_their_own(world: World, tmp_path: Path) -> None:
+    both = [Session(world.engine(), Log.begin(tmp_path, NOON)) for _ in range(2)]
+    for session, text in zip(both, ("something red", "something blue"), strict=True):
+        list(session.turn(text))
+        session.close()
+    assert [resume(session.log.path).dialogue.turns[0].answer for session in both] == [
+        "something red",
+        "something blue",
+    ]
+
+
+def test_a_long_session_keeps_no_pixels(world: World) -> None:
+    session = world.session(PaintGenerator())
+    drawn: list[weakref.ref[Image.Image]] = []
+    for turn in range(20):
+        for event in session.turn(f"something {NAMES[turn % len(NAMES)]}"):
+            if isinstance(event, Picture):
+                drawn.append(weakref.ref(event.imagined.image))
+                del event
+    gc.collect()
+    assert len(drawn) == len(session.gallery) == 60
+    assert sum(picture() is not None for picture in drawn) == 0
 
 
 def test_before_the_first_message_there_is_nothing_to_imagine_again(world: World) -> None:

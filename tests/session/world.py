@@ -23,6 +23,7 @@ from dar_tui.questions.asking import GroundedQuestioner
 from dar_tui.reformulate import RuleReformulator
 from dar_tui.session.saving import Log
 from dar_tui.session.session import Engine, Options, Session
+from dar_tui.session.transcript import Started, session_path
 from indexer.encoders import ImageEmbeddings
 from indexer.indexing.options import IndexOptions
 from indexer.library import Library
@@ -169,7 +170,8 @@ class World:
         )
 
     def log(self) -> Log:
-        return Log.begin(self.folder / "sessions", NOON)
+        # Not `Log.begin`, whose names differ from run to run, and with them the pictures' seeds.
+        return Log(session_path(self.folder / "sessions", NOON), Started(NOON))
 
     def session(self, generator: object | None = None, *, asks: bool = False, **options: object) -> Session:
         chosen = Options(**options)  # type: ignore[arg-type]
