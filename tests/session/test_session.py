@@ -37,7 +37,7 @@ from dar_tui.session.events import (
 )
 from dar_tui.session.saving import Log
 from dar_tui.session.session import Options, Session
-from dar_tui.session.transcript import Pictured, Prompted, Shown, resume
+from dar_tui.session.transcript import Pictured, Prompted, Shown, Started, resume, session_path
 from indexer.errors import DarError, ModelUnavailable, UsageError
 from tests.session.world import NAMES, NOON, ConditionedPainter, PaintEncoder, PaintGenerator, World, fixed
 
@@ -150,7 +150,9 @@ def test_prompts_differ_follow_the_dialogue_and_never_name_a_reject(world: World
 
 def test_seeds_are_the_same_for_the_same_session_and_differ_between_pictures(world: World, tmp_path: Path) -> None:
     def seeds(folder: Path) -> tuple[int, ...]:
-        session = Session(world.engine(PaintGenerator()), Log.begin(folder, NOON), now=fixed(NOON))
+        session = Session(
+            world.engine(PaintGenerator()), Log(session_path(folder, NOON), Started(NOON)), now=fixed(NOON)
+        )
         return tuple(seed for event in session.turn("red") if isinstance(event, Prompts) for seed in event.seeds)
 
     assert seeds(tmp_path / "a") == seeds(tmp_path / "b")
