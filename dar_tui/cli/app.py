@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from dar_tui.cli import chat, config, doctor, index, library, search
+from dar_tui.cli import chat, config, doctor, eval, index, library, search
 from dar_tui.cli.output import ClosedPipe, Output, discard_stdout
 from dar_tui.cli.state import EncoderLoader, GeneratorLoader, State
 from indexer.errors import DarError
@@ -55,6 +55,7 @@ app.command("search")(search.search)
 app.command("chat", cls=chat.ChatCommand)(chat.chat)
 app.add_typer(library.app, name="library")
 app.add_typer(config.app, name="config")
+app.add_typer(eval.app, name="eval")
 app.command("doctor")(doctor.doctor)
 
 

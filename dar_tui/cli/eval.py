@@ -1,0 +1,267 @@
+"""`dar eval`: the field's benchmarks on one's own machine, and how sure the difference between two runs is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dar_tui.cli.options import JsonOption
+from dar_tui.cli.state import State, state_of
+from indexer.errors import UsageError
+
+if TYPE_CHECKING:
+    from dar_tui.evaluation.report import Report
+    from dar_tui.evaluation.running import Benchmark, Sources
+    from dar_tui.imagine.imagining import AnyGenerator
+
+app = typer.Typer(help="Measure how well photos are found.", no_args_is_help=True, rich_markup_mode=None)
+
+ImagesOption = Annotated[Path, typer.Option(metavar="DIR", help="The folder with the photos.")]
+EncoderOption = Annotated[
+    list[str] | None,
+    typer.Option("--encoder", metavar="SPEC", help="The encoder; repeatable. Default: the profile's."),
+]
+QueryOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--query", metavar="NAME", help="How dialogues become queries: joined, rewrite or statements; repeatable."
+    ),
+]
+FusionOption = Annotated[
+    list[str] | None, typer.Option("--fusion", metavar="NAME", help="How pictures count; repeatable.")
+]
+WeightOption = Annotated[
+    list[float] | None,
+    typer.Option("--weight", metavar="W", help="Picture weights to try beside the strategy's own; repeatable."),
+]
+GeneratedOption = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Pictures drawn before: {dialogue}_{turn}.jpg or {dialogue}_{turn}_{k}.png."),
+]
+ImagineOption = Annotated[bool, typer.Option("--imagine", help="Draw pictures; what is drawn is kept.")]
+GeneratorOption = Annotated[str, typer.Option(metavar="SPEC", help="What draws. Default: the profile's.")]
+PicturesOption = Annotated[int, typer.Option("--pictures", "-K", min=1, max=32, help="Pictures drawn a turn.")]
+LanguageOption = Annotated[str, typer.Option(metavar="SPEC", help="The language model that rewrites. Default: rules.")]
+SeedOption = Annotated[int, typer.Option(min=0, help="What chance is drawn from.")]
+OutOption = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Where figures go and an interrupted run goes on from.")
+]
+FigureOption = Annotated[bool, typer.Option("--figure", help="Draw figure.png and figure.svg, too.")]
+
+
+@app.command()
+def chatir(
+    context: typer.Context,
+    dialogs: Annotated[Path, typer.Option(metavar="FILE", help="Dialogues: ChatIR's JSON, or rewrites of its form.")],
+    corpus: Annotated[Path, typer.Option(metavar="FILE", help="The JSON list of the photos to search among.")],
+    images: ImagesOption,
+    rewrites: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Queries for --query rewrite: PlugIR's or DAR's file.")
+    ] = None,
+    encoder: EncoderOption = None,
+    query: QueryOption = None,
+    fusion: FusionOption = None,
+    weight: WeightOption = None,
+    generated: GeneratedOption = None,
+    imagine: ImagineOption = False,
+    generator: GeneratorOption = "",
+    pictures: PicturesOption = 3,
+    language: LanguageOption = "",
+    first: Annotated[int | None, typer.Option(min=1, metavar="N", help="Only the first N dialogues.")] = None,
+    seed: SeedOption = 0,
+    out: OutOption = None,
+    figure: FigureOption = False,
+    json: JsonOption = False,
+) -> None:
+    """The ChatIR protocol: cumulative Hits@k over dialogues of eleven lengths."""
+    from dar_tui.evaluation.dialogs import check_images, read_corpus, read_dialogs, read_rewrites
+    from dar_tui.evaluation.running import Benchmark, chat_cases
+
+    said, names = read_dialogs(dialogs), read_corpus(corpus)
+    rows = names.rows_of(said)
+    rewritten = read_rewrites(rewrites, said) if rewrites else None
+    if rewritten is not None and language:
+        raise UsageError("--rewrites and --language exclude one another.", "Give one of them.")
+    photos = check_images(names, images)
+    benchmark = Benchmark(
+        kind="chatir",
+        cases=chat_cases(said, rows, rewritten)[:first],
+        photos=tuple(photos),
+        source=" ".join([said.digest, names.digest, rewritten.digest if rewritten else ""]),
+        told={"dialogs": dialogs.name, "photos": len(photos), "rewrites": rewrites.name if rewrites else None},
+    )
+    options = _Options(encoder, query or ["joined"], fusion, weight, generated, imagine, generator, pictures, language)
+    _run(state_of(context), benchmark, options, seed=seed, out=out, figure=figure, json=json)
+
+
+@app.command()
+def captions(
+    context: typer.Context,
+    images: ImagesOption,
+    captions: Annotated[
+        Path, typer.Option(metavar="FILE", help="Tab-separated, Flickr8k's or Flickr30k's token file, or COCO's JSON.")
+    ],
+    photos: Annotated[
+        int | None, typer.Option(min=2, metavar="N", help="Only N photos: those of the lowest SHA-256 of their names.")
+    ] = None,
+    skip: Annotated[int, typer.Option(min=0, metavar="N", help="Leave out the first N of these.")] = 0,
+    turns: Annotated[int | None, typer.Option(min=1, metavar="N", help="Captions used. Default: all have.")] = None,
+    encoder: EncoderOption = None,
+    query: QueryOption = None,
+    fusion: FusionOption = None,
+    weight: WeightOption = None,
+    generated: GeneratedOption = None,
+    imagine: ImagineOption = False,
+    generator: GeneratorOption = "",
+    pictures: PicturesOption = 3,
+    language: LanguageOption = "",
+    seed: SeedOption = 0,
+    out: OutOption = None,
+    figure: FigureOption = False,
+    json: JsonOption = False,
+) -> None:
+    """The caption benchmark: D0 is a photo's first caption, each further one says more of it."""
+    from dar_tui.evaluation.captions import check_photos, chosen, read_captions
+    from dar_tui.evaluation.running import Benchmark, caption_cases
+
+    known = chosen(read_captions(captions), photos, skip)
+    length = turns or known.fewest
+    paths = check_photos(known, images, length)
+    benchmark = Benchmark(
+        kind="captions",
+        cases=caption_cases(known.names, known.captions, length),
+        photos=tuple(paths),
+        source=known.digest,
+        told={"captions": captions.name, "photos": len(paths), "skip": skip, "turns": length},
+    )
+    options = _Options(
+        encoder, query or ["statements"], fusion, weight, generated, imagine, generator, pictures, language
+    )
+    _run(state_of(context), benchmark, options, seed=seed, out=out, figure=figure, json=json)
+
+
+@app.command()
+def compare(
+    context: typer.Context,
+    ours: Annotated[str, typer.Argument(metavar="A", help="A run's folder or report.json; #NAME for one of several.")],
+    theirs: Annotated[str, typer.Argument(metavar="B", help="What it is compared with.")],
+    json: JsonOption = False,
+) -> None:
+    """What one run gains over another over the same queries, with 95 % intervals."""
+    from dataclasses import asdict
+
+    from dar_tui.evaluation.report import compare as compared
+
+    state = state_of(context)
+    (first, a), (second, b) = _named(ours), _named(theirs)
+    if first.targets != second.targets:
+        raise UsageError("These two runs look for other photos.", "Compare runs over the same dialogues.")
+    gains = compared(a, b)
+    if json:
+        told = {measure: asdict(gain) for measure, gain in gains.items()}
+        state.output.json({"ours": a.name, "theirs": b.name, "queries": len(first.targets), "gains": told})
+        return
+    from dar_tui.evaluation.table import compared as lines
+
+    for line in lines(gains, a.name, b.name):
+        state.output.result(line)
+
+
+def _named(given: str) -> tuple[Report, Any]:
+    from dar_tui.evaluation.report import load
+
+    path, _, name = given.partition("#")
+    report = load(Path(path))
+    if not name and len(report.runs) > 1:
+        names = ", ".join(run.name for run in report.runs)
+        raise UsageError(f"{path} holds several runs.", f"Name one, as in {path}#{report.runs[0].name}: {names}.")
+    return report, report.run(name) if name else report.runs[0]
+
+
+@dataclass(frozen=True)
+class _Options:
+    """What the benchmarks have in common, as given."""
+
+    encoder: Sequence[str] | None
+    query: Sequence[str]
+    fusion: Sequence[str] | None
+    weight: Sequence[float] | None
+    generated: Path | None
+    imagine: bool
+    generator: str
+    pictures: int
+    language: str
+
+
+def _run(
+    state: State, benchmark: Benchmark, options: _Options, *, seed: int, out: Path | None, figure: bool, json: bool
+) -> None:
+    from dar_tui.cli.eval_output import Progress, show
+    from dar_tui.evaluation.running import Ways, run
+
+    if options.generated and options.imagine:
+        raise UsageError("--generated and --imagine exclude one another.", "Give one of them.")
+    ways = Ways(
+        _queries(options.query), tuple(options.fusion or ()), (None, *(options.weight or ())), options.pictures, seed
+    )
+    specs = list(dict.fromkeys(options.encoder or [state.settings.encoder_spec]))
+    sources = _sources(state, options)
+    folder = out or state.settings.home / "eval" / _name(benchmark, ways, options, specs)
+    with Progress(state.output) as progress:
+        report = run(
+            benchmark,
+            ways,
+            sources,
+            [(spec, partial(state.load_encoder, spec)) for spec in specs],
+            folder,
+            state.settings.cache / "eval",
+            progress.advance,
+        )
+    show(state.output, report, folder, figure=figure, json=json)
+
+
+def _queries(names: Sequence[str]) -> tuple[Any, ...]:
+    from dar_tui.reformulate import QueryStrategy
+
+    known = [str(each) for each in QueryStrategy]
+    for name in names:
+        if name not in known:
+            raise UsageError(f"There is no query strategy {name!r}.", f"Use one of {', '.join(known)}.")
+    return tuple(QueryStrategy(name) for name in dict.fromkeys(names))
+
+
+def _sources(state: State, options: _Options) -> Sources:
+    from dar_tui.cli.imagining import language_model
+    from dar_tui.evaluation.running import Sources
+    from dar_tui.profiles import profile_named
+    from dar_tui.reformulate import LanguageReformulator, QueryStrategy, RuleReformulator
+
+    spec = options.generator or profile_named(state.settings.profile).generator
+    model = language_model(state, options.language or "rules")
+    rules = RuleReformulator(QueryStrategy.REWRITE)
+
+    def load() -> AnyGenerator:
+        from dar_tui.imagine import load_generator
+
+        return (state.generator_loader or load_generator)(spec, state.settings.device, state.output.note)
+
+    return Sources(
+        options.generated,
+        load if options.imagine else None,
+        spec,
+        LanguageReformulator(model, QueryStrategy.REWRITE) if model else rules,
+        options.language or "rules",
+    )
+
+
+def _name(benchmark: Benchmark, ways: Any, options: _Options, specs: Sequence[str]) -> str:
+    """The folder of a run that was given none: the same for the same command."""
+    import hashlib
+
+    said = repr((benchmark.source, len(benchmark.cases), benchmark.told, ways, options, specs))
+    return f"{benchmark.kind}-{hashlib.sha256(said.encode()).hexdigest()[:12]}"

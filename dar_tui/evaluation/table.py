@@ -1,0 +1,88 @@
+"""A report as a table for people, its curves as sparklines. Knows Rich; changes nothing and measures nothing."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from dar_tui.evaluation.intervals import Gain
+from dar_tui.evaluation.report import Report, Run, compare
+
+_BARS = "▁▂▃▄▅▆▇█"
+# Without a terminal a table goes into a file or a log, which scroll sideways.
+WIDE = 170
+
+
+def sparkline(values: Sequence[float], low: float, high: float) -> str:
+    """One bar for each value between `low` and `high`."""
+    span = max(high - low, 1e-9)
+    return "".join(_BARS[min(int((value - low) / span * len(_BARS)), len(_BARS) - 1)] for value in values)
+
+
+def shown(report: Report, width: int | None = None) -> list[str]:
+    """The table's lines, and one for each thing that needs more room."""
+    turns = report.runs[0].ranks.shape[1]
+    marks = sorted({0, turns // 2, turns - 1})
+    table = Table(title=_title(report), title_justify="left")
+    table.add_column("run", overflow="fold", min_width=20)
+    for heading in ("Hits@10", *(f"turn {turn}" for turn in marks), "Recall@10", "Recall@1", "MRR", "BRI"):
+        table.add_column(heading, justify="right", no_wrap=heading == "Hits@10")
+    for heading in ("hurt / helped", "Recall@10 gain [95 %]", "Recall@1 gain [95 %]"):
+        table.add_column(heading, justify="right")
+    curves = [[each.mean for each in run.metrics.hits[10]] for run in report.runs]
+    low, high = min(map(min, curves)), max(map(max, curves))
+    for run, curve in zip(report.runs, curves, strict=True):
+        told = (f"{curve[turn]:.1f}" for turn in marks)
+        table.add_row(report.label(run), sparkline(curve, low, high), *told, *_rest(report, run))
+    lines = _lines(table, width)
+    return [*lines, *_notes(report)]
+
+
+def compared(gains: Mapping[str, Gain], ours: str, theirs: str, width: int | None = None) -> list[str]:
+    """What one run gains over another, by measure."""
+    table = Table("measure", "gain", "95 %", "", title=f"{ours}\nagainst {theirs}", title_justify="left")
+    for measure, gain in gains.items():
+        sure = "sure" if gain.is_sure else "not told apart"
+        table.add_row(measure, f"{gain.mean:+.2f}", f"{gain.low:+.2f} to {gain.high:+.2f}", sure)
+    return _lines(table, width)
+
+
+def _rest(report: Report, run: Run) -> list[str]:
+    metrics, changed = run.metrics, report.effect(run)
+    last = metrics.recall[10][-1]
+    gains = compare(run, report.run(run.baseline)) if run.baseline else {}
+    return [
+        f"{last.mean:.1f} ±{last.error:.1f}",
+        f"{metrics.recall[1][-1].mean:.1f}",
+        f"{metrics.reciprocal[-1].mean:.3f}",
+        f"{metrics.bri.mean:.3f}" if metrics.bri else "-",
+        f"{changed.hurt:.1f} / {changed.helped:.1f}" if changed else "",
+        *(str(gains[name]) if gains else "" for name in ("Recall@10", "Recall@1")),
+    ]
+
+
+def _notes(report: Report) -> list[str]:
+    tied = max(share for run in report.runs for share in run.metrics.ties)
+    notes = [
+        "Recall, MRR at the last turn; gains over the text alone, averaged over turns; percent of queries.",
+        f"Ties: the target shares its score with another photo in at most {tied:.1f} % of a turn's queries.",
+    ]
+    seconds = report.runs[0].seconds
+    if seconds:
+        parts = ", ".join(f"{part} {value:.4f}" for part, value in seconds.items())
+        notes.append(f"Seconds a turn: {parts} (search: all runs together).")
+    return notes
+
+
+def _title(report: Report) -> str:
+    said = ", ".join(f"{key} {value}" for key, value in report.settings.items() if "digest" not in key)
+    return f"{report.kind}: {len(report.targets):,} queries; {said}"
+
+
+def _lines(table: Table, width: int | None) -> list[str]:
+    text = io.StringIO()
+    Console(file=text, width=width or WIDE).print(table, markup=False)
+    return text.getvalue().rstrip("\n").split("\n")
