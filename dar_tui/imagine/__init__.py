@@ -105,6 +105,13 @@ class ConditionedGenerator(Protocol):
 
 
 @runtime_checkable
+class Preloadable(Protocol):
+    """A generator that loads its models with the first picture, unless told to before."""
+
+    def load(self) -> None: ...
+
+
+@runtime_checkable
 class SentenceEncoder(Protocol):
     """An encoder that gives, with its joint text vectors, the sentence vectors a `ConditionedGenerator` needs."""
 

@@ -33,11 +33,12 @@ from dar_tui.tui.engine import (
     Tell,
 )
 from dar_tui.tui.once import Once
+from dar_tui.tui.unnoticed import unnoticed
 from indexer.errors import DarError, LibraryNotFound
 
 if TYPE_CHECKING:
     from dar_tui.fusion.finding import Narrowing as SessionNarrowing
-    from dar_tui.imagine.imagining import AnyGenerator
+    from dar_tui.imagine.imagining import AnyGenerator, LoadGenerator
     from dar_tui.session.session import Engine as Parts
     from dar_tui.session.session import Session
     from dar_tui.settings import Settings
@@ -127,7 +128,8 @@ class SessionEngine:
             encoder = self._encoder_for(opened)
             parts = self._models.parts(opened, encoder, self._say)
             if parts.load_generator is not None:
-                self._generator = self._generator or Once(parts.load_generator)
+                load = parts.load_generator
+                self._generator = self._generator or Once(lambda: _loaded(load))
                 parts = replace(parts, load_generator=self._generator)
             options = Options(page=PAGE, pictures=self._pictures)
             if self._fusion:
@@ -299,6 +301,17 @@ class SessionEngine:
 
     def _say(self, line: str) -> None:
         self._tell(line)
+
+
+def _loaded(load: LoadGenerator) -> AnyGenerator:
+    """The generator with its models, which some would load with the first picture."""
+    from dar_tui.imagine import Preloadable
+
+    with unnoticed():
+        generator = load()
+        if isinstance(generator, Preloadable):
+            generator.load()
+    return generator
 
 
 def _nobody(line: str) -> None:

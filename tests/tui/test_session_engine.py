@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import threading
 from collections.abc import Callable, Iterator
@@ -148,6 +149,22 @@ def test_the_generator_is_loaded_once_for_all_sessions(engine: SessionEngine, mo
     played(engine, Say("blue"))
     assert models.loads == 1
     assert lines == ["loading the text encoder", "loading the generator", "loading the text encoder"]
+
+
+def test_a_generator_that_would_load_with_the_first_picture_is_loaded_before(world: World) -> None:
+    class Lazy(PaintGenerator):
+        loaded = False
+
+        def load(self) -> None:
+            self.loaded = True
+
+    lazy = Lazy()
+    engine = SessionEngine(load_settings(), world.library.path, WorldModels(world, lazy), now=lambda: NOON)  # type: ignore[arg-type]
+    engine.open()
+    engine.warm_up(lambda line: None)
+    engine.close()
+    gc.unfreeze()
+    assert lazy.loaded
 
 
 def test_a_generator_that_cannot_be_loaded_leaves_the_hits(world: World) -> None:
