@@ -9,12 +9,13 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from dar_tui.profiles import PROFILES, profile_named
+from dar_tui.profiles import AUTO, PROFILES, Profile, own_profiles, profile_named
 from indexer.errors import UsageError
 from indexer.paths import at_home
 from indexer.printable import visible
@@ -39,11 +40,17 @@ class Settings:
     library: Path
     """The library commands work on unless --library names another. Default: libraries/default in `home`."""
 
-    profile: str = "bundled"
-    """The set of models to use (see `dar_tui.profiles`)."""
+    profile: str = AUTO
+    """The set of models to use: "auto" (see `dar_tui.models.choice`), or the name of one of `profiles`."""
+
+    profiles: tuple[Profile, ...] = PROFILES
+    """The sets of models there are: dar's own, and the [profiles.NAME] tables of the config file."""
 
     encoder: str = ""
     """The encoder of a new library, such as "bundled"; empty: the profile's."""
+
+    offline: bool = False
+    """Never to reach the network, not even when asked to. DAR_OFFLINE=1, or --offline."""
 
     device: str = "auto"
     """Where large models run: auto, cpu, cuda or cuda:N."""
@@ -57,21 +64,24 @@ class Settings:
     chosen: frozenset[str] = field(default=frozenset(), repr=False)
     """The names of the settings that the config file gives."""
 
-    @property
-    def encoder_spec(self) -> str:
-        """The encoder a new library gets."""
-        return self.encoder or profile_named(self.profile).encoder
-
 
 def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     """Reads environment and config file. Raises UsageError, naming file and key, for what cannot be meant."""
     environment = os.environ if environment is None else environment
     home, config_file, cache = _places(environment)
     settings = Settings(home, config_file, cache, home / "libraries" / "default")
-    values = {key: _KEYS[key].read(value, key, config_file) for key, value in _read_file(config_file).items()}
+    written = _read_file(config_file)
+    own = _own_profiles(written.pop(_PROFILES, {}), config_file)
+    values = {key: _KEYS[key].read(value, key, config_file) for key, value in written.items()}
+    settings = replace(settings, profiles=PROFILES + own)
+    if values.get("profile", AUTO) != AUTO:
+        with _of_file(config_file, "profile"):
+            profile_named(values["profile"], settings.profiles)
+    if environment.get("DAR_OFFLINE", "0").lower() not in ("", "0", "false", "no"):
+        values["offline"] = True
     if "cache" in values and environment.get("DAR_CACHE"):
         del values["cache"]  # the environment is nearer to the command than the file
-    return replace(settings, chosen=frozenset(values), **values)
+    return replace(settings, chosen=frozenset(written) & frozenset(values), **values)
 
 
 def config_path(environment: Mapping[str, str] | None = None) -> Path:
@@ -115,12 +125,36 @@ class _Key:
                 f"{visible(file)}: {key} must be {self.kind}, not {value!r}.",
                 f"Mend it with `dar config set {key} VALUE`.",
             ) from None
-        except UsageError as error:
-            raise UsageError(f"{visible(file)}: {key}: {error.message}", error.hint) from None
+
+
+@contextmanager
+def _of_file(file: Path, key: str) -> Iterator[None]:
+    """Says in which file and setting a mistake is."""
+    try:
+        yield
+    except UsageError as error:
+        raise UsageError(f"{visible(file)}: {key}: {error.message}", error.hint) from None
+
+
+def _own_profiles(tables: Any, file: Path) -> tuple[Profile, ...]:
+    with _of_file(file, _PROFILES):
+        return own_profiles(tables)
 
 
 def _string(value: Any) -> str:
     if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _name(value: Any) -> str:
+    if not _string(value):
+        raise ValueError
+    return str(value)
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
         raise TypeError
     return value
 
@@ -155,13 +189,16 @@ def _globs(value: Any) -> tuple[str, ...]:
 _KEYS: Mapping[str, _Key] = {
     "library": _Key("a folder", _path),
     "cache": _Key("a folder", _path),
-    "profile": _Key(f"one of {', '.join(each.name for each in PROFILES)}", _one_of(*(each.name for each in PROFILES))),
+    "profile": _Key("a profile's name, or auto", _name),
     "encoder": _Key("an encoder's name", _string),
     "device": _Key("auto, cpu, cuda or cuda:N", _device),
     "images": _Key(f"one of {', '.join(IMAGES)}", _one_of(*IMAGES)),
+    "offline": _Key("true or false", _flag),
     "exclude": _Key('a list of globs such as ["*.png", "drafts"]', _globs),
 }
 CONFIG_KEYS = tuple(_KEYS)
+# The one table the file may have; it is written by hand.
+_PROFILES = "profiles"
 
 
 def _read_file(file: Path) -> dict[str, Any]:
@@ -173,7 +210,7 @@ def _read_file(file: Path) -> dict[str, Any]:
         raise UsageError(f"{visible(file)} is not valid TOML: {error}.", "Mend or delete that line.") from None
     except OSError as error:
         raise UsageError(f"{visible(file)} cannot be read: {error.strerror}.", "Check its permissions.") from None
-    for key in values:
+    for key in values.keys() - {_PROFILES}:
         _check_key(key, f"{visible(file)}: ")
     return values
 
@@ -192,15 +229,17 @@ def set_value(file: Path, key: str, text: str) -> None:
     value = _value_of(key, text, file)
     values = _read_file(file) | {key: value}
     line = f"{key} = {_toml(value)}"
-    before = file.read_text(encoding="utf-8") if file.exists() else ""
+    # Settings stand before the first table; what comes after it is the table's.
+    before, tables = _apart(file.read_text(encoding="utf-8") if file.exists() else "")
     pattern = re.compile(rf"^[ \t]*{key}[ \t]*=.*$", re.MULTILINE)
     if pattern.search(before):
         after = pattern.sub(lambda _: line, before, count=1)
     else:
         after = before + ("\n" if before and not before.endswith("\n") else "") + line + "\n"
+    after += tables
     if not _holds(after, values):
         # The old value ran over several lines: then comments are lost rather than the settings.
-        after = "".join(f"{name} = {_toml(each)}\n" for name, each in values.items())
+        after = _document(values)
     with disk_errors_named(file.parent):
         make_private_folder(file.parent)
         replace_file(file, after.encode("utf-8"))
@@ -215,8 +254,27 @@ def _value_of(key: str, text: str, file: Path) -> Any:
             value = [text]
     elif key in ("library", "cache") and text:
         value = str(_absolute(text))
-    _KEYS[key].read(value, key, file)
+    elif key == "offline":
+        value = {"true": True, "false": False}.get(text.lower(), text)
+    accepted = _KEYS[key].read(value, key, file)
+    if key == "profile" and accepted != AUTO:
+        with _of_file(file, key):
+            profile_named(accepted, PROFILES + _own_profiles(_read_file(file).get(_PROFILES, {}), file))
     return value
+
+
+def _apart(text: str) -> tuple[str, str]:
+    first = re.search(r"^[ \t]*\[", text, re.MULTILINE)
+    return (text[: first.start()], text[first.start() :]) if first else (text, "")
+
+
+def _document(values: Mapping[str, Any]) -> str:
+    plain = "".join(f"{name} = {_toml(each)}\n" for name, each in values.items() if name != _PROFILES)
+    profiles = values.get(_PROFILES, {}).items()
+    return plain + "".join(
+        f"\n[{_PROFILES}.{_toml(name)}]\n" + "".join(f"{part} = {_toml(spec)}\n" for part, spec in table.items())
+        for name, table in profiles
+    )
 
 
 def _holds(text: str, values: Mapping[str, Any]) -> bool:

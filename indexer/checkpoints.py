@@ -1,6 +1,6 @@
 """Where a model's files are on this machine: a local folder, or the copy the hub's client keeps.
 
-Nothing here reaches the network unless the caller hands in a `pull`. Knows nothing of what the files hold.
+Nothing here reaches the network: fetching models is `dar_tui.models`. Knows nothing of what the files hold.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,13 +29,11 @@ class Checkpoint:
     fingerprint: str
 
 
-def find_checkpoint(
-    name: str, marker: str, pull: Callable[[str], object] | None = None, *, asked: str = ""
-) -> Checkpoint:
+def find_checkpoint(name: str, marker: str, *, asked: str = "") -> Checkpoint:
     """Finds the folder that holds `name`, a folder or a hub id, and in it the file `marker`.
 
-    `pull(hub id)` downloads first; without it nothing leaves this machine. `asked` is what the user called the model,
-    if not by `name`. Raises UsageError for a name that can be neither, ModelUnavailable where the files are not here.
+    Nothing leaves this machine. `asked` is what the user called the model, if not by `name`. Raises UsageError for a
+    name that can be neither, ModelUnavailable where the files are not here.
     """
     if not name.strip():
         raise UsageError("The model has no name.", "Give a hub id such as `stabilityai/sd-turbo`, or a folder.")
@@ -47,8 +45,6 @@ def find_checkpoint(
         return Checkpoint(name, folder, _folder_fingerprint(folder))
     if not HUB_ID.fullmatch(name):
         raise ModelUnavailable(f"There is no folder {name}.", "Give a folder that exists, or a hub id `owner/name`.")
-    if pull is not None:
-        _pull(name, pull)
     folder = _hub_folder(name, marker, asked or name)
     return Checkpoint(name, folder, folder.name[:12])
 
@@ -85,17 +81,6 @@ def _hub_folder(name: str, marker: str, asked: str) -> Path:
             f"The model {name} is not on this machine.", f"Download it with `dar models pull {asked}`."
         ) from error
     return Path(found).parent
-
-
-def _pull(name: str, pull: Callable[[str], object]) -> None:
-    try:
-        pull(name)
-    # The hub's client lets errors of three HTTP libraries through; the cause is named, whichever it was.
-    except Exception as error:
-        raise ModelUnavailable(
-            f"The model {name} could not be downloaded: {first_line(error)}.",
-            "Check the name and the network; gated models need `hf auth login` first.",
-        ) from error
 
 
 def _folder_fingerprint(folder: Path) -> str:

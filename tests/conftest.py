@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.no_network import sitecustomize
+
+NO_NETWORK = Path(sitecustomize.__file__).parent
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """No test reaches beyond this machine (importing `sitecustomize` saw to that), nor does any Python it starts."""
+    known = os.environ.get("PYTHONPATH", "")
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(NO_NETWORK), *([known] if known else [])])
 
 
 @pytest.fixture(autouse=True)

@@ -7,14 +7,15 @@ what they need when they run.
 from __future__ import annotations
 
 import errno
+import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from typing import Annotated
 
 import typer
 
-from dar_tui.cli import chat, config, doctor, eval, index, library, search
+from dar_tui.cli import chat, config, doctor, eval, index, library, models, search
 from dar_tui.cli.output import ClosedPipe, Output, discard_stdout
 from dar_tui.cli.state import EncoderLoader, GeneratorLoader, State
 from indexer.errors import DarError
@@ -46,6 +47,7 @@ def root(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Print the traceback of an error.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Reach no network, not even when asked to.")] = False,
 ) -> None:
     """Options that stand for every command; what they do is done before it."""
 
@@ -54,6 +56,7 @@ app.command("index")(index.index)
 app.command("search")(search.search)
 app.command("chat", cls=chat.ChatCommand)(chat.chat)
 app.add_typer(library.app, name="library")
+app.add_typer(models.app, name="models")
 app.add_typer(config.app, name="config")
 app.add_typer(eval.app, name="eval")
 app.command("doctor")(doctor.doctor)
@@ -67,17 +70,25 @@ def run(
     """Runs one command and returns its exit code; KeyboardInterrupt passes."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     own = given[: given.index("--")] if "--" in given else given
-    if verbose := "--verbose" in own:
-        # Wherever it stands: one wants it after a command that failed.
-        given.remove("--verbose")
+    # Wherever they stand: one wants them after a command that failed.
+    verbose, offline = ("--verbose" in own), ("--offline" in own)
+    for flag in ("--verbose", "--offline"):
+        if flag in own:
+            given.remove(flag)
+    keep_in(os.environ)
     output = Output()
     try:
-        code = _run(given, State(output, encoder_loader, generator_loader), verbose)
+        code = _run(given, State(output, encoder_loader, generator_loader, offline), verbose)
         output.flush()
         return code
     except ClosedPipe:
         discard_stdout()
         return 0
+
+
+def keep_in(environment: MutableMapping[str, str]) -> None:
+    """Tells the model libraries, which read it when they are imported, to reach no network and report to nobody."""
+    environment.update(HF_HUB_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1", HF_HUB_DISABLE_UPDATE_CHECK="1")
 
 
 def _run(arguments: list[str], state: State, verbose: bool) -> int:

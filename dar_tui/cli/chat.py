@@ -54,7 +54,7 @@ def chat(
     k: Annotated[int, typer.Option("-k", "--count", min=1, max=1000, metavar="N", help="Photos on a page.")] = 10,
     library: LibraryOption = None,
     profile: Annotated[
-        str, typer.Option(metavar="NAME", help="The set of models: bundled, standard or paper.", show_default=False)
+        str, typer.Option(metavar="NAME", help="The set of models, as `dar models` lists them.", show_default=False)
     ] = "",
     encoder: SearchEncoderOption = "",
     generator: Annotated[
@@ -139,9 +139,7 @@ class Models:
     """The models that were asked for, made into an engine."""
 
     def __init__(self, state: State, profile: str, generator: str, language: str, query: str) -> None:
-        from dar_tui.profiles import profile_named
-
-        profile_named(profile or state.settings.profile)
+        state.profile(profile)
         self._state = state
         self._profile = profile
         self._generator = generator
@@ -183,7 +181,7 @@ def _session(
     from dar_tui.session.session import Session
 
     folder = library.path / _SESSIONS
-    log = Log.begin(folder, datetime.now(), str(library.path), profile or state.settings.profile)
+    log = Log.begin(folder, datetime.now(), str(library.path), state.profile(profile).name)
     if resume is None:
         return Session(engine, log, options)
     return Session.resume(engine, Log(saved_session(folder, resume), log.started), options)

@@ -10,23 +10,25 @@ import importlib.util
 import os
 import platform
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dar_tui.settings import Settings
 from indexer.errors import DarError, LibraryNotFound
-from indexer.printable import stripped, visible
+from indexer.printable import visible
+
+if TYPE_CHECKING:
+    from dar_tui.models.machine import Machine
 
 # Packages whose versions decide whether dar works, in the order of how soon they are missed.
 _PACKAGES = (
     *("numpy", "pillow", "usearch", "numkong", "onnxruntime", "tokenizers", "typer", "rich", "textual", "term-image"),
     *("torch", "diffusers", "transformers", "open_clip_torch", "timm", "safetensors"),
 )
-_NVIDIA_SECONDS = 3.0
 
 
 class Status(StrEnum):
@@ -53,7 +55,7 @@ def findings(settings: Settings, environment: Mapping[str, str] = os.environ) ->
     yield from _packages()
     yield _heif()
     yield from _bundled_encoder(settings)
-    yield _gpu()
+    yield from _models(settings)
     yield _terminal(environment)
     yield _folder("data folder", settings.home, "DAR_HOME")
     yield _folder("cache folder", settings.cache, "DAR_CACHE")
@@ -115,21 +117,41 @@ def _bundled_encoder(settings: Settings) -> Iterator[Finding]:
     yield Finding(name, Status.OK, f"weights are whole; {state}")
 
 
-def _gpu() -> Finding:
-    tool = shutil.which("nvidia-smi")
-    if tool is None:
-        return Finding("GPU", Status.NOTE, "none found; the bundled models need none")
+def _models(settings: Settings) -> Iterator[Finding]:
+    """What would run where, and why."""
+    from dar_tui.models.choice import chosen_profile, reason
+    from dar_tui.models.machine import this_machine
+
+    machine = this_machine()
+    if machine.gpu_bytes:
+        yield Finding("GPU", Status.OK, machine.gpu)
+    else:
+        yield Finding("GPU", Status.NOTE, f"{machine.gpu}; the bundled models need none")
+    profile = chosen_profile(settings, machine=machine)
+    yield Finding("profile", Status.OK, f"{profile.name}. {reason(settings, machine)}")
+    for part, spec in profile.parts:
+        chosen = settings.encoder if part == "encoder" and settings.encoder else spec
+        yield _model(part, chosen, settings, machine)
+
+
+def _model(part: str, spec: str, settings: Settings, machine: Machine) -> Finding:
+    from dar_tui.models.catalogue import card_of
+    from dar_tui.models.machine import Fit, fit_of
+    from dar_tui.models.shelf import check_here
+
+    if spec in ("bundled", "rules"):
+        return Finding(part, Status.OK, f"{spec}, on the CPU")
     try:
-        told = subprocess.run(
-            [tool, "--query-gpu=name,memory.total", "--format=csv,noheader"],
-            capture_output=True,
-            text=True,
-            timeout=_NVIDIA_SECONDS,
-            check=True,
-        ).stdout
-    except (OSError, subprocess.SubprocessError):
-        return Finding("GPU", Status.NOTE, "there is an NVIDIA driver that does not answer", "nvidia-smi")
-    return Finding("GPU", Status.OK, "; ".join(stripped(line) for line in told.splitlines() if line.strip()))
+        check_here(spec)
+    except DarError as error:
+        return Finding(part, Status.BROKEN, error.message, f"dar models pull {spec}")
+    card = card_of(spec)
+    if card is None:
+        return Finding(part, Status.OK, spec)
+    fit = fit_of(card, machine, settings.device)
+    if fit is Fit.NO:
+        return Finding(part, Status.NOTE, f"{spec} is {fit}", "dar config set profile bundled")
+    return Finding(part, Status.OK, f"{spec}, {fit}")
 
 
 def _terminal(environment: Mapping[str, str]) -> Finding:
@@ -173,6 +195,7 @@ def _config(settings: Settings) -> Finding:
 
 
 def _library(settings: Settings) -> Iterator[Finding]:
+    from dar_tui.models.shelf import is_here
     from indexer.library import Library
 
     name, path = "library", settings.library
@@ -186,6 +209,9 @@ def _library(settings: Settings) -> Iterator[Finding]:
         yield Finding(name, Status.BROKEN, error.message, error.hint)
         return
     yield Finding(name, Status.OK, f"{visible(path)}: {info.photos:,} photos, {info.problems:,} unreadable files")
+    if info.encoder is not None and not is_here(info.encoder.spec):
+        text = f"it was made with {info.encoder.spec}, which is not on this machine: it cannot be searched by text"
+        yield Finding(name, Status.BROKEN, text, f"dar models pull {info.encoder.spec}")
     for problem in problems:
         yield Finding(name, Status.BROKEN, problem, "dar index")
     for root in info.roots:

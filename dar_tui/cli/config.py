@@ -35,7 +35,8 @@ def _show(state: State, *, json: bool) -> None:
     for key in ("home", "config_file", *CONFIG_KEYS):
         value = getattr(settings, key)
         values[key] = list(value) if isinstance(value, tuple) else visible(value) if isinstance(value, Path) else value
-    values["encoder"] = settings.encoder_spec
+    values["encoder"] = state.new_encoder()
+    values["offline"] = "true" if settings.offline else "false"
     if json:
         state.output.json({"settings": values, "from_config_file": sorted(settings.chosen)})
         return

@@ -209,7 +209,7 @@ def _run(
     ways = Ways(
         _queries(options.query), tuple(options.fusion or ()), (None, *(options.weight or ())), options.pictures, seed
     )
-    specs = list(dict.fromkeys(options.encoder or [state.settings.encoder_spec]))
+    specs = list(dict.fromkeys(options.encoder or [state.new_encoder()]))
     sources = _sources(state, options)
     folder = out or state.settings.home / "eval" / _name(benchmark, ways, options, specs)
     with Progress(state.output) as progress:
@@ -238,17 +238,18 @@ def _queries(names: Sequence[str]) -> tuple[Any, ...]:
 def _sources(state: State, options: _Options) -> Sources:
     from dar_tui.cli.imagining import language_model
     from dar_tui.evaluation.running import Sources
-    from dar_tui.profiles import profile_named
     from dar_tui.reformulate import LanguageReformulator, QueryStrategy, RuleReformulator
 
-    spec = options.generator or profile_named(state.settings.profile).generator
+    spec = options.generator or state.profile().generator
     model = language_model(state, options.language or "rules")
     rules = RuleReformulator(QueryStrategy.REWRITE)
 
     def load() -> AnyGenerator:
         from dar_tui.imagine import load_generator
 
-        return (state.generator_loader or load_generator)(spec, state.settings.device, state.output.note)
+        return (state.generator_loader or load_generator)(
+            spec, state.settings.device, state.output.note, cache=state.settings.cache
+        )
 
     return Sources(
         options.generated,

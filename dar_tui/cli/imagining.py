@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dar_tui.cli.state import State
-from dar_tui.profiles import profile_named
+from indexer.errors import UsageError
 
 if TYPE_CHECKING:
     from dar_tui.cli.query import QueryBuilder
@@ -35,15 +35,22 @@ class Drawn:
 
 
 def generator_loader(state: State, spec: str = "", profile: str = "") -> Callable[[], AnyGenerator]:
-    """What loads the generator of this spec (empty: the profile's) when it is called; drawn pictures are cached."""
-    chosen = spec or profile_named(profile or state.settings.profile).generator
+    """What loads the generator of this spec (empty: the profile's) when it is called; drawn pictures are cached.
+
+    Raises ModelUnavailable, saying how to pull it, for one that is not on this machine.
+    """
+    from dar_tui.models.shelf import check_here
+
+    chosen = spec or state.profile(profile).generator
+    if state.generator_loader is None:
+        check_here(chosen)
 
     def load() -> AnyGenerator:
         from dar_tui.imagine import ConditionedGenerator, load_generator
         from dar_tui.imagine.cache import CachedGenerator
 
         make = state.generator_loader or load_generator
-        generator = make(chosen, state.settings.device, state.output.note)
+        generator = make(chosen, state.settings.device, state.output.note, cache=state.settings.cache)
         # What is drawn from vectors is not told apart by its prompt, and drawn in a second.
         return generator if isinstance(generator, ConditionedGenerator) else CachedGenerator(generator, _cache(state))
 
@@ -51,10 +58,30 @@ def generator_loader(state: State, spec: str = "", profile: str = "") -> Callabl
 
 
 def language_model(state: State, spec: str = "", profile: str = "") -> LanguageModel | None:
-    """The language model of this spec (empty: the profile's); None for the rules."""
-    from dar_tui.language.loading import load_language
+    """The language model of this spec (empty: the profile's); None for the rules.
 
-    return load_language(spec or profile_named(profile or state.settings.profile).language, state.settings.device)
+    Raises ModelUnavailable, saying how to pull it, for one that is not on this machine, and UsageError for a server
+    elsewhere while dar is to stay offline.
+    """
+    from dar_tui.language.loading import load_language
+    from dar_tui.models.shelf import check_here
+
+    chosen = spec or state.profile(profile).language
+    if state.settings.offline:
+        check_stays_here(chosen)
+    check_here(chosen)
+    return load_language(chosen, state.settings.device)
+
+
+def check_stays_here(spec: str) -> None:
+    """Raises UsageError for a language model on a server that is not this machine."""
+    from urllib.parse import urlsplit
+
+    family, _, address = spec.partition(":")
+    if family == "server" and urlsplit(address).hostname not in ("localhost", "127.0.0.1", "::1"):
+        raise UsageError(
+            f"dar is offline, and {spec} is another machine.", "Leave --offline out, or use another model."
+        )
 
 
 def imagine(state: State, builder: QueryBuilder, text: str, query: Query, generator: str = "") -> tuple[Query, Drawn]:
@@ -80,10 +107,9 @@ def imagine(state: State, builder: QueryBuilder, text: str, query: Query, genera
     seeds = range(first, first + len(said.prompts))
     vectors, paths = [], []
     ready: Ready | None = None
+    imagination = Imagination(generator_loader(state, generator))
     try:
-        for progress in Imagination(generator_loader(state, generator)).draw(
-            said.prompts, tuple(seeds), lambda: reader.conditions(said.need.wants), never
-        ):
+        for progress in imagination.draw(said.prompts, tuple(seeds), lambda: reader.conditions(said.need.wants), never):
             if isinstance(progress, Ready):
                 ready = progress
             elif isinstance(progress, Imagined) and ready is not None:

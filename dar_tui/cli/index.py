@@ -58,16 +58,11 @@ def index(
     ] = False,
     follow_links: Annotated[bool, typer.Option("--follow-links", help="Follow symbolic links.")] = False,
     retry: Annotated[bool, typer.Option("--retry", help="Try unreadable files again though unchanged.")] = False,
-    vectors: Annotated[
-        str,
-        typer.Option(metavar="qdrant:URL", help="Keep a new library's vectors on a Qdrant server.", show_default=False),
-    ] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
     json: JsonOption = False,
 ) -> None:
     """Make folders of photos searchable. Running it again only looks at what changed."""
     from dar_tui.cli.progress import show
-    from dar_tui.profiles import profile_named
     from dar_tui.registry import remember_library
     from indexer.indexing.options import IndexOptions
     from indexer.photos.scan import ScanOptions
@@ -76,14 +71,17 @@ def index(
     state = state_of(context)
     settings = state.settings
     path = state.library_path(library)
-    asked = encoder or (profile_named(profile).encoder if profile else "")
-    spec = asked or _own_spec(path) or settings.encoder_spec
+    asked = encoder or (state.profile(profile).encoder if profile else "")
+    own = _own_spec(path)
+    spec = asked or own or state.new_encoder()
+    if asked or not own:
+        # Before folders are looked through; a library that has its encoder may not need it at all.
+        state.check_encoder(spec)
     options = IndexOptions(
         workers=workers,
         batch_size=batch_size,
         scan=ScanOptions((*settings.exclude, *(exclude or ())), include_hidden, follow_links),
         dry_run=dry_run,
-        vectors=vectors,
         retry_problems=retry,
         encoder_spec=spec,
         switch_encoder=switch_encoder,
@@ -96,6 +94,10 @@ def index(
         summary = show(run(path, folders or [], load, options, interrupted.is_set), state.output)
     if not dry_run:
         remember_library(settings.home, path)
+    if not (asked or own or settings.encoder or dry_run):
+        from dar_tui.models.choice import reason
+
+        state.output.note(reason(settings))
     _tell(state, summary, json=json)
     if summary.interrupted:
         raise typer.Exit(INTERRUPTED)

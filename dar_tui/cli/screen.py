@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from dar_tui.cli.output import Output
 from dar_tui.cli.saved import saved_session
 from dar_tui.cli.state import State
-from indexer.errors import UsageError
+from indexer.errors import ModelUnavailable, UsageError
 
 if TYPE_CHECKING:
     from dar_tui.session.session import Engine
@@ -117,16 +117,15 @@ class ScreenModels:
     """See `dar_tui.tui.session_engine.Models`: what commands load, with what they have to say shown by the app."""
 
     def __init__(self, state: State, wanted: Wanted) -> None:
-        from dar_tui.profiles import profile_named
-
         self._state = state
         self._wanted = wanted
         self.encoder = wanted.encoder
-        self.profile = wanted.profile or state.settings.profile
-        self.generator = (wanted.generator or profile_named(self.profile).generator) if wanted.imagines else ""
-        self.new_spec = wanted.encoder or (
-            profile_named(wanted.profile).encoder if wanted.profile else state.settings.encoder_spec
-        )
+        profile = state.profile(wanted.profile)
+        self.profile = profile.name
+        self.notes: list[str] = []
+        self.generator = self._or_bundled(wanted.generator or profile.generator, "bundled") if wanted.imagines else ""
+        self._language = self._or_bundled(wanted.language or profile.language, "rules")
+        self.new_spec = self._or_bundled(wanted.encoder or state.new_encoder(wanted.profile), "bundled")
 
     def load_encoder(self, spec: str, tell: Tell) -> Encoder:
         return self._telling(tell).load_encoder(spec)
@@ -140,8 +139,19 @@ class ScreenModels:
         from dar_tui.cli.chat import Models
 
         wanted = self._wanted
-        models = Models(self._telling(tell), self.profile, wanted.generator, wanted.language, wanted.query)
+        models = Models(self._telling(tell), self.profile, self.generator, self._language, wanted.query)
         return models.engine(library, encoder, imagines=wanted.imagines, asks=wanted.asks)
+
+    def _or_bundled(self, spec: str, instead: str) -> str:
+        """The spec, or with a note what ships with dar, for a model that is not on this machine."""
+        from dar_tui.models.shelf import check_here
+
+        try:
+            check_here(spec)
+        except ModelUnavailable as error:
+            self.notes.append(f"{error.message} {error.hint} Going on with `{instead}`.")
+            return instead
+        return spec
 
     def _telling(self, tell: Tell) -> State:
         return replace(self._state, output=_ToScreen(tell))

@@ -5,7 +5,7 @@ Opens no library and loads no model before a command asks.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -17,6 +17,7 @@ from indexer.paths import at_home
 
 if TYPE_CHECKING:
     from dar_tui.imagine import ConditionedGenerator, Generator
+    from dar_tui.profiles import Profile
     from dar_tui.settings import Settings
     from indexer.encoders import Encoder, Notify
     from indexer.library import Library
@@ -34,7 +35,7 @@ class GeneratorLoader(Protocol):
     """Has the signature of `dar_tui.imagine.load_generator`, which it is outside of tests."""
 
     def __call__(
-        self, spec: str = ..., device: str = ..., notify: Notify | None = ...
+        self, spec: str = ..., device: str = ..., notify: Notify | None = ..., *, cache: Path | None = ...
     ) -> Generator | ConditionedGenerator: ...
 
 
@@ -45,13 +46,28 @@ class State:
     output: Output
     encoder_loader: EncoderLoader | None = None
     generator_loader: GeneratorLoader | None = None
+    offline: bool = False
+    _profiles: dict[str, Profile] = field(default_factory=dict)
 
     @cached_property
     def settings(self) -> Settings:
         """Read on first use, so that `dar --help` works whatever the config file says."""
         from dar_tui.settings import load_settings
 
-        return load_settings()
+        loaded = load_settings()
+        return replace(loaded, offline=True) if self.offline else loaded
+
+    def profile(self, name: str = "") -> Profile:
+        """The profile of this name ("": the settings', or what suits the machine), looked for once."""
+        if name not in self._profiles:
+            from dar_tui.models.choice import chosen_profile
+
+            self._profiles[name] = chosen_profile(self.settings, name)
+        return self._profiles[name]
+
+    def new_encoder(self, profile: str = "") -> str:
+        """The encoder a new library gets."""
+        return self.settings.encoder if self.settings.encoder and not profile else self.profile(profile).encoder
 
     def library_path(self, given: Path | None) -> Path:
         """The library a command works on."""
@@ -69,15 +85,22 @@ class State:
         remember_library(self.settings.home, library.path)
         return library
 
-    def load_encoder(self, spec: str, device: str | None = None) -> Encoder:
-        """The encoder of this spec; what is slow about it is told on stderr."""
+    def check_encoder(self, spec: str) -> None:
+        """Raises ModelUnavailable, with the command that pulls it, for an encoder that is not on this machine."""
         if self.encoder_loader is None:
+            from dar_tui.models.shelf import check_here
+
+            check_here(spec)
+
+    def load_encoder(self, spec: str, device: str | None = None) -> Encoder:
+        """The encoder of this spec; what is slow about it is told on stderr. Raises ModelUnavailable."""
+        self.check_encoder(spec)
+        load = self.encoder_loader
+        if load is None:
             from indexer.encoders import load_encoder
 
-            self.encoder_loader = load_encoder
-        return self.encoder_loader(
-            spec, cache=self.settings.cache, device=device or self.settings.device, notify=self.output.note
-        )
+            load = load_encoder
+        return load(spec, cache=self.settings.cache, device=device or self.settings.device, notify=self.output.note)
 
 
 def state_of(context: typer.Context) -> State:

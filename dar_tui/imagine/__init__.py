@@ -128,25 +128,24 @@ def load_generator(
     steps: int | None = None,
     guidance: float | None = None,
     size: int | None = None,
-    allow_pull: bool = False,
+    cache: Path | None = None,
 ) -> Generator | ConditionedGenerator:
     """Loads the generator that `spec` names: `bundled`, or `diffusers:` and a hub id or folder.
 
-    `steps`, `guidance` and `size` (pixels a side) override what is right for the model's family. Nothing is downloaded
-    unless `allow_pull`. Raises UsageError for a spec that means nothing, ModelUnavailable where weights cannot be used.
+    `steps`, `guidance` and `size` (pixels a side) override what is right for the model's family. What is prepared once
+    on a machine is kept under `cache` (None: the platform's cache folder). Nothing is downloaded. Raises UsageError for
+    a spec that means nothing, ModelUnavailable where weights cannot be used.
     """
     family, _, rest = spec.partition(":")
     if family == "bundled" and not rest:
         from dar_tui.imagine.bundled import BundledGenerator
 
-        return BundledGenerator(notify=notify)
+        return BundledGenerator(notify=notify, cache=cache)
     if family == "diffusers" and rest:
         from dar_tui.imagine.diffusion import DiffusionGenerator
         from dar_tui.imagine.families import Overrides
 
-        return DiffusionGenerator(
-            rest, device, notify, overrides=Overrides(steps, guidance, size), allow_pull=allow_pull
-        )
+        return DiffusionGenerator(rest, device, notify, overrides=Overrides(steps, guidance, size))
     if family == "diffusers":
         raise UsageError("The spec `diffusers:` names no model.", "For example `diffusers:stabilityai/sd-turbo`.")
     hint = f"Did you mean `diffusers:{spec}`?" if "/" in spec else "Use `bundled` or `diffusers:MODEL`."

@@ -43,7 +43,6 @@ class DiffusionGenerator:
         *,
         overrides: Overrides | None = None,
         batch_size: int | None = None,
-        allow_pull: bool = False,
     ) -> None:
         """Loads the pipeline `name`, a hub id or a folder.
 
@@ -52,7 +51,7 @@ class DiffusionGenerator:
         """
         self._notify: Notify = notify or (lambda line: None)
         self._device = resolve_device(device)
-        checkpoint = find_checkpoint(name, INDEX, _pull if allow_pull else None)
+        checkpoint = find_checkpoint(name, INDEX)
         self.id = f"diffusers:{name}@{checkpoint.fingerprint}"
         self._pipeline = _load(checkpoint, self._device, self._notify)
         self._memory = MemoryPlan(self._pipeline, self._device, batch_size)
@@ -184,12 +183,6 @@ class _TooLarge:
 
 def _never() -> bool:
     return False
-
-
-def _pull(name: str) -> object:
-    from diffusers import DiffusionPipeline
-
-    return DiffusionPipeline.download(name, use_safetensors=True)
 
 
 def _load(checkpoint: Checkpoint, device: torch.device, notify: Notify) -> Any:

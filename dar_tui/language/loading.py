@@ -15,20 +15,18 @@ RULES = "rules"
 _EXAMPLES = "Use `rules`, `transformers:MODEL` or `server:http://localhost:11434#MODEL`."
 
 
-def load_language(
-    spec: str = RULES, device: str = "auto", *, api_key: str = "", allow_pull: bool = False
-) -> LanguageModel | None:
+def load_language(spec: str = RULES, device: str = "auto", *, api_key: str = "") -> LanguageModel | None:
     """Loads the language model that `spec` names; None for `rules`, which needs no model.
 
     `transformers:NAME`, a hub id or folder, with `#FILE.gguf` for one GGUF file in it. `server:URL#MODEL`, any server
-    that speaks OpenAI's chat completions; `api_key` goes to it alone. Nothing is downloaded unless `allow_pull`.
+    that speaks OpenAI's chat completions; `api_key` goes to it alone. Nothing is downloaded.
     Raises UsageError for a spec that means nothing, ModelUnavailable where a model cannot be used.
     """
     family, _, rest = spec.partition(":")
     if spec == RULES:
         return None
     loaders: dict[str, Callable[[], LanguageModel]] = {
-        "transformers": lambda: _transformers(rest, device, allow_pull),
+        "transformers": lambda: _transformers(rest, device),
         "server": lambda: _server(rest, api_key),
     }
     if family not in loaders:
@@ -39,13 +37,13 @@ def load_language(
     return loaders[family]()
 
 
-def _transformers(rest: str, device: str, allow_pull: bool) -> LanguageModel:
+def _transformers(rest: str, device: str) -> LanguageModel:
     name, _, file = rest.rpartition("#")
     if not file.endswith(".gguf"):  # A folder's own name may hold a "#".
         name, file = rest, ""
     from dar_tui.language.transformers_model import TransformersModel
 
-    return TransformersModel(name, device, gguf_file=file, allow_pull=allow_pull)
+    return TransformersModel(name, device, gguf_file=file)
 
 
 def _server(rest: str, api_key: str) -> LanguageModel:

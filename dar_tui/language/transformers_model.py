@@ -18,14 +18,11 @@ from indexer.checkpoints import Checkpoint, find_checkpoint, first_line, quiet_l
 from indexer.devices import dtype_for, resolve_device
 from indexer.errors import ModelUnavailable
 
-# What a model needs beside its weights: configuration, tokenizer, chat template.
-PULLED = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
-
 
 class TransformersModel:
     """A causal language model with a chat template. Threads may share it: they take turns."""
 
-    def __init__(self, name: str, device: str = "auto", *, gguf_file: str = "", allow_pull: bool = False) -> None:
+    def __init__(self, name: str, device: str = "auto", *, gguf_file: str = "") -> None:
         """Loads `name`, a hub id or a folder; with `gguf_file` that one file in it.
 
         Raises ModelUnavailable where the files are missing, unsafe, or not of a model that answers questions.
@@ -37,12 +34,7 @@ class TransformersModel:
             packages = " ".join(missing)
             raise ModelUnavailable(f"GGUF files need the Python packages {packages}.", f"Run `pip install {packages}`.")
 
-        def pull(hub_id: str) -> object:
-            from huggingface_hub import snapshot_download
-
-            return snapshot_download(hub_id, allow_patterns=[gguf_file] if gguf_file else list(PULLED))
-
-        checkpoint = find_checkpoint(name, gguf_file or "config.json", pull if allow_pull else None)
+        checkpoint = find_checkpoint(name, gguf_file or "config.json")
         self.id = f"transformers:{name}{'#' if gguf_file else ''}{gguf_file}@{checkpoint.fingerprint}"
         self._tokenizer, self._model = _load(checkpoint, gguf_file, self._device)
         self._turn = threading.Lock()

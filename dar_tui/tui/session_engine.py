@@ -7,7 +7,7 @@ numpy (0.2 s), models much more.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -59,6 +59,11 @@ class Models(Protocol):
 
     @property
     def encoder(self) -> str: ...
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What the user should know of them, such as one that is missing and what is used instead."""
+        ...
 
     @property
     def generator(self) -> str: ...
@@ -115,17 +120,16 @@ class SessionEngine:
         from dar_tui.session.saving import Log
         from dar_tui.session.session import Options, Session
         from dar_tui.session.transcript import Started
+        from dar_tui.tui.opening import open_with_encoder
         from dar_tui.tui.restoring import exchanges_of
-        from indexer.library import Library
 
         path = library or self._path
         if self._session is not None and session == self._session.log.path:
             # Taken up again while it is in hand: nobody else has it, and its writer must let go first.
             self._session.close()
-        opened = Library.open(path, self._models.encoder)
+        opened, encoder, missing = open_with_encoder(path, self._models.encoder, self._encoder_for)
         try:
             facts = facts_of(opened)
-            encoder = self._encoder_for(opened)
             parts = self._models.parts(opened, encoder, self._say)
             if parts.load_generator is not None:
                 load = parts.load_generator
@@ -157,7 +161,7 @@ class SessionEngine:
             liked=frozenset(int(name) for name in dialogue.liked if name.isdecimal()),
             unliked=frozenset(int(name) for name in dialogue.unliked if name.isdecimal()),
             pictures=dict.fromkeys(dialogue.picked, True) | dict.fromkeys(dialogue.vetoed, False),
-            notes=notes_on(facts),
+            notes=(*notes_on(facts), *missing, *self._models.notes),
         )
 
     def _encoder_for(self, library: Library) -> Encoder:

@@ -17,8 +17,7 @@ class IndexOptions:
     `workers`: reading threads, 0 for one per processor. `encoder_spec`: what the encoder is called on the command line;
     "" is the one searches use, another one's vectors go beside that one's. `switch_encoder`: encode everything with it,
     then search with it. `retry_problems`: read broken files again though they have not changed.
-    `null_texts`: texts no photo matches, to judge the strength of matches by. `vectors`: where a new library's vectors
-    shall be ("": in its folder; "qdrant:URL": on a server). `dry_run`: only say what would be done.
+    `null_texts`: texts no photo matches, to judge the strength of matches by. `dry_run`: only say what would be done.
     """
 
     workers: int = 0
@@ -29,7 +28,6 @@ class IndexOptions:
     encoder_spec: str = ""
     switch_encoder: bool = False
     null_texts: tuple[str, ...] = NULL_TEXTS
-    vectors: str = ""
     graph_threshold: int = GRAPH_THRESHOLD
     compact_above: int = COMPACT_ABOVE
 

@@ -71,7 +71,7 @@ def test_a_folder_that_cannot_be_written_is_broken(monkeypatch: pytest.MonkeyPat
 def test_a_driver_that_answers_and_one_that_does_not(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     tool = tmp_path / "nvidia-smi"
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
-    for script, expected in (("echo 'RTX, 8 GB'", "RTX, 8 GB"), ("exit 9", "does not answer")):
+    for script, expected in (("echo 'RTX, 8192'", "RTX, 8 GB"), ("exit 9", "does not answer")):
         tool.write_text(f"#!/bin/sh\n{script}\n")
         tool.chmod(tool.stat().st_mode | stat.S_IXUSR)
         [found] = by_name("GPU")

@@ -10,6 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dar_tui.cli.output import Output
+from dar_tui.cli.state import State
 from dar_tui.settings import CONFIG_KEYS, load_settings, set_value
 from indexer.errors import UsageError
 from tests.cli.conftest import Dar
@@ -39,14 +41,20 @@ def test_without_environment_the_platforms_folders_are_used() -> None:
     assert loaded.home.name == "dar" and loaded.cache.name == "dar" and loaded.config_file.name == "config.toml"
 
 
+def new_encoder(environment: dict[str, str]) -> str:
+    state = State(Output())
+    state.settings = load_settings(environment)
+    return state.new_encoder()
+
+
 def test_the_profile_gives_the_encoder_unless_one_is_chosen(tmp_path: Path) -> None:
     config = tmp_path / "config.toml"
     environment = {"DAR_HOME": str(tmp_path)}
-    assert load_settings(environment).encoder_spec == "bundled"
+    assert new_encoder(environment) == "bundled"
     config.write_text('profile = "paper"')
-    assert load_settings(environment).encoder_spec.startswith("blip:")
+    assert new_encoder(environment).startswith("blip:")
     config.write_text('profile = "paper"\nencoder = "bundled"')
-    assert load_settings(environment).encoder_spec == "bundled"
+    assert new_encoder(environment) == "bundled"
 
 
 @pytest.mark.parametrize(

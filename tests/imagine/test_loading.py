@@ -12,7 +12,6 @@ import pytest
 import torch
 
 from dar_tui.imagine import load_generator
-from indexer.checkpoints import find_checkpoint
 from indexer.errors import ModelUnavailable, UsageError
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -65,32 +64,6 @@ def test_a_model_in_the_hubs_cache_loads_by_its_id(hub_cache: Path, stable_diffu
     generator = load_generator("diffusers:someone/tiny-sd3", "cpu", steps=1)
     assert generator.id == f"diffusers:someone/tiny-sd3@{COMMIT[:12]}"
     assert len(list(generator.generate(["a dog"], [1], lambda *step: None, lambda: False))) == 1
-
-
-def test_only_an_asked_for_pull_downloads(hub_cache: Path, stable_diffusion_3: Path) -> None:
-    pulled: list[str] = []
-
-    def pull(name: str) -> None:
-        pulled.append(name)
-        model = hub_cache / "models--someone--tiny-sd3"
-        shutil.copytree(stable_diffusion_3, model / "snapshots" / COMMIT)
-        (model / "refs").mkdir()
-        (model / "refs" / "main").write_text(COMMIT)
-
-    with pytest.raises(ModelUnavailable):
-        find_checkpoint("someone/tiny-sd3", "model_index.json")
-    assert not pulled
-    found = find_checkpoint("someone/tiny-sd3", "model_index.json", pull)
-    assert pulled == ["someone/tiny-sd3"] and found.fingerprint == COMMIT[:12]
-    assert find_checkpoint("someone/tiny-sd3", "model_index.json") == found
-
-
-def test_a_pull_that_fails_names_its_cause(hub_cache: Path) -> None:
-    def pull(name: str) -> None:
-        raise ConnectionError("no route to host\nand a long trace")
-
-    with pytest.raises(ModelUnavailable, match=r"could not be downloaded: no route to host\.$"):
-        find_checkpoint("someone/tiny-sd3", "model_index.json", pull)
 
 
 @pytest.mark.parametrize("name", ["no/such/folder/here", "./nowhere", "what is this?"])

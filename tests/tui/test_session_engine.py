@@ -30,6 +30,7 @@ class WorldModels:
     generator = "painter"
     profile = "bundled"
     encoder = ""
+    notes = ()
     new_spec = "paint"
 
     def __init__(self, world: World, painter: object | None = None) -> None:

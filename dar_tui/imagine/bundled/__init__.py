@@ -42,16 +42,23 @@ class TextEncoder(Protocol):
 class BundledGenerator:
     """Imagines from a query's vectors (`generate_from`), or from prompts through the encoder's text tower (`generate`).
 
-    The models load with the first picture. Raises ModelUnavailable where they are missing, altered, or were trained for
-    other heads than the encoder has.
+    `cache` is where the prepared text tower is kept (None: the platform's folder). The models load with the first
+    picture. Raises ModelUnavailable where they are missing, altered, or were trained for other heads than the encoder
+    has.
     """
 
     def __init__(
-        self, notify: Notify | None = None, *, encoder: TextEncoder | None = None, folder: Path = FOLDER
+        self,
+        notify: Notify | None = None,
+        *,
+        encoder: TextEncoder | None = None,
+        folder: Path = FOLDER,
+        cache: Path | None = None,
     ) -> None:
         self._notify = notify
         self._encoder = encoder
         self._folder = folder
+        self._cache = cache
         self._pipeline: Any = None
         self._loading = threading.Lock()
         self.id = f"bundled-{_digest(folder)[:12]}"
@@ -94,7 +101,7 @@ class BundledGenerator:
             from indexer.encoders import default_cache
             from indexer.encoders.bundled import BundledEncoder
 
-            self._encoder = BundledEncoder(default_cache(), notify=self._notify)
+            self._encoder = BundledEncoder(self._cache or default_cache(), notify=self._notify)
         trained_for = json.loads((self._folder / "encoder.json").read_text())["heads"]
         if self._encoder.id != f"bundled-{trained_for[:12]}":
             raise ModelUnavailable(

@@ -1,0 +1,102 @@
+"""Which files of a repository are pulled, by the layouts that models are published in."""
+
+from __future__ import annotations
+
+import pytest
+
+from dar_tui.models.choosing import needed_files
+from dar_tui.models.source import Source
+from indexer.errors import ModelUnavailable
+
+# As stabilityai/sd-turbo is laid out: whole and half-size weights side by side, and all of it once more at the root.
+SD_TURBO = [
+    *("README.md", "model_index.json", "sd_turbo.safetensors", "sample.png"),
+    *("scheduler/scheduler_config.json", "tokenizer/merges.txt", "tokenizer/vocab.json"),
+    *("text_encoder/config.json", "text_encoder/model.safetensors", "text_encoder/model.fp16.safetensors"),
+    *("unet/config.json", "unet/diffusion_pytorch_model.safetensors", "unet/diffusion_pytorch_model.fp16.safetensors"),
+    *("vae/config.json", "vae/diffusion_pytorch_model.safetensors", "vae/diffusion_pytorch_model.fp16.safetensors"),
+]
+
+
+def test_a_pipeline_with_half_size_weights_is_pulled_in_half() -> None:
+    chosen = needed_files(SD_TURBO, Source("a/b"))
+    weights = [name for name in chosen if name.endswith(".safetensors")]
+    assert weights == [
+        "text_encoder/model.fp16.safetensors",
+        "unet/diffusion_pytorch_model.fp16.safetensors",
+        "vae/diffusion_pytorch_model.fp16.safetensors",
+    ]
+    assert {"model_index.json", "tokenizer/merges.txt", "unet/config.json"} <= set(chosen)
+    assert not {"README.md", "sd_turbo.safetensors", "sample.png"} & set(chosen)
+
+
+def test_half_size_weights_of_some_parts_only_are_left() -> None:
+    chosen = needed_files(
+        [name for name in SD_TURBO if name != "vae/diffusion_pytorch_model.fp16.safetensors"], Source("a/b")
+    )
+    assert not [name for name in chosen if ".fp16" in name]
+    assert sum(name.endswith(".safetensors") for name in chosen) == 3
+
+
+def test_weights_in_pieces_come_with_their_index_and_the_safety_checker_stays() -> None:
+    names = [
+        *("model_index.json", "safety_checker/model.safetensors", "safety_checker/config.json"),
+        *("text_encoder_3/model-00001-of-00002.safetensors", "text_encoder_3/model-00002-of-00002.safetensors"),
+        *("text_encoder_3/model.fp16-00001-of-00002.safetensors", "text_encoder_3/model.safetensors.index.json"),
+        *("transformer/diffusion_pytorch_model.safetensors", "unet/diffusion_pytorch_model.non_ema.safetensors"),
+        *("onnx/unet/model.onnx", "text_encoder_3/pytorch_model.bin"),
+    ]
+    assert needed_files(names, Source("a/b")) == [
+        "model_index.json",
+        "text_encoder_3/model-00001-of-00002.safetensors",
+        "text_encoder_3/model-00002-of-00002.safetensors",
+        "text_encoder_3/model.safetensors.index.json",
+        "transformer/diffusion_pytorch_model.safetensors",
+    ]
+
+
+def test_open_clip_models_are_pulled_without_the_copies_for_other_libraries() -> None:
+    names = [
+        *("open_clip_config.json", "open_clip_model.safetensors", "open_clip_pytorch_model.bin", "config.json"),
+        *("model.safetensors", "pytorch_model.bin", "tokenizer.json", "merges.txt", "README.md"),
+    ]
+    assert needed_files(names, Source("a/b")) == [
+        *("config.json", "merges.txt", "open_clip_config.json", "open_clip_model.safetensors", "tokenizer.json"),
+    ]
+
+
+def test_language_models_are_pulled_from_the_root_only() -> None:
+    names = [
+        *("config.json", "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"),
+        *("model.safetensors.index.json", "tokenizer.model", "chat_template.jinja", "modeling_phi3.py", "LICENSE"),
+        *("original/consolidated.00.safetensors", "onnx/model.onnx", "adapter_model.safetensors"),
+    ]
+    chosen = needed_files(names, Source("a/b"))
+    assert set(names[:6]) == set(chosen)
+
+
+def test_one_gguf_file_of_many() -> None:
+    names = ["README.md", "x-q4.gguf", "x-q8.gguf"]
+    assert needed_files(names, Source("a/b", "x-q4.gguf")) == ["x-q4.gguf"]
+    with pytest.raises(ModelUnavailable, match=r"no file x-q5\.gguf"):
+        needed_files(names, Source("a/b", "x-q5.gguf"))
+
+
+@pytest.mark.parametrize(
+    "names", [["config.json", "pytorch_model.bin"], ["model_index.json", "unet/x.bin"], ["open_clip_config.json"], []]
+)
+def test_without_safetensors_nothing_is_pulled(names: list[str]) -> None:
+    with pytest.raises(ModelUnavailable, match="no safetensors"):
+        needed_files(names, Source("a/b"))
+
+
+def test_patterns_of_an_encoder_are_taken_as_they_are() -> None:
+    names = ["config.json", "model.safetensors", "tf_model.h5", "vocab.txt", "sub/model.safetensors"]
+    assert needed_files(names, Source("a/b", patterns=("model*.safetensors*", "vocab*"))) == [
+        "model.safetensors",
+        "vocab.txt",
+    ]
+    # A repository that lends nothing but its tokenizer needs no weights.
+    assert needed_files(names, Source("a/b", patterns=("vocab*",))) == ["vocab.txt"]
+    with pytest.raises(ModelUnavailable, match="no safetensors"):
+        needed_files(names[2:4], Source("a/b", patterns=("model*.safetensors*", "vocab*")))
