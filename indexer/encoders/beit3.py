@@ -150,7 +150,7 @@ def names_of(shape: Shape) -> set[str]:
     """Every tensor of a retrieval checkpoint of this shape, by Microsoft's name."""
     with torch.device("meta"):
         towers = {"A": ImageTower(shape), "B": TextTower(shape)}
-    return {_original(name, way) for way, tower in towers.items() for name in tower.state_dict()} | set(_LEFT_OUT)
+    return {original_name(name, way) for way, tower in towers.items() for name in tower.state_dict()} | set(_LEFT_OUT)
 
 
 # A multiway module is the last before the tensor's own name, but for the feed-forward network, which is one as a whole.
@@ -158,7 +158,7 @@ _IN_FEED_FORWARD = re.compile(r"(.+\.ffn)\.(.+)")
 _MODULE = re.compile(r"(encoder\..+)\.(weight|bias)")
 
 
-def _original(name: str, way: str) -> str:
+def original_name(name: str, way: str) -> str:
     """Microsoft's name of a tower's tensor."""
     if name.endswith("_head.weight"):
         return name
