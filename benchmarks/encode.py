@@ -9,9 +9,9 @@ vectors; "end to end" is an index run over JPEGs of 12 megapixels and of 500 pix
 processor seconds for a photo, which a busy machine disturbs less than the rate.
 
 With `--photos` every backend's vectors of those photos are compared with fp32's: the share of each photo's ten nearest
-that are the same; below 0.99 the command fails. Random weights are a poor judge of that (their vectors lie close together, and no training made them
-robust), so the two trained backbones that come with dar are put through the same rounding: a convolutional one on the
-photos and, with `--captions`, a transformer on texts.
+that are the same; below 0.99 the command fails. Random weights are a poor judge of that (their vectors lie close
+together, and no training made them robust), so the two trained backbones that come with dar are put through the same
+rounding: a convolutional one on the photos and, with `--captions`, a transformer on texts.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 
 BLIP_BASE = "blip-base"
@@ -31,6 +32,7 @@ def _open_clip(name: str, target: Path) -> str:
     from safetensors.torch import save_file
 
     config = open_clip.get_model_config(name)
+    logging.disable(logging.WARNING)  # open_clip remarks that the weights are random
     model = open_clip.create_model(name, load_weights=False, pretrained_text=False)
     tensors = {key: tensor.contiguous() for key, tensor in model.state_dict().items()}
     save_file(tensors, target / "open_clip_model.safetensors")

@@ -48,7 +48,9 @@ def index(
         str | None, typer.Option(metavar="auto|cpu|cuda", help="Where large encoders run.", show_default=False)
     ] = None,
     workers: Annotated[int, typer.Option(min=0, metavar="N", help="Threads that read photos; 0: one a core.")] = 0,
-    batch_size: Annotated[int, typer.Option(min=1, metavar="N", help="Photos encoded together.")] = 8,
+    batch_size: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Photos encoded together; 0: as the encoder is fastest.")
+    ] = 0,
     exclude: Annotated[
         list[str] | None,
         typer.Option(metavar="GLOB", help="Leave out names or paths like this; repeatable.", show_default=False),

@@ -73,6 +73,12 @@ class Encoder(Protocol):
         ...
 
 
+def fastest_batch(encoder: Encoder | None) -> int:
+    """How many images to hand to an encoder at once: its own `batch_size` where it has one, else 8."""
+    # The bundled encoder splits what it gets by itself; eight keep decoding and encoding side by side.
+    return int(getattr(encoder, "batch_size", 8))
+
+
 def load_encoder(
     spec: str = "bundled",
     *,

@@ -14,14 +14,15 @@ from indexer.search.null_texts import NULL_TEXTS
 class IndexOptions:
     """How to index.
 
-    `workers`: reading threads, 0 for one per processor. `encoder_spec`: what the encoder is called on the command line;
+    `workers`: reading threads, 0 for one per processor. `batch_size`: photos encoded together, 0 for as many as the
+    encoder is fastest with. `encoder_spec`: what the encoder is called on the command line;
     "" is the one searches use, another one's vectors go beside that one's. `switch_encoder`: encode everything with it,
     then search with it. `retry_problems`: read broken files again though they have not changed.
     `null_texts`: texts no photo matches, to judge the strength of matches by. `dry_run`: only say what would be done.
     """
 
     workers: int = 0
-    batch_size: int = 8
+    batch_size: int = 0
     scan: ScanOptions = field(default_factory=ScanOptions)
     dry_run: bool = False
     retry_problems: bool = False

@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from indexer.encoders import fastest_batch
 from indexer.errors import DarError
 from indexer.indexing.encoding import encode_each
 from indexer.indexing.events import Event, Finished, IndexSummary, Note, Planned, ProblemFound, Progress, Scanning
@@ -161,7 +162,10 @@ class Run:
 
     def _look_ahead(self) -> AbstractContextManager[Mapped]:
         options = self._options
-        return look_ahead(options.threads, max(_BATCHES_AHEAD * options.batch_size, options.threads))
+        return look_ahead(options.threads, max(_BATCHES_AHEAD * self._batch_size(), options.threads))
+
+    def _batch_size(self) -> int:
+        return self._options.batch_size or fastest_batch(self._target.encoder)
 
     def _take(self, candidate: Candidate, reading: Reading) -> None:
         """Does with one file what has to be done, up to the next commit."""
@@ -175,7 +179,7 @@ class Run:
         elif isinstance(reading, Decoded) and reading.content_hash not in self._in_flight:
             self._in_flight.add(reading.content_hash)
             self._waiting.append((candidate, reading))
-            if len(self._waiting) >= self._options.batch_size:
+            if len(self._waiting) >= self._batch_size():
                 self._encode()
         else:
             self._settle(candidate, reading)

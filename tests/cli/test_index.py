@@ -143,7 +143,7 @@ def test_a_profile_that_does_not_exist_is_a_usage_error(dar: Dar, tmp_path: Path
         assert done.code == 0
 
 
-@pytest.mark.parametrize("arguments", [("--workers", "-1"), ("--batch-size", "0"), ("--nonsense",)])
+@pytest.mark.parametrize("arguments", [("--workers", "-1"), ("--batch-size", "-1"), ("--nonsense",)])
 def test_bad_options_are_usage_errors(dar: Dar, tmp_path: Path, arguments: tuple[str, ...]) -> None:
     photos.folder_of(tmp_path / "photos", 1)
     done = dar("index", tmp_path / "photos", *arguments)
