@@ -69,14 +69,17 @@ class Library:
         self._encoder_name = encoder
         self._lock = RLock()
         self._snapshot: Snapshot | None = None
-        self._store = open_store(path, index_above=graph_threshold)
+        self._store = open_store(path, catalog, index_above=graph_threshold)
 
     @classmethod
-    def create(cls, path: Path, *, graph_threshold: int = GRAPH_THRESHOLD) -> Library:
-        """Opens the library at `path`, made if missing; raises DarError if the folder holds something else."""
+    def create(cls, path: Path, *, graph_threshold: int = GRAPH_THRESHOLD, vectors: str = "") -> Library:
+        """Opens the library at `path`, made if missing, with its `vectors` in files ("") or on a server ("qdrant:URL").
+
+        Raises DarError if the folder holds something else.
+        """
         prepare_folder(path)
-        if not (path / CATALOG_NAME).exists():
-            with open_writer(path):
+        if vectors or not (path / CATALOG_NAME).exists():
+            with open_writer(path, vectors):
                 pass
         return cls.open(path, graph_threshold=graph_threshold)
 

@@ -79,6 +79,6 @@ def index(
             stack.callback(catalog.close)
         else:
             prepare_folder(library)
-            writer = stack.enter_context(open_writer(library))
+            writer = stack.enter_context(open_writer(library, options.vectors))
             catalog = writer.catalog
         yield from Run(library, catalog, writer, encoder, options, cancelled).events(folders)

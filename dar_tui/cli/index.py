@@ -60,6 +60,10 @@ def index(
     ] = False,
     follow_links: Annotated[bool, typer.Option("--follow-links", help="Follow symbolic links.")] = False,
     retry: Annotated[bool, typer.Option("--retry", help="Try unreadable files again though unchanged.")] = False,
+    vectors: Annotated[
+        str,
+        typer.Option(metavar="qdrant:URL", help="Keep a new library's vectors on a Qdrant server.", show_default=False),
+    ] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
     json: JsonOption = False,
 ) -> None:
@@ -84,6 +88,7 @@ def index(
         batch_size=batch_size,
         scan=ScanOptions((*settings.exclude, *(exclude or ())), include_hidden, follow_links),
         dry_run=dry_run,
+        vectors=vectors,
         retry_problems=retry,
         encoder_spec=spec,
         switch_encoder=switch_encoder,

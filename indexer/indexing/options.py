@@ -18,7 +18,8 @@ class IndexOptions:
     encoder is fastest with. `encoder_spec`: what the encoder is called on the command line;
     "" is the one searches use, another one's vectors go beside that one's. `switch_encoder`: encode everything with it,
     then search with it. `retry_problems`: read broken files again though they have not changed.
-    `null_texts`: texts no photo matches, to judge the strength of matches by. `dry_run`: only say what would be done.
+    `null_texts`: texts no photo matches, to judge the strength of matches by. `vectors`: where a new library's vectors
+    shall be ("": in its folder; "qdrant:URL": on a server). `dry_run`: only say what would be done.
     """
 
     workers: int = 0
@@ -29,6 +30,7 @@ class IndexOptions:
     encoder_spec: str = ""
     switch_encoder: bool = False
     null_texts: tuple[str, ...] = NULL_TEXTS
+    vectors: str = ""
     graph_threshold: int = GRAPH_THRESHOLD
     compact_above: int = COMPACT_ABOVE
 

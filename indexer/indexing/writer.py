@@ -24,7 +24,7 @@ from indexer.store.compaction import compact
 from indexer.store.disk import disk_errors_named
 from indexer.store.lock import writer_lock
 from indexer.store.records import EncoderRecord, spaces_of
-from indexer.store.stores import open_store
+from indexer.store.stores import choose_store, open_store
 from indexer.store.vector_store import RowAppender, VectorStore, chunks
 from indexer.store.vectors import Vectors, checksums
 
@@ -272,14 +272,19 @@ def _unit_rows(vectors: Sequence[NDArray[np.float32] | None]) -> Vectors:
 
 
 @contextmanager
-def open_writer(folder: Path) -> Iterator[LibraryWriter]:
-    """Writes to the library in `folder`, made if missing; raises LibraryBusy if there is another writer."""
+def open_writer(folder: Path, vectors: str = "") -> Iterator[LibraryWriter]:
+    """Writes to the library in `folder`, made if missing; raises LibraryBusy if there is another writer.
+
+    `vectors` says where a new library's vectors shall be: "" for files in the folder, "qdrant:URL" for a server.
+    """
     with disk_errors_named(folder), ExitStack() as stack:
         stack.enter_context(writer_lock(folder))
         catalog = CatalogWriter.open(folder / CATALOG_NAME)
         stack.callback(catalog.close)
+        if vectors:
+            choose_store(catalog, vectors)
         # A writer reads vectors but searches for none: no graph is loaded for it.
-        store = open_store(folder, index_above=sys.maxsize)
+        store = open_store(folder, catalog, index_above=sys.maxsize)
         stack.callback(store.close)
         writer = LibraryWriter(folder, catalog, store)
         stack.callback(writer.close)

@@ -6,9 +6,26 @@ from pathlib import Path
 
 import pytest
 
+from indexer.store import qdrant_store
 from tests.indexer.colours import Workplace
 
 
 @pytest.fixture
 def place(tmp_path: Path) -> Workplace:
     return Workplace(tmp_path)
+
+
+@pytest.fixture
+def qdrant(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The place of vectors on a Qdrant server that lives in this process; everyone who connects meets the same one."""
+    client = pytest.importorskip("qdrant_client").QdrantClient(":memory:")
+    # Closing a connection does not end a server.
+    monkeypatch.setattr(client, "close", lambda **_: None)
+    monkeypatch.setattr(qdrant_store, "connect", lambda url: client)
+    return "qdrant:http://qdrant.example:6333"
+
+
+@pytest.fixture(params=["files", "qdrant"])
+def vectors(request: pytest.FixtureRequest) -> str:
+    """Where a library keeps its vectors: every test that asks runs once for each vector store."""
+    return "" if request.param == "files" else request.getfixturevalue("qdrant")

@@ -25,6 +25,8 @@ from indexer.store.catalog_writer import ImageFields
 from indexer.store.thumbnails import write_thumbnail
 from tests.indexer.colours import Workplace, counts, draw, unit, vector_of
 
+# A server heeds the width it is asked to search with; the one in this process looks at everything.
+pytestmark = pytest.mark.filterwarnings("ignore:Local mode performs exact")
 DIM, VISUAL_DIM = 16, 8
 
 
@@ -53,7 +55,12 @@ def use(writer: LibraryWriter) -> None:
 
 
 @pytest.fixture
-def library(tmp_path: Path) -> Library:
+def library(tmp_path: Path, vectors: str) -> Library:
+    return Library.create(tmp_path / "library", graph_threshold=500, vectors=vectors)
+
+
+@pytest.fixture
+def library_in_files(tmp_path: Path) -> Library:
     return Library.create(tmp_path / "library", graph_threshold=500)
 
 
@@ -248,22 +255,18 @@ def test_only_what_passes_is_found(travelled: Library, where: Where, expected: s
 
 @pytest.fixture
 def large(library: Library) -> tuple[Library, np.ndarray]:
+    return library, fill_large(library)
+
+
+def fill_large(library: Library) -> np.ndarray:
     joint = fill(library, 1500)
     with library.writer() as writer:
         writer.finish(threads=1, graph_threshold=500)
-    return library, joint
+    return joint
 
 
 def test_above_the_threshold_the_graph_gives_the_exact_scores(large: tuple[Library, np.ndarray]) -> None:
     library, joint = large
-    assert sorted(path.suffix for path in library.path.glob("graph-*")) == [
-        ".hnsw",
-        ".hnsw",
-        ".json",
-        ".json",
-        ".npy",
-        ".npy",
-    ]
     agree = 0
     with Library.open(library.path, graph_threshold=10**9) as exact:
         for query in unit(np.random.default_rng(1).normal(size=(30, DIM))):
@@ -299,8 +302,10 @@ def test_fused_queries_agree_with_the_exact_ones_above_the_threshold(large: tupl
 
 
 @pytest.mark.parametrize("suffix", [".hnsw", ".json", ".npy"])
-def test_without_its_graph_a_large_library_is_searched_exactly(large: tuple[Library, np.ndarray], suffix: str) -> None:
-    library, joint = large
+def test_without_its_graph_a_large_library_is_searched_exactly(library_in_files: Library, suffix: str) -> None:
+    library = library_in_files
+    joint = fill_large(library)
+    assert len(list(library.path.glob(f"graph-*{suffix}"))) == 2
     for path in library.path.glob(f"graph-*{suffix}"):
         path.write_bytes(path.read_bytes()[:-20])
     assert names(library, joint[11], k=1) == [11]
@@ -312,7 +317,8 @@ def test_without_its_graph_a_large_library_is_searched_exactly(large: tuple[Libr
 # Verifying, repairing, compacting
 
 
-def test_verify_names_what_is_damaged(library: Library) -> None:
+def test_verify_names_what_is_damaged(library_in_files: Library) -> None:
+    library = library_in_files
     fill(library, 20)
     assert library.verify(deep=True) == []
     vectors = library.path / "vectors-1-visual-0.f32"
@@ -356,10 +362,8 @@ def test_compaction_keeps_what_has_a_file_and_old_readers_do_not_notice(library:
         entry = FileEntry(b"/photos/000900.jpg", 1, 1, b"z" * 16)
         image = NewImage(b"z" * 16, ImageFields(1, 1, 1, "PNG"), late, unit(np.ones(VISUAL_DIM)))
         writer.commit(Batch(images=[image], files=[entry]))
-    assert sorted(path.name for path in library.path.glob("*.f32")) == [
-        "vectors-1-joint-1.f32",
-        "vectors-1-visual-1.f32",
-    ]
+    assert library.encoder is not None and library.encoder.generation == 1
+    assert {path.stem[-1] for path in library.path.glob("vectors-*")} <= {"1"}
     for one in (reader, library):
         assert names(one, joint[50], k=1) == [50]
         assert names(one, late, k=1) == [900]
@@ -376,10 +380,7 @@ def test_few_dead_rows_are_left_alone(library: Library) -> None:
         use(writer)
         writer.commit(Batch(gone=[b"/photos/000000.jpg"]))
         writer.finish(threads=1, compact_above=0)
-    assert sorted(path.name for path in library.path.glob("*.f32")) == [
-        "vectors-1-joint-0.f32",
-        "vectors-1-visual-0.f32",
-    ]
+    assert library.encoder is not None and library.encoder.generation == 0
 
 
 # Moving, forgetting, opening
@@ -454,7 +455,8 @@ def test_writing_is_refused_while_another_writes_but_searching_is_not(library: L
             assert names(reader, joint[2], k=1) == [2]
 
 
-def test_opening_and_searching_loads_no_model_library_and_no_graph(library: Library) -> None:
+def test_opening_and_searching_loads_no_model_library_and_no_graph(library_in_files: Library) -> None:
+    library = library_in_files
     fill(library, 5)
     code = (
         "import sys; from pathlib import Path; import numpy as np\n"
