@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dar_tui.cli.options import JsonOption
-from dar_tui.cli.state import State, state_of
+from dar_tui.cli.state import state_of
 from indexer.errors import UsageError
 
 if TYPE_CHECKING:
     from dar_tui.evaluation.report import Report
-    from dar_tui.evaluation.running import Benchmark, Sources
-    from dar_tui.imagine.imagining import AnyGenerator
 
 app = typer.Typer(help="Measure how well photos are found.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -51,6 +46,10 @@ SeedOption = Annotated[int, typer.Option(min=0, help="What chance is drawn from.
 OutOption = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Where figures go and an interrupted run goes on from.")
 ]
+PhotosOption = Annotated[
+    int | None, typer.Option(min=2, metavar="N", help="Only N photos: those of the lowest SHA-256 of their names.")
+]
+SkipOption = Annotated[int, typer.Option(min=0, metavar="N", help="Leave out the first N of these.")]
 FigureOption = Annotated[bool, typer.Option("--figure", help="Draw figure.png and figure.svg, too.")]
 
 
@@ -79,6 +78,7 @@ def chatir(
     json: JsonOption = False,
 ) -> None:
     """The ChatIR protocol: cumulative Hits@k over dialogues of eleven lengths."""
+    from dar_tui.cli.eval_run import Options, measure
     from dar_tui.evaluation.dialogs import check_images, read_corpus, read_dialogs, read_rewrites
     from dar_tui.evaluation.running import Benchmark, chat_cases
 
@@ -95,8 +95,8 @@ def chatir(
         source=" ".join([said.digest, names.digest, rewritten.digest if rewritten else ""]),
         told={"dialogs": dialogs.name, "photos": len(photos), "rewrites": rewrites.name if rewrites else None},
     )
-    options = _Options(encoder, query or ["joined"], fusion, weight, generated, imagine, generator, pictures, language)
-    _run(state_of(context), benchmark, options, seed=seed, out=out, figure=figure, json=json)
+    options = Options(encoder, query or ["joined"], fusion, weight, generated, imagine, generator, pictures, language)
+    measure(state_of(context), benchmark, options, seed=seed, out=out, figure=figure, json=json)
 
 
 @app.command()
@@ -106,10 +106,8 @@ def captions(
     captions: Annotated[
         Path, typer.Option(metavar="FILE", help="Tab-separated, Flickr8k's or Flickr30k's token file, or COCO's JSON.")
     ],
-    photos: Annotated[
-        int | None, typer.Option(min=2, metavar="N", help="Only N photos: those of the lowest SHA-256 of their names.")
-    ] = None,
-    skip: Annotated[int, typer.Option(min=0, metavar="N", help="Leave out the first N of these.")] = 0,
+    photos: PhotosOption = None,
+    skip: SkipOption = 0,
     turns: Annotated[int | None, typer.Option(min=1, metavar="N", help="Captions used. Default: all have.")] = None,
     encoder: EncoderOption = None,
     query: QueryOption = None,
@@ -126,6 +124,7 @@ def captions(
     json: JsonOption = False,
 ) -> None:
     """The caption benchmark: D0 is a photo's first caption, each further one says more of it."""
+    from dar_tui.cli.eval_run import Options, measure
     from dar_tui.evaluation.captions import check_photos, chosen, read_captions
     from dar_tui.evaluation.running import Benchmark, caption_cases
 
@@ -139,10 +138,59 @@ def captions(
         source=known.digest,
         told={"captions": captions.name, "photos": len(paths), "skip": skip, "turns": length},
     )
-    options = _Options(
+    options = Options(
         encoder, query or ["statements"], fusion, weight, generated, imagine, generator, pictures, language
     )
-    _run(state_of(context), benchmark, options, seed=seed, out=out, figure=figure, json=json)
+    measure(state_of(context), benchmark, options, seed=seed, out=out, figure=figure, json=json)
+
+
+@app.command()
+def live(
+    context: typer.Context,
+    images: ImagesOption,
+    captions: Annotated[Path, typer.Option(metavar="FILE", help="As for `dar eval captions`.")],
+    attributes: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Tab-separated: a photo's name, something true of it.")
+    ] = None,
+    photos: PhotosOption = None,
+    skip: SkipOption = 0,
+    dialogues: Annotated[int, typer.Option(min=2, metavar="N", help="Photos that are looked for.")] = 200,
+    turns: Annotated[int, typer.Option(min=1, max=20, metavar="N", help="Questions put at most.")] = 5,
+    talkative: Annotated[bool, typer.Option("--talkative", help="A yes goes on in the words of a caption.")] = False,
+    encoder: Annotated[str, typer.Option(metavar="SPEC", help="The encoder. Default: the profile's.")] = "",
+    query: Annotated[str, typer.Option(metavar="NAME", help="joined, rewrite or statements.")] = "statements",
+    fusion: Annotated[str, typer.Option(metavar="NAME", help="How pictures count. Default: the app's.")] = "",
+    imagine: Annotated[bool, typer.Option("--imagine", help="Measure what drawn pictures add, too.")] = False,
+    generator: GeneratorOption = "",
+    pictures: PicturesOption = 3,
+    seed: SeedOption = 0,
+    out: OutOption = None,
+    figure: FigureOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Whole sessions with a simulated user: what questions, feedback and pictures each add."""
+    from dar_tui.cli.eval_live import Setting, measure
+    from dar_tui.cli.eval_run import queries_named
+    from dar_tui.evaluation.captions import check_photos, chosen, read_attributes, read_captions
+
+    known = chosen(read_captions(captions), photos, skip)
+    (strategy,) = queries_named([query])
+    setting = Setting(
+        known=known,
+        paths=check_photos(known, images, 1),
+        attributes=read_attributes(attributes) if attributes else {},
+        dialogues=min(dialogues, len(known.names)),
+        turns=turns,
+        talkative=talkative,
+        encoder=encoder,
+        query=strategy,
+        fusion=fusion,
+        generator=generator if imagine else None,
+        pictures=pictures,
+        seed=seed,
+        told={"captions": captions.name, "photos": len(known.names), "skip": skip},
+    )
+    measure(state_of(context), setting, out, figure=figure, json=json)
 
 
 @app.command()
@@ -181,88 +229,3 @@ def _named(given: str) -> tuple[Report, Any]:
         names = ", ".join(run.name for run in report.runs)
         raise UsageError(f"{path} holds several runs.", f"Name one, as in {path}#{report.runs[0].name}: {names}.")
     return report, report.run(name) if name else report.runs[0]
-
-
-@dataclass(frozen=True)
-class _Options:
-    """What the benchmarks have in common, as given."""
-
-    encoder: Sequence[str] | None
-    query: Sequence[str]
-    fusion: Sequence[str] | None
-    weight: Sequence[float] | None
-    generated: Path | None
-    imagine: bool
-    generator: str
-    pictures: int
-    language: str
-
-
-def _run(
-    state: State, benchmark: Benchmark, options: _Options, *, seed: int, out: Path | None, figure: bool, json: bool
-) -> None:
-    from dar_tui.cli.eval_output import Progress, show
-    from dar_tui.evaluation.running import Ways, run
-
-    if options.generated and options.imagine:
-        raise UsageError("--generated and --imagine exclude one another.", "Give one of them.")
-    ways = Ways(
-        _queries(options.query), tuple(options.fusion or ()), (None, *(options.weight or ())), options.pictures, seed
-    )
-    specs = list(dict.fromkeys(options.encoder or [state.new_encoder()]))
-    sources = _sources(state, options)
-    folder = out or state.settings.home / "eval" / _name(benchmark, ways, options, specs)
-    with Progress(state.output) as progress:
-        report = run(
-            benchmark,
-            ways,
-            sources,
-            [(spec, partial(state.load_encoder, spec)) for spec in specs],
-            folder,
-            state.settings.cache / "eval",
-            progress.advance,
-        )
-    show(state.output, report, folder, figure=figure, json=json)
-
-
-def _queries(names: Sequence[str]) -> tuple[Any, ...]:
-    from dar_tui.reformulate import QueryStrategy
-
-    known = [str(each) for each in QueryStrategy]
-    for name in names:
-        if name not in known:
-            raise UsageError(f"There is no query strategy {name!r}.", f"Use one of {', '.join(known)}.")
-    return tuple(QueryStrategy(name) for name in dict.fromkeys(names))
-
-
-def _sources(state: State, options: _Options) -> Sources:
-    from dar_tui.cli.imagining import language_model
-    from dar_tui.evaluation.running import Sources
-    from dar_tui.reformulate import LanguageReformulator, QueryStrategy, RuleReformulator
-
-    spec = options.generator or state.profile().generator
-    model = language_model(state, options.language or "rules")
-    rules = RuleReformulator(QueryStrategy.REWRITE)
-
-    def load() -> AnyGenerator:
-        from dar_tui.imagine import load_generator
-
-        return (state.generator_loader or load_generator)(
-            spec, state.settings.device, state.output.note, cache=state.settings.cache
-        )
-
-    return Sources(
-        options.generated,
-        load if options.imagine else None,
-        spec,
-        LanguageReformulator(model, QueryStrategy.REWRITE) if model else rules,
-        options.language or "rules",
-    )
-
-
-def _name(benchmark: Benchmark, ways: Any, options: _Options, specs: Sequence[str]) -> str:
-    """The folder of a run that was given none: the same for the same command."""
-    import hashlib
-
-    said = repr((benchmark.source, len(benchmark.cases), benchmark.told, ways, options, specs))
-    return f"{benchmark.kind}-{hashlib.sha256(said.encode()).hexdigest()[:12]}"

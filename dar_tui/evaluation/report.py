@@ -116,11 +116,19 @@ class Report:
 
 
 def report_of(
-    kind: str, settings: Settings, targets: Sequence[str], entries: Sequence[Entry], baselines: Mapping[str, str]
+    kind: str,
+    settings: Settings,
+    targets: Sequence[str],
+    entries: Sequence[Entry],
+    baselines: Mapping[str, str],
+    depth: int | None = None,
 ) -> Report:
-    """From the journal's entries, in the order of the targets. `baselines`: of each run's name, "" for none."""
+    """From the journal's entries, in the order of the targets. `baselines`: of each run's name, "" for none.
+
+    Seconds of a part "RUN: PART" are that run's alone, others are shared by all.
+    """
     turns = len(next(iter(entries[0].places.values()))[0])
-    parts = {part for entry in entries for part in entry.seconds}
+    parts = sorted({part for entry in entries for part in entry.seconds})
     seconds = {part: float(np.mean([entry.seconds.get(part, 0.0) for entry in entries])) / turns for part in parts}
     runs = [
         Run(
@@ -128,11 +136,16 @@ def report_of(
             np.array([entry.places[name][0] for entry in entries], np.int64),
             np.array([entry.places[name][1] for entry in entries], np.int64),
             baseline,
-            seconds=dict(sorted(seconds.items())),
+            depth,
+            {part.removeprefix(f"{name}: "): each for part, each in seconds.items() if _is_of(part, name)},
         )
         for name, baseline in baselines.items()
     ]
     return Report(kind, settings, tuple(targets), tuple(runs))
+
+
+def _is_of(part: str, run: str) -> bool:
+    return part.startswith(f"{run}: ") or ": " not in part
 
 
 def from_json(data: Any) -> Report:

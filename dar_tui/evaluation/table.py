@@ -67,14 +67,19 @@ def _rest(report: Report, run: Run) -> list[str]:
 def _notes(report: Report) -> list[str]:
     tied = max(share for run in report.runs for share in run.metrics.ties)
     notes = [
-        "Recall, MRR at the last turn; gains over the text alone, averaged over turns; percent of queries.",
+        "Recall, MRR at the last turn; gains over the baseline, averaged over turns; percent of queries.",
         f"Ties: the target shares its score with another photo in at most {tied:.1f} % of a turn's queries.",
     ]
-    seconds = report.runs[0].seconds
-    if seconds:
-        parts = ", ".join(f"{part} {value:.4f}" for part, value in seconds.items())
-        notes.append(f"Seconds a turn: {parts} (search: all runs together).")
+    told = {_parts(run): report.label(run) for run in reversed(report.runs) if run.seconds}
+    if len(told) == 1:
+        notes.append(f"Seconds a turn: {min(told)} (search: all runs together).")
+    else:
+        notes += [f"Seconds a turn, {label}: {parts}." for parts, label in reversed(told.items())]
     return notes
+
+
+def _parts(run: Run) -> str:
+    return ", ".join(f"{part} {value:.4f}" for part, value in (run.seconds or {}).items())
 
 
 def _title(report: Report) -> str:
