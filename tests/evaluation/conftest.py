@@ -84,7 +84,7 @@ class Models:
         self.encoders.append(encoder)
         return encoder
 
-    def generator(self, *_: object) -> PaintGenerator:
+    def generator(self, *_: object, **__: object) -> PaintGenerator:
         models = self
 
         class Counting(PaintGenerator):
