@@ -93,14 +93,15 @@ class ConditionedGenerator(Protocol):
 
     def generate_from(
         self,
-        conditions: Conditions,
+        conditions: Sequence[Conditions],
         prompts: Sequence[str],
         seeds: Sequence[int],
         on_step: OnStep,
         cancelled: Cancelled,
     ) -> Iterator[Imagined]:
-        """As `Generator.generate`, one picture for each prompt and seed. Raises DarError for another encoder's
-        vectors."""
+        """As `Generator.generate`, one picture for each condition, prompt and seed: queries may share a batch.
+
+        Raises DarError for another encoder's vectors."""
         ...
 
 

@@ -135,7 +135,7 @@ class Imagination:
             if stopped():
                 return
             if isinstance(generator, ConditionedGenerator):
-                pictures = generator.generate_from(conditions(), prompts, seeds, on_step, stopped)
+                pictures = generator.generate_from([conditions()] * len(prompts), prompts, seeds, on_step, stopped)
             else:
                 pictures = generator.generate(prompts, seeds, on_step, stopped)
             for imagined in pictures:

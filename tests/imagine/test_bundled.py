@@ -44,7 +44,7 @@ def conditions(encoder: BundledEncoder, *texts: str) -> Conditions:
 
 
 def imagine(generator: BundledGenerator, given: Conditions, seeds: tuple[int, ...] = SEEDS) -> list[Imagined]:
-    return list(generator.generate_from(given, PROMPTS[: len(seeds)], seeds, ignore, never))
+    return list(generator.generate_from([given] * len(seeds), PROMPTS[: len(seeds)], seeds, ignore, never))
 
 
 def test_it_is_loaded_by_its_name_and_is_conditioned_on_vectors() -> None:
@@ -114,7 +114,7 @@ def test_prompts_alone_do_as_well(generator: BundledGenerator, encoder: BundledE
 def test_steps_are_told_in_order(generator: BundledGenerator, encoder: BundledEncoder) -> None:
     told: list[tuple[int, int, int]] = []
     given = conditions(encoder, "a dog")
-    list(generator.generate_from(given, PROMPTS, SEEDS, lambda *step: told.append(step), never))
+    list(generator.generate_from([given] * len(PROMPTS), PROMPTS, SEEDS, lambda *step: told.append(step), never))
     steps = generator.recipe.steps
     assert [step for k, step, _ in told if k == 2] == list(range(1, steps + 1))
     assert {total for _, _, total in told} == {steps}
@@ -125,7 +125,7 @@ def test_cancelling_stops_between_steps_and_the_generator_works_on(
 ) -> None:
     given, told = conditions(encoder, "a dog"), []
     stopped = generator.generate_from(
-        given, PROMPTS, SEEDS, lambda *step: told.append(step), lambda: len(told) >= 2 * len(PROMPTS)
+        [given] * len(PROMPTS), PROMPTS, SEEDS, lambda *step: told.append(step), lambda: len(told) >= 2 * len(PROMPTS)
     )
     assert list(stopped) == []
     assert max(step for _, step, _ in told) == 2
@@ -134,7 +134,7 @@ def test_cancelling_stops_between_steps_and_the_generator_works_on(
 
 def test_nothing_asked_is_nothing_drawn(generator: BundledGenerator, encoder: BundledEncoder) -> None:
     assert list(generator.generate([], [], ignore, never)) == []
-    assert list(generator.generate_from(conditions(encoder, "a dog"), [], [], ignore, never)) == []
+    assert list(generator.generate_from([], [], [], ignore, never)) == []
 
 
 def test_it_is_a_diffusers_pipeline_folder() -> None:
@@ -152,6 +152,17 @@ def test_other_heads_are_refused(encoder: BundledEncoder, tmp_path: Path) -> Non
     other = BundledGenerator(encoder=encoder, folder=tmp_path / "pipeline")
     with pytest.raises(ModelUnavailable, match="works with the encoder"):
         list(other.generate(["a dog"], [1], ignore, never))
+
+
+def test_queries_share_a_batch_and_each_gets_its_own_pictures(
+    generator: BundledGenerator, encoder: BundledEncoder
+) -> None:
+    both = [conditions(encoder, "a dog in the snow"), conditions(encoder, "a child by a pool")]
+    together = list(generator.generate_from(both, ["snow", "pool"], [5, 6], ignore, never))
+    for given, seed, found in zip(both, (5, 6), together, strict=True):
+        (alone,) = imagine(generator, given, (seed,))
+        assert alone.vector is not None and found.vector is not None
+        np.testing.assert_allclose(found.vector, alone.vector, atol=1e-5)
 
 
 def test_vectors_of_another_width_are_refused(generator: BundledGenerator) -> None:

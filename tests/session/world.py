@@ -123,13 +123,13 @@ class ConditionedPainter(PaintGenerator):
 
     def generate_from(
         self,
-        conditions: Conditions,
+        conditions: Sequence[Conditions],
         prompts: Sequence[str],
         seeds: Sequence[int],
         on_step: OnStep,
         cancelled: Cancelled,
     ) -> Iterator[Imagined]:
-        self.conditions = conditions
+        self.conditions = conditions[0]
         yield from self.generate(prompts, seeds, on_step, cancelled)
 
 

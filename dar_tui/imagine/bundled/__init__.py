@@ -81,20 +81,20 @@ class BundledGenerator:
 
     def generate_from(
         self,
-        conditions: Conditions,
+        conditions: Sequence[Conditions],
         prompts: Sequence[str],
         seeds: Sequence[int],
         on_step: OnStep,
         cancelled: Cancelled,
     ) -> Iterator[Imagined]:
-        """One picture for each prompt and seed, all from the query's own vectors: what was measured to help retrieval.
+        """One picture for each condition, prompt and seed, from queries' own vectors: what was measured to help.
 
         The prompts are kept as the pictures' captions.
         """
         if not prompts:
             return
-        row = np.concatenate([conditions.joint, conditions.sentence])
-        yield from self._imagine(np.tile(row, (len(prompts), 1)), prompts, seeds, on_step, cancelled)
+        rows = np.stack([np.concatenate([each.joint, each.sentence]) for each in conditions])
+        yield from self._imagine(rows, prompts, seeds, on_step, cancelled)
 
     def _text_tower(self) -> TextEncoder:
         if self._encoder is None:
