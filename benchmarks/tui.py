@@ -34,9 +34,10 @@ from dar_tui.cli.dates import parse_date
 from dar_tui.cli.output import Output
 from dar_tui.cli.screen import ScreenModels, Wanted
 from dar_tui.cli.state import State
-from dar_tui.tui.app import DarApp, Options
+from dar_tui.tui.app import DarApp
 from dar_tui.tui.background import leave_a_core
 from dar_tui.tui.graphics.choice import Graphics, Means
+from dar_tui.tui.options import Options
 from dar_tui.tui.session_engine import SessionEngine
 
 SIZE = (200, 60)

@@ -73,9 +73,10 @@ def run(state: State, wanted: Wanted) -> None:
 def _show(state: State, wanted: Wanted, keys: EarlyKeys) -> tuple[int, bool]:
     """The app's exit code, and whether the engine came to its end."""
     from dar_tui.cli.dates import parse_date
-    from dar_tui.tui.app import DarApp, Options, close
-    from dar_tui.tui.background import leave_a_core
+    from dar_tui.tui.app import DarApp
+    from dar_tui.tui.background import finish, leave_a_core
     from dar_tui.tui.graphics.choice import choose
+    from dar_tui.tui.options import Options
     from dar_tui.tui.session_engine import SessionEngine
     from dar_tui.tui.terminal import LOG_NAME, shielded
 
@@ -100,7 +101,7 @@ def _show(state: State, wanted: Wanted, keys: EarlyKeys) -> tuple[int, bool]:
     with shielded(settings.cache / LOG_NAME):
         app = DarApp(engine, options)
         app.run()
-        ended = close(engine)
+        ended = finish(engine.close)
     return app.return_code or 0, ended
 
 

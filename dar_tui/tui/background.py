@@ -33,6 +33,17 @@ def run(work: Callable[[], None], failed: Callable[[DarError], None], name: str 
     return thread
 
 
+# Long enough to write the last records and to commit a batch of photos, short enough for quitting within a second.
+_GRACE = 0.5
+
+
+def finish(work: Callable[[], None], grace: float = _GRACE) -> bool:
+    """Does the last work, but waits no longer than `grace` seconds; returns whether it came to an end."""
+    thread = run(work, lambda error: None, "dar-close")
+    thread.join(grace)
+    return not thread.is_alive()
+
+
 def leave_a_core(environment: MutableMapping[str, str], cores: int | None = None) -> None:
     """Keeps one core free for the interface, unless the user chose how many threads torch takes.
 

@@ -7,11 +7,11 @@ numpy (0.2 s), models much more.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from dar_tui.registry import known_libraries, remember_library
 from dar_tui.session.events import Event, Results, Stage
@@ -32,14 +32,13 @@ from dar_tui.tui.engine import (
     Say,
     Tell,
 )
+from dar_tui.tui.models import Models, loaded
 from dar_tui.tui.once import Once
-from dar_tui.tui.unnoticed import unnoticed
 from indexer.errors import DarError, LibraryNotFound
 
 if TYPE_CHECKING:
     from dar_tui.fusion.finding import Narrowing as SessionNarrowing
-    from dar_tui.imagine.imagining import AnyGenerator, LoadGenerator
-    from dar_tui.session.session import Engine as Parts
+    from dar_tui.imagine.imagining import AnyGenerator
     from dar_tui.session.session import Session
     from dar_tui.settings import Settings
     from indexer.encoders import Encoder
@@ -49,40 +48,6 @@ if TYPE_CHECKING:
 # Three screens full. A question is worth asking if it changes this page, so a longer one would ask on and on.
 PAGE = 40
 SESSIONS = "sessions"
-
-
-class Models(Protocol):
-    """The models that were asked for. `generator`, `profile`: their names; "" for no generator.
-
-    `encoder`: the encoder whose vectors are to be searched; "" for the one each library uses.
-    """
-
-    @property
-    def encoder(self) -> str: ...
-
-    @property
-    def notes(self) -> Sequence[str]:
-        """What the user should know of them, such as one that is missing and what is used instead."""
-        ...
-
-    @property
-    def generator(self) -> str: ...
-
-    @property
-    def profile(self) -> str: ...
-
-    @property
-    def new_spec(self) -> str:
-        """The encoder of a library that has none yet."""
-        ...
-
-    def load_encoder(self, spec: str, tell: Tell) -> Encoder: ...
-
-    def encoder_of(self, library: Library, tell: Tell) -> Encoder:
-        """The encoder a library was made with. Raises EncoderMismatch where it is not the same any more."""
-        ...
-
-    def parts(self, library: Library, encoder: Encoder, tell: Tell) -> Parts: ...
 
 
 class SessionEngine:
@@ -133,7 +98,7 @@ class SessionEngine:
             parts = self._models.parts(opened, encoder, self._say)
             if parts.load_generator is not None:
                 load = parts.load_generator
-                self._generator = self._generator or Once(lambda: _loaded(load))
+                self._generator = self._generator or Once(lambda: loaded(load))
                 parts = replace(parts, load_generator=self._generator)
             options = Options(page=PAGE, pictures=self._pictures)
             if self._fusion:
@@ -305,17 +270,6 @@ class SessionEngine:
 
     def _say(self, line: str) -> None:
         self._tell(line)
-
-
-def _loaded(load: LoadGenerator) -> AnyGenerator:
-    """The generator with its models, which some would load with the first picture."""
-    from dar_tui.imagine import Preloadable
-
-    with unnoticed():
-        generator = load()
-        if isinstance(generator, Preloadable):
-            generator.load()
-    return generator
 
 
 def _nobody(line: str) -> None:

@@ -11,8 +11,9 @@ import pytest
 from textual.pilot import Pilot
 
 from dar_tui.cli.dates import parse_date
-from dar_tui.tui.app import DarApp, Options
+from dar_tui.tui.app import DarApp
 from dar_tui.tui.graphics.choice import Graphics, Means
+from dar_tui.tui.options import Options
 from tests.tui.fake_engine import FakeEngine, Script, make_hits
 
 _SECONDS = 10.0

@@ -11,7 +11,8 @@ from textual.geometry import Size
 from dar_tui.tui.conversation import Drawing
 from dar_tui.tui.graphics.picture import Kind, Source
 from dar_tui.tui.keymap import Place, bindings
-from dar_tui.tui.widgets.tiles import Layout, Tile, Tiles, Tone
+from dar_tui.tui.widgets.tile import Layout, Tile, Tone
+from dar_tui.tui.widgets.tiles import Tiles
 from indexer.printable import stripped
 
 # Wider than this a sketch of a few dozen pixels shows nothing more.

@@ -12,7 +12,8 @@ from textual.binding import BindingType
 from dar_tui.tui import wording
 from dar_tui.tui.graphics.picture import Kind, Source
 from dar_tui.tui.keymap import Place, bindings
-from dar_tui.tui.widgets.tiles import Tile, Tiles, Tone
+from dar_tui.tui.widgets.tile import Tile, Tone
+from dar_tui.tui.widgets.tiles import Tiles
 
 if TYPE_CHECKING:
     from indexer.search.hits import Hit

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import ClassVar
 
 from rich.cells import cell_len, set_cell_size
@@ -16,55 +15,16 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.binding import BindingType
-from textual.geometry import Region, Size
+from textual.geometry import Size
 from textual.message import Message
 from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from dar_tui.tui.graphics.gallery import Gallery
-from dar_tui.tui.graphics.picture import Painted, Request, Source, Unpaintable
+from dar_tui.tui.graphics.picture import Painted, Request, Unpaintable
 from dar_tui.tui.keymap import Place, bindings
-
-
-class Tone(StrEnum):
-    """What the words under a picture mean; each has a style in dar.tcss, and says it in words too."""
-
-    PLAIN = "plain"
-    GOOD = "good"
-    BAD = "bad"
-    ROSE = "rose"
-
-
-@dataclass(frozen=True)
-class Tile:
-    """One picture. `title` and `detail`: the two lines under it. `instead`: what to say while there is no picture."""
-
-    picture: Source | None
-    title: str
-    detail: str = ""
-    tone: Tone = Tone.PLAIN
-    instead: str = ""
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Where tiles lie: `columns` of tiles, each with a picture of `width` x `lines` cells between two gutters."""
-
-    columns: int
-    width: int
-    lines: int
-
-    @property
-    def tile_width(self) -> int:
-        """Cells from one tile to the next."""
-        return self.width + 2
-
-    @property
-    def tile_lines(self) -> int:
-        """Lines from one row of tiles to the next: the picture, two lines of words, one between."""
-        return self.lines + 3
-
+from dar_tui.tui.widgets.tile import Layout, Tile, Tone
 
 # A picture this wide shows what is in a photo; a wider grid gets more columns before larger pictures.
 _WIDTH = 22
@@ -160,10 +120,7 @@ class Tiles(ScrollView, can_focus=True):
 
     def reveal(self) -> None:
         """Scrolls until the tile in hand is seen whole."""
-        layout = self._layout
-        row, column = divmod(self.cursor, layout.columns)
-        region = Region(column * layout.tile_width, row * layout.tile_lines, layout.tile_width, layout.tile_lines)
-        self.scroll_to_region(region, animate=False, force=True)
+        self.scroll_to_region(self._layout.region(self.cursor), animate=False, force=True)
 
     def action_move(self, how: str) -> None:
         """Moves the cursor: left, right, up, down, page_up, page_down, first, last."""
@@ -298,20 +255,15 @@ class Tiles(ScrollView, can_focus=True):
 
     def _arrange(self) -> None:
         size = self.scrollable_content_region.size
-        self._layout = layout = self.arrangement(size)
-        rows = -(-len(self._tiles) // layout.columns)
-        self.virtual_size = Size(
-            min(layout.columns, max(1, len(self._tiles))) * layout.tile_width, rows * layout.tile_lines
-        )
+        self._layout = self.arrangement(size)
+        self.virtual_size = self._layout.size(len(self._tiles))
         self._ask()
         self.refresh()
 
     def _visible(self) -> range:
         """The indices of the tiles on screen."""
-        layout, height = self._layout, self.scrollable_content_region.height
-        first = self.scroll_offset.y // layout.tile_lines
-        last = -(-(self.scroll_offset.y + height) // layout.tile_lines)
-        return range(min(first * layout.columns, len(self._tiles)), min(last * layout.columns, len(self._tiles)))
+        height = self.scrollable_content_region.height
+        return self._layout.seen(len(self._tiles), self.scroll_offset.y, height)
 
     def _ask(self) -> None:
         if self._gallery is not None and self.is_attached:
@@ -324,7 +276,4 @@ class Tiles(ScrollView, can_focus=True):
         return Request(tile.picture, self._layout.width, self._layout.lines)
 
     def _refresh_tile(self, index: int) -> None:
-        layout = self._layout
-        row, column = divmod(index, layout.columns)
-        region = Region(column * layout.tile_width, row * layout.tile_lines, layout.tile_width, layout.tile_lines)
-        self.refresh(region.translate(-self.scroll_offset))
+        self.refresh(self._layout.region(index).translate(-self.scroll_offset))
