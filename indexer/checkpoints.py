@@ -70,16 +70,19 @@ def quiet_libraries() -> Iterator[None]:
 
 def _hub_folder(name: str, marker: str, asked: str) -> Path:
     # The marker's own snapshot rather than `snapshot_download`: a pull fetches only the files a model needs, which the
-    # hub's client would call incomplete.
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError
+    # hub's client would call incomplete. And this rather than `hf_hub_download`, which asks the hub what to call its
+    # caller even where it is told to keep to local files.
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
 
     try:
-        found = hf_hub_download(name, marker, local_files_only=True)
-    except (EntryNotFoundError, OSError, ValueError) as error:
+        found = try_to_load_from_cache(name, marker)
+    except HFValidationError:
+        found = None
+    if not isinstance(found, str):
         raise ModelUnavailable(
             f"The model {name} is not on this machine.", f"Download it with `dar models pull {asked}`."
-        ) from error
+        )
     return Path(found).parent
 
 

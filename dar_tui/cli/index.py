@@ -70,6 +70,7 @@ def index(
     """Make folders of photos searchable. Running it again only looks at what changed."""
     from dar_tui.cli.progress import show
     from dar_tui.registry import remember_library
+    from indexer.encoders import absolute_spec
     from indexer.indexing.options import IndexOptions
     from indexer.photos.scan import ScanOptions
     from indexer.pipeline import index as run
@@ -79,7 +80,7 @@ def index(
     path = state.library_path(library)
     asked = encoder or (state.profile(profile).encoder if profile else "")
     own = _own_spec(path)
-    spec = asked or own or state.new_encoder()
+    spec = absolute_spec(asked or own or state.new_encoder())
     if asked or not own:
         # Before folders are looked through; a library that has its encoder may not need it at all.
         state.check_encoder(spec)

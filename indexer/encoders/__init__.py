@@ -5,6 +5,7 @@ Importing this module loads no model library: families load when `load_encoder` 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -113,6 +114,20 @@ def load_encoder(
 
     chosen = choose_backend(backend, device)
     return TorchEncoder(load_family(family, rest), chosen, cache or default_cache(), notify)
+
+
+def absolute_spec(spec: str) -> str:
+    """The spec with the path in it, if there is one, made absolute: a library keeps it, and may be searched from
+    another folder."""
+    from pathlib import Path
+
+    family, separator, rest = spec.partition(":")
+    # A schema of open_clip's or an architecture may stand before the path, a picture size after it.
+    parts = re.fullmatch(r"((?:[^:/]+:)?)(.+?)((?:@\d+)?)", rest, re.DOTALL)
+    if family not in FAMILIES or parts is None:
+        return spec
+    path = Path(parts[2]).expanduser()
+    return f"{family}{separator}{parts[1]}{path.absolute()}{parts[3]}" if path.exists() else spec
 
 
 def default_cache() -> Path:

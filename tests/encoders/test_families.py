@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from indexer.encoders import Encoder, load_encoder
+from indexer.encoders import Encoder, absolute_spec, load_encoder
 from indexer.encoders.needs import hub_files
 from indexer.errors import ModelUnavailable, UsageError
 from indexer.indexing.events import Finished
@@ -165,6 +165,22 @@ def test_a_backend_that_is_none_is_refused() -> None:
     for backend in ("torch-int8", "onnx"):
         with pytest.raises(UsageError, match="backend"):
             load_encoder("blip:x/y", backend=backend)
+
+
+def test_paths_in_specs_are_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "m.pth").touch()
+    monkeypatch.chdir(tmp_path)
+    assert absolute_spec("blip:m.pth@224") == f"blip:{tmp_path}/m.pth@224"
+    assert absolute_spec("open_clip:ViT-B-32:./m.pth") == f"open_clip:ViT-B-32:{tmp_path}/m.pth"
+    assert absolute_spec("open_clip:local-dir:.") == f"open_clip:local-dir:{tmp_path}"
+    for spec in (
+        "bundled",
+        "open_clip:ViT-B-32/openai",
+        "blip:Salesforce/blip-itm-base-coco@224",
+        "blip:gone.pth",
+        "x:y",
+    ):
+        assert absolute_spec(spec) == spec
 
 
 def test_what_a_pull_has_to_fetch() -> None:
