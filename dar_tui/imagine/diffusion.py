@@ -254,6 +254,7 @@ def _traits(pipeline: Any, checkpoint: Checkpoint, on_cpu: bool) -> Traits:
         steps=_default(parameters, "num_inference_steps", 50),
         guidance=_default(parameters, "guidance_scale", 7.5),
         on_cpu=on_cpu,
+        embedded=getattr(getattr(pipeline, "unet", None), "config", {}).get("time_cond_proj_dim") is not None,
     )
 
 

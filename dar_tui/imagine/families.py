@@ -15,7 +15,8 @@ from indexer.errors import UsageError
 class Traits:
     """What tells families apart. `name` is the hub id or folder name, and the name the weights were saved under.
 
-    `size`: pixels a side the model was trained at. `steps`, `guidance`: the pipeline class's own defaults.
+    `size`: pixels a side the model was trained at. `steps`, `guidance`: the pipeline class's own defaults. `embedded`:
+    the denoiser takes the guidance as an input, as those do that were distilled with it.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Traits:
     steps: int
     guidance: float
     on_cpu: bool
+    embedded: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,8 @@ class Family:
     """One row: models that want the same steps and guidance. None leaves the pipeline's default.
 
     `words`: one of them is in the name ("" is in every name). `steps_on_cpu`: where a step costs seconds.
-    `solver`: draw with DPM-Solver++ instead of the scheduler saved with the weights.
+    `solver`: draw with DPM-Solver++ instead of the scheduler saved with the weights. `embedded`: only models that take
+    the guidance as an input.
     """
 
     title: str
@@ -63,10 +66,11 @@ class Family:
     schedulers: tuple[str, ...] = ()
     trailing: bool = False
     solver: bool = False
+    embedded: bool = False
 
     def fits(self, traits: Traits) -> bool:
         """Whether a model is of this family: by pipeline, then by name or, for renamed folders, by scheduler."""
-        if traits.pipeline not in self.pipelines:
+        if traits.pipeline not in self.pipelines or (self.embedded and not traits.embedded):
             return False
         if any(word in traits.name.lower() for word in self.words):
             return True
@@ -93,8 +97,18 @@ FAMILIES = (
         (STABLE_DIFFUSION, SDXL),
         ("lcm",),
         4,
+        8.0,
+        "diffusers' LCM guide: 4 steps, guidance 8.0, the denoiser having been trained with 3 to 13",
+        schedulers=("LCMScheduler",),
+        embedded=True,
+    ),
+    Family(
+        "Stable Diffusion with an LCM-LoRA",
+        (STABLE_DIFFUSION, SDXL),
+        ("lcm",),
+        4,
         1.0,
-        "diffusers' LCM guide: 4-8 steps, guidance 1.0-2.0",
+        "diffusers' LCM guide: 4 steps, guidance 1.0 to 2.0",
         schedulers=("LCMScheduler",),
     ),
     Family(

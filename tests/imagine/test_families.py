@@ -34,6 +34,7 @@ FLUX = replace(SD3, name="FLUX.1-dev", pipeline="FluxPipeline", guidance=3.5)
         (replace(SD, name="sd-turbo", on_cpu=True), 1, 0.0),
         (replace(SD, on_cpu=True), 25, 7.5),
         (replace(SD, name="my-own", scheduler="LCMScheduler"), 4, 1.0),
+        (replace(SD, name="my-own", scheduler="LCMScheduler", embedded=True), 4, 8.0),
         (replace(SD, pipeline="LatentConsistencyModelPipeline", scheduler="LCMScheduler", guidance=8.5), 4, 8.0),
         (SDXL, 50, 5.0),
         (replace(SDXL, name="SDXL-Turbo"), 4, 0.0),

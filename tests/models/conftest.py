@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.imagine.conftest import stable_diffusion  # noqa: F401 - a fixture
 from tests.models.hub import Hub, running
 
 
