@@ -220,6 +220,29 @@ def compare(
         state.output.result(line)
 
 
+@app.command()
+def best(
+    context: typer.Context,
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder or report.json.")],
+    json: JsonOption = False,
+) -> None:
+    """Which way of searching did best in a run, by how much, and what half of the queries would have chosen."""
+    from dataclasses import asdict
+
+    from dar_tui.evaluation.choosing import choose
+    from dar_tui.evaluation.report import load
+
+    state = state_of(context)
+    choice = choose(load(run))
+    if json:
+        state.output.json(asdict(choice))
+        return
+    from dar_tui.evaluation.table import chosen
+
+    for line in chosen(choice):
+        state.output.result(line)
+
+
 def _named(given: str) -> tuple[Report, Any]:
     from dar_tui.evaluation.report import load
 

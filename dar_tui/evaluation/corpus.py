@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.encoders import JOINT, VISUAL, Encoder
+from indexer.encoders import JOINT, VISUAL, Encoder, fastest_batch
 from indexer.errors import DarError, UnreadablePhoto
 from indexer.photos.photo import open_photo
 from indexer.printable import visible
@@ -32,8 +32,6 @@ Vectors = NDArray[np.float32]
 # (photos done, photos in all).
 OnProgress = Callable[[int, int], None]
 
-# The bundled encoder is fastest in batches of 4 to 8; a batch more is decoded while one is encoded.
-_BATCH = 8
 _DECODERS = 2
 _BLOCK = 4096
 
@@ -136,18 +134,15 @@ def _prepared(paths: Sequence[Path], encoder: Encoder) -> Iterator[list[Pixels]]
 
     with ThreadPoolExecutor(_DECODERS, thread_name_prefix="dar-corpus") as pool:
         ahead = None
-        for batch in _batches(paths):
-            waiting = [pool.submit(prepare, path) for path in batch]
+        size = fastest_batch(encoder)
+        for start in range(0, len(paths), size):
+            # One batch is decoded while another is encoded.
+            waiting = [pool.submit(prepare, path) for path in paths[start : start + size]]
             if ahead is not None:
                 yield [future.result() for future in ahead]
             ahead = waiting
         if ahead is not None:
             yield [future.result() for future in ahead]
-
-
-def _batches(paths: Sequence[Path]) -> Iterator[Sequence[Path]]:
-    for start in range(0, len(paths), _BATCH):
-        yield paths[start : start + _BATCH]
 
 
 def _rows(file: Path, dim: int) -> int:

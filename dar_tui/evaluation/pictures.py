@@ -24,7 +24,7 @@ from dar_tui.fusion.evidence import Reader
 from dar_tui.imagine import ConditionedGenerator, Conditions, Generator, Imagined
 from dar_tui.imagine.pictures import Origin, save_png, write_atomically
 from dar_tui.language.stopping import never
-from indexer.encoders import Encoder
+from indexer.encoders import Encoder, fastest_batch
 from indexer.errors import DarError, UnreadablePhoto
 from indexer.photos.photo import open_photo
 from indexer.printable import visible
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 Vectors = NDArray[np.float32]
 
 _NAME = re.compile(r"(?P<dialogue>\d+)_(?P<turn>\d+)(?:_(?P<k>\d+))?\.(?:jpe?g|png|webp|npy)", re.IGNORECASE)
-# Pictures encoded together; the bundled encoder gains nothing from more.
-_BATCH = 8
 
 
 class Pictures(Protocol):
@@ -181,8 +179,9 @@ def files_in(folder: Path) -> dict[tuple[int, int], tuple[Path, ...]]:
 def seen(encoder: Encoder, paths: Sequence[Path]) -> list[Vectors]:
     """Each picture as the encoder sees it, in its picture space. Raises BadBenchmark for one that cannot be read."""
     found: list[Vectors] = []
-    for start in range(0, len(paths), _BATCH):
-        embeddings = encoder.encode_images([_open(path, encoder.image_size) for path in paths[start : start + _BATCH]])
+    size = fastest_batch(encoder)
+    for start in range(0, len(paths), size):
+        embeddings = encoder.encode_images([_open(path, encoder.image_size) for path in paths[start : start + size]])
         found += list(embeddings.joint if embeddings.visual is None else embeddings.visual)
     return found
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from rich.console import Console
 from rich.table import Table
 
+from dar_tui.evaluation.choosing import Choice
 from dar_tui.evaluation.intervals import Gain
 from dar_tui.evaluation.report import Report, Run, compare
 
@@ -48,6 +49,25 @@ def compared(gains: Mapping[str, Gain], ours: str, theirs: str, width: int | Non
         sure = "sure" if gain.is_sure else "not told apart"
         table.add_row(measure, f"{gain.mean:+.2f}", f"{gain.low:+.2f} to {gain.high:+.2f}", sure)
     return _lines(table, width)
+
+
+def chosen(choice: Choice, width: int | None = None) -> list[str]:
+    """The winner, its margins, and what each half of the queries chooses."""
+    title = (
+        f"Best of {choice.runs} runs: {choice.winner} (Recall@10 + Recall@1, averaged over turns: {choice.merit:.1f})"
+    )
+    measures = list(choice.margins[0].gains) if choice.margins else []
+    table = Table("it gains over", *measures, title=title, title_justify="left")
+    for margin in choice.margins:
+        table.add_row(margin.over, *map(str, margin.gains.values()))
+    lines = _lines(table, width)
+    for name, half in zip(("first", "second"), choice.halves, strict=True):
+        told = "which has no baseline"
+        if half.margin is not None:
+            gains = (f"{measure} {gain}" for measure, gain in half.margin.gains.items())
+            told = f"which gains over {half.margin.over} with the other half: {', '.join(gains)}"
+        lines.append(f"The {name} half of the queries chooses {half.winner}, {told}.")
+    return lines
 
 
 def _rest(report: Report, run: Run) -> list[str]:

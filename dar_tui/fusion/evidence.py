@@ -40,7 +40,7 @@ class Drawn:
 
 # A plain yes to a question ("running") says less of the photo than the user's own words, and the less the more these
 # say: it weighs as many times less as it has fewer facts than they have together, and at most ANSWER_WEIGHT. A plain no
-# says less than "no dogs". Chosen on the dev set's photos, 200 dialogues of five questions (benchmarks/questions.py),
+# says less than "no dogs". Chosen on the dev set's photos, 200 dialogues of five questions (now `dar eval live`),
 # their first captions cut to 3, 5, 8 and all words: the mean log rank changed by -0.40, -0.33, -0.16 and +0.03. With
 # 0.3 for every yes and 0.1 for a no it was -0.24, -0.22, -0.12 and +0.09. After whole captions, as in the test set's
 # dialogues, the two do not differ: Hits@10 +1.5 [0.0, +3.5] over no questions, Recall@10 -1.5 and -2.0 (+-3).

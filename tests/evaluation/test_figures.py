@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from dar_tui.evaluation import report
+from dar_tui.evaluation.choosing import choose
 from dar_tui.evaluation.figure import draw
 from dar_tui.evaluation.intervals import paired_gain
 from dar_tui.evaluation.ranking import places
 from dar_tui.evaluation.report import Report, Run
-from dar_tui.evaluation.table import shown, sparkline
+from dar_tui.evaluation.table import chosen, shown, sparkline
 from indexer.errors import DarError, UsageError
 
 
@@ -100,6 +101,20 @@ def test_runs_over_other_queries_are_not_compared() -> None:
         report.compare(made([[1, 2], [3, 4]]), made([[1, 2]], "b"))
     gains = report.compare(made([[0, 0], [0, 0]]), made([[0, 20], [20, 0]], "b"))
     assert gains["Recall@10"].mean == 50 and gains["Hits@10"].mean == 25 and gains["BRI"].mean < 0
+
+
+def test_the_best_of_many_is_named_with_its_margins_and_what_half_would_have_chosen() -> None:
+    text, good, lucky = [[12, 12]] * 40, [[0, 12]] * 40, [[0, 0]] * 15 + [[40, 40]] * 25
+    runs = (made(text, "text-only"), made(good, "good", "text-only"), made(lucky, "lucky", "text-only"))
+    choice = choose(Report("captions", {}, tuple(map(str, range(40))), runs))
+    assert choice.winner == "good" and choice.merit == 100
+    assert [margin.over for margin in choice.margins] == ["text-only", "lucky"]
+    assert choice.margins[0].gains["Recall@10"].mean == 50
+    first, second = choice.halves
+    # What does best with the first half does worse than the text with the second.
+    assert first.winner == "lucky" and first.margin is not None and first.margin.gains["Recall@10"].mean == 0
+    assert second.winner == "good" and second.margin is not None and second.margin.gains["Recall@1"].mean == 50
+    assert "Best of 3 runs: good" in "\n".join(chosen(choice))
 
 
 def test_a_table_has_each_run_and_its_curve() -> None:
