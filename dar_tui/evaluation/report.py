@@ -75,9 +75,9 @@ class Report:
         return run.name.removeprefix(f"{min(encoders)}/") if len(encoders) == 1 else run.name
 
     def run(self, name: str) -> Run:
-        """Raises UsageError, with the names there are, for a run that is not there."""
+        """By name or label. Raises UsageError, with the names there are, for a run that is not there."""
         for run in self.runs:
-            if run.name == name:
+            if name in (run.name, self.label(run)):
                 return run
         raise UsageError(f"There is no run {name!r}.", f"Runs: {', '.join(run.name for run in self.runs)}.")
 

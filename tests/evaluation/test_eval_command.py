@@ -122,6 +122,12 @@ def test_two_runs_are_compared_query_by_query(bench: Bench, evaluate: Evaluate, 
     same = evaluate("compare", named[0], named[0], "--json").json["gains"]
     assert {gain["mean"] for gain in same.values()} == {0.0}
     assert "Recall@10" in evaluate("compare", *named).text
+    # The encoder may be left out where there is one.
+    short = evaluate("compare", f"{out}#statements/text-only", f"{out}#joined/text-only", "--json")
+    assert short.json == evaluate("compare", *named, "--json").json
+    chosen = evaluate("best", out, "--json").json
+    assert chosen["winner"] in {name.partition("#")[2] for name in named} and chosen["runs"] == 2
+    assert "Best of 2 runs" in evaluate("best", out).text
     unnamed = evaluate("compare", out, out)
     assert unnamed.code == 2 and "bundled/joined/text-only" in unnamed.err
     other = tmp_path / "other"
