@@ -24,8 +24,9 @@ except ImportError:  # Windows keeps early keys as events, which Textual reads
 # A terminal's answers, and keys that are no letters: CSI, SS3, and strings (APC, DCS, OSC) up to their end.
 _SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|O.|[_P\]^].*?(?:\x1b\\|\x07)|.?)", re.DOTALL)
 _INPUT, _LOCAL = 0, 3
-# Terminals answer in a few milliseconds, far away ones in a tenth of a second.
-_PATIENCE = 0.2
+# Terminals answer in a few milliseconds, far away ones in a tenth of a second; kitty on a busy machine took longer than
+# 0.2 s. What is asked here every terminal answers, so that this is hardly ever waited out.
+_PATIENCE = 1.0
 
 
 class EarlyKeys:
@@ -57,7 +58,7 @@ class EarlyKeys:
                 termios.tcsetattr(sys.stdin.fileno(), termios.TCSANOW, self._before)
 
     def ask(self, question: str, until: str) -> str:
-        """Asks the terminal; what comes until something matches, or for 0.2 s. "" for `until` asks and waits not."""
+        """Asks the terminal; what comes until something matches, or for a second. "" for `until` asks and waits not."""
         start, deadline = len(self._read), time.monotonic() + _PATIENCE
         if self._before is None or sys.__stdout__ is None:
             return ""

@@ -10,6 +10,13 @@ DARK, LIGHT = "dar-dark", "dar-light"
 # Textual's own themes of the terminal's 16 colours: under NO_COLOR it strips even those from them.
 PLAIN = "ansi-dark"
 
+
+def _tracks(background: str) -> dict[str, str]:
+    """Scrollbars on the background: Textual's are darker, black in a dark theme."""
+    names = ("scrollbar-background", "scrollbar-background-hover", "scrollbar-background-active")
+    return dict.fromkeys((*names, "scrollbar-corner-color"), background)
+
+
 THEMES = (
     Theme(
         name=DARK,
@@ -25,6 +32,7 @@ THEMES = (
         warning="#e5c07b",
         error="#e06c75",
         dark=True,
+        variables=_tracks("#141414"),
     ),
     Theme(
         name=LIGHT,
@@ -40,6 +48,7 @@ THEMES = (
         warning="#8a6100",
         error="#b3261e",
         dark=False,
+        variables=_tracks("#faf8f4"),
     ),
 )
 

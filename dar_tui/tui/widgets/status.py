@@ -50,8 +50,8 @@ class Status(Widget):
             (1, f"only {facts.filter}" if facts.filter else "", "bold $warning"),
             (4, facts.order, "$warning"),
             (5, f"turn {facts.turn}" if facts.turn else "", "$foreground-muted"),
-            (6, visible(facts.generator), "$foreground-muted"),
-            (7, visible(facts.encoder), "$foreground-muted"),
+            (6, f"generator {visible(facts.generator)}" if facts.generator else "", "$foreground-muted"),
+            (7, f"encoder {visible(facts.encoder)}" if facts.encoder else "", "$foreground-muted"),
         ]
         kept = [part for part in parts if part[1]]
         while len(kept) > 1 and sum(cell_len(text) + 3 for _, text, _ in kept) > room:
