@@ -43,7 +43,7 @@ from benchmarks.random_models import write_model
 SMALL, LARGE = 96, 24
 # A rate is the median of this many batches, after one that warms up.
 REPEATS = 7
-COMPARED = 500
+COMPARED = 300
 
 
 @dataclass(frozen=True)

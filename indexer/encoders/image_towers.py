@@ -92,8 +92,19 @@ class OnnxTower:
 
     def __init__(self, graph: Path, threads: int) -> None:
         self._session: Any = open_graph(graph, threads)
+        # The exporter fixes the batch at its example's where a model's code asks for its length as a number.
+        size = self._session.get_inputs()[0].shape[0]
+        self._fixed = size if isinstance(size, int) else 0
 
     def __call__(self, pixels: NDArray[np.uint8]) -> Vectors:
+        if not self._fixed:
+            return self._run(pixels)
+        missing = -len(pixels) % self._fixed
+        whole = np.concatenate([pixels, np.zeros_like(pixels, shape=(missing, *pixels.shape[1:]))])
+        parts = [self._run(whole[start : start + self._fixed]) for start in range(0, len(whole), self._fixed)]
+        return np.concatenate(parts)[: len(pixels)]
+
+    def _run(self, pixels: NDArray[np.uint8]) -> Vectors:
         vectors: Vectors = self._session.run(["joint"], {"pixels": pixels})[0]
         return vectors
 
