@@ -17,7 +17,14 @@ from torch import nn
 
 from indexer.encoders.beit3_model import FIRST_POSITION, ImageTower, Shape, TextTower
 from indexer.encoders.family import Tokens, padded, squeezed
-from indexer.encoders.weights import check_names, fingerprint, load_into, read_tensors, renamed, resized_positions
+from indexer.encoders.weights import (
+    check_names,
+    load_into,
+    read_tensors,
+    renamed,
+    resized_positions,
+    vectors_id,
+)
 from indexer.errors import ModelUnavailable, UsageError
 
 if TYPE_CHECKING:
@@ -60,8 +67,7 @@ class Beit3Family:
         if self.image_size % self._shape.patch:
             raise UsageError(f"{weights.stem} reads patches of {self._shape.patch} pixels; {side} is no multiple.")
         self.dim = self._shape.width
-        name = re.sub(r"[^A-Za-z0-9_.-]+", "-", weights.stem)
-        self.id = f"beit3-{name}-{fingerprint([weights, vocabulary], self.image_size)}"
+        self.id = vectors_id("beit3", self, [weights, vocabulary])
 
     def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
         return squeezed(image, self.image_size)

@@ -20,7 +20,7 @@ from indexer.checkpoints import find_checkpoint, first_line, quiet_libraries
 from indexer.encoders import salesforce
 from indexer.encoders.bundled.backbones import TOKENIZER
 from indexer.encoders.family import CLIP_MEAN, CLIP_STD, Colour, Tokens, padded, squeezed
-from indexer.encoders.weights import check_names, fingerprint, load_into, read_tensors, resized_positions
+from indexer.encoders.weights import check_names, load_into, read_tensors, resized_positions, vectors_id
 from indexer.errors import ModelUnavailable, UsageError
 
 if TYPE_CHECKING:
@@ -36,10 +36,10 @@ _SIZE = re.compile(r"(?P<name>.+)@(?P<side>\d+)")
 class BlipFamily:
     """One BLIP model. `config` is its `BlipConfig`, `load` gives its `BlipForImageTextRetrieval` with fp32 weights.
 
-    `side` is the pictures' size, where it is not the one the model was trained with: the paper and ChatIR show 224
-    pixels to models trained with 384. `max_text_tokens` is all the positions the model has, 512, which come from BERT:
-    BLIP itself was trained with texts cut at 35 tokens and ChatIR's with 200, but a dialogue cut short loses the
-    newest facts for certain.
+    `side` is the pictures' size where it is not the one the positions were trained for: Salesforce's COCO models were
+    tuned at 384 pixels, and ChatIR's evaluation shows all of them 224. `max_text_tokens` is all the positions there
+    are, 512, which come from BERT: BLIP itself was trained with texts cut at 35 tokens, ChatIR evaluates with 200, but
+    a dialogue cut short loses the newest facts for certain.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class BlipFamily:
         self.dim = int(config.image_text_hidden_size)
         self.max_text_tokens = int(config.text_config.max_position_embeddings)
         self.mean, self.std = mean, std
-        self.id = f"blip-{re.sub(r'[^A-Za-z0-9_.-]+', '-', name)}-{fingerprint(weights, self.image_size, mean, std)}"
+        self.id = vectors_id("blip", self, weights, mean, std)
 
     def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
         return squeezed(image, self.image_size)

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from indexer.checkpoints import find_checkpoint, first_line
 from indexer.encoders.family import Colour, Tokens
-from indexer.encoders.weights import fingerprint
+from indexer.encoders.weights import vectors_id
 from indexer.errors import ModelUnavailable, UsageError
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Source:
 
 
 class OpenClipFamily:
-    """One open_clip model; `source` says which. Its `id` names architecture and weights."""
+    """One open_clip model; `source` says which."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -70,7 +70,8 @@ class OpenClipFamily:
         self.dim = int(source.config["embed_dim"])
         self.image_size = _side(preprocessing["size"], source.name)
         self.max_text_tokens = int(text.get("context_length", 77))
-        self.id = f"open_clip-{source.name}-{fingerprint([source.weights], source.quick_gelu, self.image_size)}"
+        quick_gelu = source.quick_gelu or bool(source.config.get("quick_gelu", False))
+        self.id = vectors_id("open_clip", self, [source.weights], quick_gelu, sorted(preprocessing.items()))
 
     def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
         return np.asarray(self._transform(image))

@@ -11,7 +11,7 @@ import math
 import pickle
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from indexer.checkpoints import first_line
 from indexer.errors import ModelUnavailable
@@ -26,6 +26,22 @@ _SAMPLE_BYTES = 65_536
 # What training scripts put their tensors under.
 _WRAPPERS = ("state_dict", "model", "module")
 _NAMES_SHOWN = 4
+
+
+class Sized(Protocol):
+    """What a family's vectors are like."""
+
+    dim: int
+    image_size: int
+
+
+def vectors_id(family: str, sizes: Sized, files: Sequence[Path], *facts: object) -> str:
+    """An encoder's id: the same for the same vectors, whatever the files are called and wherever they lie.
+
+    `facts` are what else changes the vectors. Raises what `fingerprint` raises.
+    """
+    name = f"{family}-{sizes.dim}d-{sizes.image_size}px"
+    return f"{name}-{fingerprint(files, sizes.image_size, *facts)}"
 
 
 def fingerprint(files: Sequence[Path], *facts: object) -> str:

@@ -119,10 +119,12 @@ def test_a_copy_of_the_weights_has_the_same_id_and_other_weights_another(models:
     for folder in ("one", "two", "three"):
         (tmp_path / folder).mkdir()
     torch.save({"model": tensors}, tmp_path / "one" / "m.pth")
-    (tmp_path / "two" / "m.pth").write_bytes((tmp_path / "one" / "m.pth").read_bytes())
+    (tmp_path / "two" / "renamed.pth").write_bytes((tmp_path / "one" / "m.pth").read_bytes())
     tensors["vision_proj.bias"] = tensors["vision_proj.bias"] + 1
     torch.save({"model": {name: tensor * 1.01 for name, tensor in tensors.items()}}, tmp_path / "three" / "m.pth")
-    one, two, three = (load_encoder(f"blip:{tmp_path / each / 'm.pth'}").id for each in ("one", "two", "three"))
+    one, two, three = (
+        load_encoder(f"blip:{tmp_path / each}").id for each in ("one/m.pth", "two/renamed.pth", "three/m.pth")
+    )
     assert one == two != three
     assert load_encoder(f"blip:{tmp_path / 'one' / 'm.pth'}@96").id != one
 

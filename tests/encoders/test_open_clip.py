@@ -73,6 +73,18 @@ def test_a_convolutional_tower_runs_channels_last(tmp_path: Path) -> None:
     )
 
 
+def test_cocas_towers_are_its_contrastive_ones(tmp_path: Path) -> None:
+    folder = tmp_path / "coca"
+    decoder = {"context_length": 76, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1, "attn_pooler_heads": 2}
+    vision = families.CLIP_VISION | {"attentional_pool": True, "attn_pooler_heads": 2, "output_tokens": True}
+    text = families.CLIP_TEXT | {"context_length": 76, "embed_cls": True, "output_tokens": True}
+    families.open_clip_folder(folder, vision, multimodal_cfg=decoder, custom_text=True, text_cfg=text)
+    encoder = load_encoder(f"open_clip:{folder}", backend="torch-fp32")
+    images, texts = reference(folder)
+    np.testing.assert_allclose(encoder.encode_images(list(demo_photos().values())).joint, images, atol=1e-6)
+    np.testing.assert_allclose(encoder.encode_texts(TEXTS), texts, atol=1e-6)
+
+
 def test_a_checkpoint_beside_its_architectures_name(tmp_path: Path) -> None:
     """Also from a training run, which keeps its tensors under `state_dict` and on several GPUs."""
     name = "ViT-S-32-alt"
@@ -84,7 +96,7 @@ def test_a_checkpoint_beside_its_architectures_name(tmp_path: Path) -> None:
     with torch.no_grad():
         expected = F.normalize(model.encode_text(open_clip.get_tokenizer(name)(TEXTS)), dim=-1).numpy()
     np.testing.assert_allclose(encoder.encode_texts(TEXTS), expected, atol=1e-6)
-    assert encoder.dim == 256 and encoder.id.startswith("open_clip-ViT-S-32-alt-")
+    assert encoder.dim == 256 and encoder.id.startswith("open_clip-256d-224px-")
 
 
 def test_a_tag_is_found_in_the_hubs_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
