@@ -5,10 +5,20 @@ from __future__ import annotations
 import os
 import statistics
 import subprocess
+import sys
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+# A process begins with the peak memory of the one it was forked from, so a small one stands between.
+_RUNNER = """
+import os, sys, time
+started = time.perf_counter()
+process = os.spawnvpe(os.P_NOWAIT, sys.argv[2], sys.argv[2:], os.environ)
+_, status, usage = os.wait4(process, 0)
+os.write(int(sys.argv[1]), b"%f %d" % (time.perf_counter() - started, usage.ru_maxrss))
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
 
 
 @dataclass(frozen=True)
@@ -41,15 +51,17 @@ def run_often(
 
 def run_once(command: Sequence[str], environment: Mapping[str, str] | None = None) -> tuple[float, float]:
     """Wall seconds and peak resident megabytes of one run, as the operating system accounts for it."""
-    with tempfile.TemporaryFile() as complaints:
-        started = time.perf_counter()
-        process = subprocess.Popen(
-            command, env={**os.environ, **(environment or {})}, stdout=subprocess.DEVNULL, stderr=complaints
+    with tempfile.TemporaryFile() as complaints, tempfile.TemporaryFile() as figures:
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", "-c", _RUNNER, str(figures.fileno()), *command],
+            env={**os.environ, **(environment or {})},
+            pass_fds=[figures.fileno()],
+            stdout=subprocess.DEVNULL,
+            stderr=complaints,
         )
-        _, status, usage = os.wait4(process.pid, 0)
-        taken = time.perf_counter() - started
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
+        if done.returncode:
             complaints.seek(0)
-            raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}: {complaints.read().decode()}")
-    return taken, usage.ru_maxrss / 1024
+            raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}: {complaints.read().decode()}")
+        figures.seek(0)
+        seconds, kilobytes = figures.read().split()
+    return float(seconds), float(kilobytes) / 1024
