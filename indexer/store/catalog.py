@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 CATALOG_NAME = "catalog.sqlite3"
 # SQLite takes at least 999 parameters in one statement, on every version and build.
 _PARAMETERS = 900
+_ROWS_AT_ONCE = 20_000
 
 
 class Catalog:
@@ -231,12 +232,16 @@ class Catalog:
         """(image ids, rows) of the images that have a file, in the order of rows: what a search looks through."""
         import numpy as np
 
-        found = self.connection.execute(
+        cursor = self.connection.execute(
             "SELECT image_id, row FROM embeddings AS e WHERE encoder = ?"
             " AND EXISTS (SELECT 1 FROM files WHERE files.image_id = e.image_id) ORDER BY row",
             (encoder,),
-        ).fetchall()
-        table = np.array(found, np.int64).reshape(-1, 2)
+        )
+        parts = [np.zeros((0, 2), np.int64)]
+        # A million rows as Python's numbers would take 200 MB at once.
+        while found := cursor.fetchmany(_ROWS_AT_ONCE):
+            parts.append(np.array(found, np.int64))
+        table = np.concatenate(parts)
         return np.ascontiguousarray(table[:, 0]), np.ascontiguousarray(table[:, 1])
 
     def rows_of(self, encoder: int, image_ids: Sequence[int]) -> dict[int, int]:
