@@ -15,6 +15,8 @@ NO_NETWORK = Path(sitecustomize.__file__).parent
 
 def pytest_configure(config: pytest.Config) -> None:
     """No test reaches beyond this machine (importing `sitecustomize` saw to that), nor does any Python it starts."""
+    # Here, not in a fixture: the hub's client reads it when it is imported, which collecting tests does.
+    os.environ.update(HF_HUB_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1")
     known = os.environ.get("PYTHONPATH", "")
     os.environ["PYTHONPATH"] = os.pathsep.join([str(NO_NETWORK), *([known] if known else [])])
 
@@ -26,5 +28,4 @@ def hermetic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fi
     monkeypatch.setenv("DAR_CACHE", str(request.config.cache.mkdir("dar")))
     monkeypatch.delenv("DAR_CONFIG", raising=False)
     monkeypatch.delenv("NO_COLOR", raising=False)
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     yield

@@ -138,7 +138,16 @@ def test_code_that_comes_with_a_model_is_never_run_and_weights_are_never_unpickl
 
 def test_the_network_is_reached_from_two_files_only() -> None:
     """The pull, and the client of the language server that the user names; everything else looks only at the disk."""
-    doors = {"snapshot_download", "HfApi", "http_get", "http.client", "urllib.request", "requests", "httpx"}
+    doors = {
+        "snapshot_download",
+        "hf_hub_download",
+        "HfApi",
+        "http_get",
+        "http.client",
+        "urllib.request",
+        "requests",
+        "httpx",
+    }
     found = set()
     for path, tree in sources():
         for node in ast.walk(tree):
@@ -146,9 +155,23 @@ def test_the_network_is_reached_from_two_files_only() -> None:
                 module = getattr(node, "module", None) or ""
                 if doors & {module, *(alias.name for alias in node.names)}:
                     found.add(path)
-            elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("hf_hub_download"):
-                assert keywords(node).get("local_files_only") is True, path
     assert found == {"dar_tui/models/pulling.py", "dar_tui/language/server.py"}
+
+
+def test_looking_for_a_model_asks_nobody_even_where_nobody_said_offline(tmp_path: Path) -> None:
+    code = (
+        "from indexer.checkpoints import find_checkpoint\n"
+        "from indexer.errors import ModelUnavailable\n"
+        "try: find_checkpoint('a/b', 'config.json')\n"
+        "except ModelUnavailable as error: print(error.hint)\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
+    environment |= {
+        "HF_HOME": str(tmp_path),
+        "PYTHONPATH": os.pathsep.join([str(REPOSITORY), environment["PYTHONPATH"]]),
+    }
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert done.stdout.strip() == "Download it with `dar models pull a/b`.", done.stderr
 
 
 def test_the_client_is_kept_in_from_the_start() -> None:
