@@ -160,6 +160,10 @@ class DarApp(Commands):
         if message.number != self._opening:
             return
         if isinstance(message.error, LibraryNotFound):
+            if self._library is not None:
+                # It was there a moment ago; one that is made now is opened as the first is.
+                self._trouble(message.error)
+                self._library = None
             if not self.indexing.running:
                 self.add_folder(first=True)
         else:

@@ -283,6 +283,23 @@ async def test_a_library_that_is_gone_offers_to_make_one(engine: FakeEngine, mak
         await until(pilot, lambda: isinstance(app.screen, FolderScreen))
 
 
+async def test_a_library_that_goes_while_it_is_open_is_told_and_made_again(
+    engine: FakeEngine, make_app: MakeApp, tmp_path: Path
+) -> None:
+    app = make_app(engine)
+    async with app.run_test(size=WIDE) as pilot:
+        await say(pilot, app, "red")
+        engine.script.open_error = LibraryNotFound("There is no library at /gone.", "Run `dar index FOLDER`.")
+        await pilot.press("ctrl+n")
+        await until(pilot, lambda: isinstance(app.screen, FolderScreen))
+        assert any("/gone" in remark for remark in app.chat.talk.remarks)
+        engine.script.open_error = None
+        app.screen.query_one(Input).value = str(tmp_path)
+        await pilot.press("enter")
+        await until(pilot, lambda: app.chat.opened)
+        await say(pilot, app, "blue")
+
+
 async def test_saving_refuses_what_it_cannot_write_and_saves_the_rest(
     engine: FakeEngine, make_app: MakeApp, tmp_path: Path
 ) -> None:
