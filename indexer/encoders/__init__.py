@@ -112,8 +112,10 @@ def load_encoder(
     from indexer.encoders.families import load_family
     from indexer.encoders.torch_encoder import TorchEncoder
 
-    chosen = choose_backend(backend, device)
-    return TorchEncoder(load_family(family, rest), chosen, cache or default_cache(), notify)
+    # Before any file is looked for: a name that is none is the quicker error.
+    choose_backend(backend, device)
+    model = load_family(family, rest)
+    return TorchEncoder(model, choose_backend(backend, device, model.transformer), cache or default_cache(), notify)
 
 
 def absolute_spec(spec: str) -> str:

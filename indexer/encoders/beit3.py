@@ -58,6 +58,7 @@ class Beit3Family:
     mean = (0.5, 0.5, 0.5)
     std = (0.5, 0.5, 0.5)
     max_text_tokens = MAX_TEXT_TOKENS
+    transformer = True
 
     def __init__(self, weights: Path, vocabulary: Path, side: int = 0) -> None:
         self._weights = weights

@@ -42,6 +42,8 @@ class BlipFamily:
     a dialogue cut short loses the newest facts for certain.
     """
 
+    transformer = True
+
     def __init__(
         self,
         name: str,

@@ -32,7 +32,8 @@ class Family(Protocol):
 
     `mean` and `std` are what pixels of 0 to 1 are normalised by. Towers come in fp32 and in eval mode: an image tower
     maps normalised pixels (n, 3, side, side), a text tower ids and mask (n, longest) each, to vectors (n, dim) of any
-    length. Either is loaded without keeping the other's weights in memory.
+    length. Either is loaded without keeping the other's weights in memory. `transformer` says whether the image tower
+    is one, which rounding to 16 bits harms less than a convolutional one.
     """
 
     id: str
@@ -41,6 +42,7 @@ class Family(Protocol):
     max_text_tokens: int
     mean: Colour
     std: Colour
+    transformer: bool
 
     def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
         """(side, side, 3), resized and cropped as the model was trained; called from many threads."""

@@ -68,6 +68,7 @@ class OpenClipFamily:
         preprocessing = merge_preprocess_dict(merge_preprocess_dict(PreprocessCfg(), source.preprocessing), size)
         self._transform, self.mean, self.std = _split_transform(preprocessing, source.name)
         self.dim = int(source.config["embed_dim"])
+        self.transformer = _is_transformer(vision)
         self.image_size = _side(preprocessing["size"], source.name)
         self.max_text_tokens = int(text.get("context_length", 77))
         quick_gelu = source.quick_gelu or bool(source.config.get("quick_gelu", False))
@@ -268,6 +269,14 @@ def _split_transform(settings: Mapping[str, Any], name: str) -> tuple[Any, Colou
 def _colour(values: Sequence[float]) -> Colour:
     red, green, blue = (float(value) for value in values)
     return red, green, blue
+
+
+def _is_transformer(vision: Mapping[str, Any]) -> bool:
+    name = str(vision.get("timm_model_name", ""))
+    if name:
+        return name.startswith(("vit_", "eva_", "eva02_"))
+    # open_clip's own ResNets list the depth of each stage.
+    return isinstance(vision.get("layers", 12), int)
 
 
 def _side(size: int | Sequence[int], name: str) -> int:

@@ -12,7 +12,7 @@ import torch
 from torch.nn import functional as F
 
 from indexer.encoders import load_encoder
-from indexer.encoders.open_clip import find_source
+from indexer.encoders.open_clip import OpenClipFamily, find_source
 from indexer.errors import ModelUnavailable
 from tests.encoders import families
 from tests.encoders.real_photos import demo_photos
@@ -64,7 +64,26 @@ def test_siglip_with_its_own_tokenizer(tmp_path: Path) -> None:
     assert encoder.max_text_tokens == 16
 
 
-def test_a_convolutional_tower_runs_channels_last(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("architecture", "transformer"),
+    [
+        ("ViT-B-32", True),
+        ("ViT-B-16-SigLIP", True),
+        ("EVA02-B-16", True),
+        ("RN50", False),
+        ("convnext_base_w", False),
+        ("MobileCLIP-S1", False),
+        ("ViTamin-B", False),
+    ],
+)
+def test_convolutional_towers_are_told_from_transformers(architecture: str, transformer: bool, tmp_path: Path) -> None:
+    """By which `auto` chooses how to round."""
+    (tmp_path / "weights.safetensors").touch()
+    family = OpenClipFamily(find_source(f"{architecture}:{tmp_path / 'weights.safetensors'}"))
+    assert family.transformer == transformer
+
+
+def test_a_convolutional_tower(tmp_path: Path) -> None:
     folder = tmp_path / "convnext"
     families.open_clip_folder(folder, CONVNEXT)
     encoder = load_encoder(f"open_clip:{folder}", backend="torch-fp32")
@@ -136,8 +155,6 @@ def test_files_that_do_not_fit_are_refused_by_name(tmp_path: Path) -> None:
 
 def test_each_tower_is_loaded_without_the_other(tmp_path: Path) -> None:
     families.open_clip_folder(tmp_path / "clip")
-    from indexer.encoders.open_clip import OpenClipFamily
-
     family = OpenClipFamily(find_source(str(tmp_path / "clip")))
     image = {name for name, _ in family.load_image_tower().named_parameters()}
     text = {name for name, _ in family.load_text_tower().named_parameters()}
