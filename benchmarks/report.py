@@ -13,6 +13,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+_FILE_WIDTH = 140
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -67,7 +69,7 @@ def show(title: str, figures: Sequence[Figure], json_file: Path | None = None) -
         table.add_row(figure.name, f"{_number(figure.value)} {figure.unit}", spread, target, verdict)
     console = Console()
     # Into a file or a pipe, where nobody said how wide it is, a row stays a line.
-    console.print(table, width=None if console.is_terminal else 140, crop=False)
+    (console if console.is_terminal else Console(width=_FILE_WIDTH)).print(table)
     if json_file is not None:
         content = {"title": title, "machine": machine(), "figures": [asdict(figure) for figure in figures]}
         json_file.write_text(json.dumps(content, indent=1) + "\n")
