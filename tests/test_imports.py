@@ -12,7 +12,7 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[1]
 HEAVY = {
-    *("torch", "open_clip", "transformers", "diffusers", "onnxruntime", "usearch", "numkong", "numpy", "PIL"),
+    *("torch", "open_clip", "transformers", "diffusers", "onnxruntime", "hnswlib", "numkong", "numpy", "PIL"),
     *("textual", "rich", "term_image", "textual_image", "dateparser", "tokenizers", "timm"),
 }
 TERMINAL = {"textual", "rich", "typer", "term_image", "textual_image"}

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 # Packages whose versions decide whether dar works, in the order of how soon they are missed.
 _PACKAGES = (
-    *("numpy", "pillow", "usearch", "numkong", "onnxruntime", "tokenizers", "typer", "rich", "textual", "term-image"),
+    *("numpy", "pillow", "hnswlib", "numkong", "onnxruntime", "tokenizers", "typer", "rich", "textual", "term-image"),
     *("torch", "diffusers", "transformers", "open_clip_torch", "timm", "safetensors"),
 )
 

@@ -25,8 +25,7 @@ SYNONYMS = frozenset(
 )
 # Five people describing a photo would not all leave these out.
 SALIENT = frozenset({"people", "age", "animals", "vehicles", "sport", "water", "season", "food"})
-# A photo comes near if of all that is said of it and of the target this share is said of both. Not tuned: it makes the
-# user like about one photo on every second page.
+# A photo comes near if of all that is said of it and of the target this share is said of both. Not tuned.
 LIKENESS = 0.25
 
 

@@ -1,9 +1,7 @@
 """The HNSW graph: fast candidates out of a large vector file, and the file's mean and covariance.
 
 Derived from vectors, never the truth: a graph that is missing, older or damaged only makes a search exact and slower.
-Candidates are the caller's to filter and to score exactly. The graph is usearch's, which loads with the first one: it
-holds the vectors in int8 and is searched where it lies on disk. At 100,000 vectors of 512 numbers that is a file of
-66 MB where hnswlib's float32 took 220, with the same speed and the same recall after exact scoring.
+Candidates are the caller's to filter and to score exactly. hnswlib loads with the first graph.
 """
 
 from __future__ import annotations
@@ -21,13 +19,13 @@ from numpy.typing import NDArray
 from indexer.search.strength import Spread
 from indexer.store.disk import FILE_MODE, replace_file, sync_file
 from indexer.store.moments import moments_of, spread_from
-from indexer.store.sketch import quantised, scale_of
 from indexer.store.vectors import CHUNK_ROWS, Vectors, chunks
 
-# Text vectors lie off the cloud of photos, where graphs lose their way first. Among a million, a search this wide holds
-# 0.993 of their ten nearest in 9 ms of processor time; one of 1,000 holds 0.973, one of 400 0.932.
-_LINKS = 16
-_BUILD_WIDTH = 128
+# Text vectors lie off the cloud of photos, where graphs lose their way first: many links and a wide search. Among a
+# million, a graph of half as many links (usearch's, in int8) held 0.993 of their ten nearest at this width, 0.973 at
+# 1,000 and 0.932 at 400 (docs/performance.md).
+_LINKS = 32
+_BUILD_WIDTH = 200
 _SEARCH_WIDTH = 2000
 _READ_BYTES = 1 << 20
 
@@ -41,7 +39,6 @@ class _SideCar:
     dim: int
     graph: int
     moments: int
-    scale: float
 
 
 class Graph:
@@ -55,10 +52,9 @@ class Graph:
     def nearest(self, vector: Vectors, count: int) -> NDArray[np.int64]:
         """About the `count` rows with the highest dot product, in no promised order."""
         count = min(count, self.rows)
-        self._index.expansion_search = max(_SEARCH_WIDTH, 2 * count)
-        # A query may be longer or shorter than a photo's vector without other rows becoming the nearest.
-        found = self._index.search(quantised(vector, scale_of(vector[np.newaxis])), count, threads=1)
-        return np.asarray(found.keys, np.int64)
+        self._index.set_ef(max(_SEARCH_WIDTH, 2 * count))
+        labels, _ = self._index.knn_query(vector[np.newaxis], k=count, num_threads=1)
+        return np.asarray(labels[0], np.int64)
 
     def spread(self, vector: Vectors) -> Spread:
         """The exact spread of this query's dot products over the rows that were live when the graph was written."""
@@ -79,12 +75,12 @@ def load_graph(path: Path, dim: int) -> Graph | None:
     """The graph at `path`, or None where it is missing, damaged or half replaced."""
     graph, _, moments_file = graph_files(path)
     side_car = _read_side_car(path)
-    # Checked before usearch sees it: that trusts the file and may crash the process on a damaged one.
+    # Checked before hnswlib sees it: that trusts the file and may crash the process on a damaged one.
     if side_car is None or side_car.dim != dim or not _is_whole(path, side_car):
         return None
     moments = np.load(moments_file, allow_pickle=False)
     index = _new_index(dim)
-    index.view(str(graph))
+    index.load_index(str(graph))
     return Graph(index, side_car.rows, moments)
 
 
@@ -106,16 +102,18 @@ def write_graph(path: Path, matrix: Vectors, live: NDArray[np.int64], threads: i
         side_car = None
     if side_car is not None and (side_car.rows, side_car.live) == (rows, len(live)):
         return False
-    covered, scale = (0, scale_of(matrix)) if side_car is None else (side_car.rows, side_car.scale)
+    covered = side_car.rows if side_car is not None else 0
     if covered < rows:
         index = _new_index(dim)
         if covered:
-            index.load(str(path))
+            index.load_index(str(path), max_elements=rows)
+        else:
+            index.init_index(max_elements=rows, ef_construction=_BUILD_WIDTH, M=_LINKS, random_seed=0)
         for start in range(covered, rows, CHUNK_ROWS):
             end = min(start + CHUNK_ROWS, rows)
-            index.add(np.arange(start, end), quantised(np.asarray(matrix[start:end]), scale), threads=threads)
+            index.add_items(np.asarray(matrix[start:end]), np.arange(start, end), num_threads=threads)
         _save_graph(path, index)
-    _save_side_car(path, rows, len(live), moments_of(chunks(matrix, live), dim), scale)
+    _save_side_car(path, rows, len(live), moments_of(chunks(matrix, live), dim))
     return True
 
 
@@ -126,15 +124,15 @@ def drop_graph(path: Path) -> None:
 
 
 def _new_index(dim: int) -> Any:
-    from usearch.index import Index
+    import hnswlib  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
-    return Index(ndim=dim, metric="ip", dtype="i8", connectivity=_LINKS, expansion_add=_BUILD_WIDTH)
+    return hnswlib.Index(space="ip", dim=dim)
 
 
 def _save_graph(path: Path, index: Any) -> None:
     graph, side_car, _ = graph_files(path)
     temporary = graph.with_suffix(".hnsw.tmp")
-    index.save(str(temporary))
+    index.save_index(str(temporary))
     temporary.chmod(FILE_MODE)
     sync_file(temporary)
     # The side-car goes first and comes back last: in between there is no graph, rather than a wrong one.
@@ -142,13 +140,13 @@ def _save_graph(path: Path, index: Any) -> None:
     temporary.replace(graph)
 
 
-def _save_side_car(path: Path, rows: int, live: int, moments: Vectors, scale: float) -> None:
+def _save_side_car(path: Path, rows: int, live: int, moments: Vectors) -> None:
     graph, side_car, moments_file = graph_files(path)
     side_car.unlink(missing_ok=True)
     buffer = io.BytesIO()
     np.save(buffer, moments)
     replace_file(moments_file, buffer.getvalue())
-    content = _SideCar(rows, live, moments.shape[1], _checksum(graph), _checksum(moments_file), scale)
+    content = _SideCar(rows, live, moments.shape[1], _checksum(graph), _checksum(moments_file))
     replace_file(side_car, json.dumps(asdict(content)).encode())
 
 
@@ -156,8 +154,7 @@ def _read_side_car(path: Path) -> _SideCar | None:
     graph, side_car, _ = graph_files(path)
     try:
         told = json.loads(side_car.read_text())
-        whole = {field.name: int(told[field.name]) for field in fields(_SideCar) if field.name != "scale"}
-        return _SideCar(**whole, scale=float(told["scale"])) if graph.exists() else None
+        return _SideCar(**{field.name: int(told[field.name]) for field in fields(_SideCar)}) if graph.exists() else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -462,7 +462,7 @@ def test_opening_and_searching_loads_no_model_library_and_no_graph(library_in_fi
         "import sys; from pathlib import Path; import numpy as np\n"
         "from indexer.library import Library; from indexer.search.ranking import Query, Term\n"
         f"Library.open(Path(sys.argv[1])).search(Query((Term(np.ones({DIM}, np.float32)),)))\n"
-        "print([name for name in ('torch', 'onnxruntime', 'usearch', 'numkong', 'PIL') if name in sys.modules])"
+        "print([name for name in ('torch', 'onnxruntime', 'hnswlib', 'numkong', 'PIL') if name in sys.modules])"
     )
     root = Path(__file__).parents[2]
     command = [sys.executable, "-c", code, str(library.path)]

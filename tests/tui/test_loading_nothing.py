@@ -13,7 +13,7 @@ HEAVY = {
     *(
         "torch",
         "onnxruntime",
-        "usearch",
+        "hnswlib",
         "numkong",
         "numpy",
         "transformers",
