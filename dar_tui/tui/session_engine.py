@@ -77,6 +77,7 @@ class SessionEngine:
         self._generator: Once[AnyGenerator] | None = None
         # Encoders load once, whoever asks first: the warm-up or a message that was quicker.
         self._loading = threading.Lock()
+        self._answering = False
 
     # Opening
 
@@ -139,14 +140,14 @@ class SessionEngine:
             return self._models.encoder_of(library, self._say)
 
     def warm_up(self, tell: Tell) -> None:
-        """Text tower, then generator."""
+        """Text tower, then generator; that is left to a turn that is being played, for its text's hits come first."""
         self._tell = tell
         session, encoder = self._session, self._encoder
         if session is None or encoder is None:
             return
         tell("loading the text encoder")
         self._load_text_tower(encoder)
-        if self._imagining and self._generator is not None and not self._generator.is_made:
+        if self._imagining and not self._answering and self._generator is not None and not self._generator.is_made:
             tell("loading the generator")
             session.prepare()
 
@@ -163,8 +164,12 @@ class SessionEngine:
             raise DarError("No library is open.", "Press ctrl+l to choose one.")
         match action:
             case Say(text):
-                self._load_text_tower(encoder)
-                yield from session.turn(text)
+                self._answering = True
+                try:
+                    self._load_text_tower(encoder)
+                    yield from session.turn(text)
+                finally:
+                    self._answering = False
             case Rerank():
                 yield from session.rerank()
             case ImagineAgain():

@@ -152,6 +152,18 @@ def test_the_generator_is_loaded_once_for_all_sessions(engine: SessionEngine, mo
     assert lines == ["loading the text encoder", "loading the generator", "loading the text encoder"]
 
 
+def test_a_message_quicker_than_the_models_waits_for_its_texts_hits_only(
+    engine: SessionEngine, models: WorldModels
+) -> None:
+    turn = engine.play(Say("red"))
+    while not isinstance(next(turn), Results):
+        pass
+    engine.warm_up(lambda line: None)
+    assert models.loads == 0
+    list(turn)
+    assert models.loads == 1
+
+
 def test_a_generator_that_would_load_with_the_first_picture_is_loaded_before(world: World) -> None:
     class Lazy(PaintGenerator):
         loaded = False
