@@ -49,6 +49,9 @@ class Settings:
     encoder: str = ""
     """The encoder of a new library, such as "bundled"; empty: the profile's."""
 
+    captioner: str = ""
+    """The BLIP model of `dar index --captions`, a hub id or a folder; empty: `captioning.DEFAULT_CAPTIONER`."""
+
     offline: bool = False
     """Never to reach the network, not even when asked to. DAR_OFFLINE=1, or --offline."""
 
@@ -191,6 +194,7 @@ _KEYS: Mapping[str, _Key] = {
     "cache": _Key("a folder", _path),
     "profile": _Key("a profile's name, or auto", _name),
     "encoder": _Key("an encoder's name", _string),
+    "captioner": _Key("a hub id or a folder", _string),
     "device": _Key("auto, cpu, cuda or cuda:N", _device),
     "images": _Key(f"one of {', '.join(IMAGES)}", _one_of(*IMAGES)),
     "offline": _Key("true or false", _flag),

@@ -6,8 +6,9 @@ Knows how a query becomes hits. Never waits for a writer: each call sees one com
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from threading import RLock
 from types import TracebackType
@@ -15,7 +16,7 @@ from types import TracebackType
 import numpy as np
 
 from indexer.encoders import JOINT
-from indexer.errors import DarError, EncoderMismatch, LibraryDamaged, LibraryNotFound
+from indexer.errors import DarError, EncoderMismatch, LibraryBusy, LibraryDamaged, LibraryNotFound
 from indexer.indexing.writer import GRAPH_THRESHOLD, LibraryWriter, open_writer
 from indexer.paths import at_home, resolved, to_path
 from indexer.printable import visible
@@ -26,6 +27,7 @@ from indexer.search.searching import search
 from indexer.search.snapshot import Snapshot
 from indexer.search.strength import Strength
 from indexer.search.where import Where
+from indexer.store.captions import captions_of
 from indexer.store.catalog import CATALOG_NAME, Catalog
 from indexer.store.catalog_schema import MIGRATIONS, schema_version
 from indexer.store.disk import disk_errors_named, make_private_folder
@@ -93,9 +95,10 @@ class Library:
             raise LibraryNotFound(f"There is no library at {visible(path)}.", "Run `dar index FOLDER` to make one.")
         with disk_errors_named(path):
             catalog = Catalog.open(path / CATALOG_NAME)
-            if schema_version(catalog.connection) < len(MIGRATIONS):
+            if schema_version(catalog.connection) < len(MIGRATIONS) and os.access(path, os.W_OK):
                 catalog.close()
-                with open_writer(path):
+                # Not while another process writes, nor where nothing can be written: then it is read as it is.
+                with suppress(LibraryBusy), open_writer(path):
                     pass  # opening it brings the schema up to date
                 catalog = Catalog.open(path / CATALOG_NAME)
         library = cls(path, catalog, graph_threshold, encoder)
@@ -290,17 +293,19 @@ class Library:
     def _hits(self, groups: Sequence[Sequence[Placing]], where: Where) -> list[Hit]:
         ids = [placing.image_id for group in groups for placing in group]
         images, paths = self._catalog.images(ids), self._catalog.paths_of(ids)
+        captions = captions_of(self._catalog, ids)
         hits: list[Hit] = []
         for group in groups:
             present = [placing for placing in group if placing.image_id in paths]
             made = [
-                make_hit(self.path, placing, images[placing.image_id], paths[placing.image_id], where.under)
-                for placing in present[1:]
+                make_hit(self.path, each, images[each.image_id], paths[each.image_id], where.under)
+                for each in present[1:]
             ]
             if present:
                 leader = present[0]
                 found = images[leader.image_id], paths[leader.image_id]
-                hits.append(make_hit(self.path, leader, *found, where.under, tuple(made)))
+                caption = captions.get(leader.image_id, "")
+                hits.append(make_hit(self.path, leader, *found, where.under, tuple(made), caption))
         return hits
 
 

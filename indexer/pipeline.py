@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from indexer.errors import LibraryNotFound, UsageError
+from indexer.indexing.describing import describe
 from indexer.indexing.events import (
     Counts,
     Event,
@@ -32,6 +34,7 @@ from indexer.printable import visible
 from indexer.store.catalog import CATALOG_NAME, Catalog
 
 if TYPE_CHECKING:
+    from indexer.captioning import Captioner
     from indexer.encoders import Encoder
 
 __all__ = [
@@ -56,12 +59,15 @@ def index(
     encoder: Encoder | Callable[[], Encoder],
     options: IndexOptions | None = None,
     cancelled: Callable[[], bool] = lambda: False,
+    captioner: Callable[[], Captioner] | None = None,
 ) -> Iterator[Event]:
     """Brings the library up to date with the folders (all its own, if none are given); ends with Finished.
 
-    The encoder is only called for if there is something to encode. When `cancelled` says so, on KeyboardInterrupt and
-    when the iterator is closed, what is encoded is committed first. Raises DarError for a folder that is missing or
-    looks unmounted, LibraryBusy, EncoderMismatch, and for a full disk; everything committed before stays.
+    The encoder is only called for if there is something to encode. `captioner`, if given, loads what describes the
+    photos that it has not described, once they are in; a rehearsal does without. When `cancelled` says so, on
+    KeyboardInterrupt and when the iterator is closed, what is encoded is committed first. Raises DarError for a folder
+    that is missing or looks unmounted, LibraryBusy, EncoderMismatch, and for a full disk; everything committed before
+    stays.
     """
     options = options or IndexOptions()
     exists = (library / CATALOG_NAME).is_file()
@@ -81,4 +87,11 @@ def index(
             prepare_folder(library)
             writer = stack.enter_context(open_writer(library, options.vectors))
             catalog = writer.catalog
-        yield from Run(library, catalog, writer, encoder, options, cancelled).events(folders)
+        for event in Run(library, catalog, writer, encoder, options, cancelled).events(folders):
+            if isinstance(event, Finished) and captioner is not None and writer is not None:
+                summary = event.summary
+                if not summary.interrupted:
+                    done = yield from describe(writer, captioner, cancelled)
+                    summary = replace(summary, captioned=done.captioned, interrupted=done.interrupted)
+                event = Finished(summary)
+            yield event

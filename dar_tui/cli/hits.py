@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from dar_tui.cli.output import json_path
-from indexer.printable import visible
+from indexer.printable import stripped, visible
 from indexer.search.hits import Hit
 from indexer.search.strength import Strength
 
@@ -17,15 +17,20 @@ _MATCH = {Strength.STRONG: "strong", Strength.WEAK: "weak", Strength.NONE: "-"}
 
 
 def table(hits: Sequence[Hit]) -> list[str]:
-    """One line a hit, below a line of titles. The path comes last and whole, so that it can be copied."""
+    """One entry a hit, below a line of titles: a line, and below it the caption of a photo that has one.
+
+    The path comes last in its line and whole, so that it can be copied.
+    """
     width = len(str(len(hits)))
     lines = [f"{'#':>{width}}  {'score':>6}  {'match':<6}  {'date':<10}  path"]
     for hit in hits:
         date = f"{hit.taken_at:%Y-%m-%d}" if hit.taken_at else "-"
         folded = len(hit.similar) + len(hit.copies)
         more = f"  (+{folded} similar)" if folded else ""
+        caption = f"\n{'':>{width}}  {stripped(hit.caption)}" if hit.caption else ""
         lines.append(
             f"{hit.rank:>{width}}  {hit.score:>6.3f}  {_MATCH[hit.strength]:<6}  {date:<10}  {visible(hit.path)}{more}"
+            f"{caption}"
         )
     return lines
 
@@ -45,6 +50,7 @@ def hit_json(hit: Hit) -> dict[str, Any]:
         "width": hit.width,
         "height": hit.height,
         "format": hit.format,
+        "caption": hit.caption,
         "thumbnail": json_path(hit.thumbnail)["path"],
         "copies": [json_path(path) for path in hit.copies],
         "similar": [{**json_path(each.path), "score": round(each.score, 6)} for each in hit.similar],

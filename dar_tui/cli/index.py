@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -18,6 +18,7 @@ from dar_tui.cli.output import json_path
 from dar_tui.cli.state import State, state_of
 
 if TYPE_CHECKING:
+    from indexer.captioning import Captioner
     from indexer.encoders import Encoder
     from indexer.indexing.events import IndexSummary
 
@@ -60,6 +61,13 @@ def index(
     ] = False,
     follow_links: Annotated[bool, typer.Option("--follow-links", help="Follow symbolic links.")] = False,
     retry: Annotated[bool, typer.Option("--retry", help="Try unreadable files again though unchanged.")] = False,
+    captions: Annotated[
+        bool, typer.Option("--captions", help="Describe the photos too, each in a sentence; slow without a GPU.")
+    ] = False,
+    captioner: Annotated[
+        str,
+        typer.Option(metavar="SPEC", help="The BLIP model of --captions: a hub id or a folder.", show_default=False),
+    ] = "",
     vectors: Annotated[
         str,
         typer.Option(metavar="qdrant:URL", help="Keep a new library's vectors on a Qdrant server.", show_default=False),
@@ -84,6 +92,7 @@ def index(
     if asked or not own:
         # Before folders are looked through; a library that has its encoder may not need it at all.
         state.check_encoder(spec)
+    describe = _captioner(state, captioner, device) if (captions or captioner) and not dry_run else None
     options = IndexOptions(
         workers=workers,
         batch_size=batch_size,
@@ -99,7 +108,7 @@ def index(
         return state.load_encoder(spec, device)
 
     with _interruptible() as interrupted:
-        summary = show(run(path, folders or [], load, options, interrupted.is_set), state.output)
+        summary = show(run(path, folders or [], load, options, interrupted.is_set, describe), state.output)
     if not dry_run:
         remember_library(settings.home, path)
     if not (asked or own or settings.encoder or dry_run):
@@ -109,6 +118,15 @@ def index(
     _tell(state, summary, json=json)
     if summary.interrupted:
         raise typer.Exit(INTERRUPTED)
+
+
+def _captioner(state: State, spec: str, device: str | None) -> Callable[[], Captioner]:
+    """What loads the captioner. Raises ModelUnavailable, with the command that pulls it, before any work is begun."""
+    from indexer.captioning import find_captioner, load_captioner
+
+    chosen = spec or state.settings.captioner
+    find_captioner(chosen)
+    return lambda: load_captioner(chosen, device or state.settings.device)
 
 
 def _own_spec(path: Path) -> str:
@@ -163,6 +181,8 @@ def _tell(state: State, summary: IndexSummary, *, json: bool) -> None:
     verb = "Would be: " if summary.dry_run else ""
     rate = f", {summary.images_per_second:.0f} photos/s" if summary.encoded and not summary.dry_run else ""
     state.output.note(f"{verb}{changes} ({_duration(summary.seconds)}{rate}).")
+    if summary.captioned:
+        state.output.note(f"{summary.captioned:,} described.")
     if summary.interrupted:
         state.output.note("Interrupted. What is indexed is kept; run the same command again to go on.")
     elif not summary.dry_run:

@@ -88,7 +88,7 @@ class GroundedQuestioner:
             number = by_number[0][0]
             means = shows @ found.weights
             common = [known.bank[at].statement for at in np.argsort(-means)[:_COMMON] if means[at] >= _MOSTLY]
-            text = worded(self._model, known.bank[number], need.wants, common, cancelled)
+            text = worded(self._model, known.bank[number], need.wants, common, found.captions, cancelled)
             if text:
                 proposals[0] = replace(proposals[0], question=known.bank[number].put(text))
         # 5. The catalog's own facts.

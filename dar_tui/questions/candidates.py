@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from dar_tui.fusion.finding import Filters, find
 from indexer.encoders import JOINT
 from indexer.library import Library
+from indexer.printable import stripped
 from indexer.search.ranking import Query
 
 Vectors = NDArray[np.float32]
@@ -21,6 +22,8 @@ Weights = NDArray[np.float64]
 
 # "The top few hundred": of 1,000 photos the right one is nearly always among these.
 SIZE = 300
+# As many captions as a small language model keeps apart in one prompt.
+_CAPTIONS = 5
 # Mean and deviation of a contrast over 2,000 photos are known to 2 %.
 SAMPLE = 2000
 # How much likelier the photo is for each standard deviation of score among the candidates: e to this power. About what
@@ -30,12 +33,16 @@ _SHARPNESS = 1.5
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """n photos, best first: `vectors` (n, dim) joint, `weights` (n,) the chance that each is the one, adding to 1."""
+    """n photos, best first: `vectors` (n, dim) joint, `weights` (n,) the chance that each is the one, adding to 1.
+
+    `captions`: what was said of the best ones that have a caption, best first.
+    """
 
     ids: tuple[int, ...]
     vectors: Vectors
     weights: Weights
     taken_at: tuple[datetime | None, ...]
+    captions: tuple[str, ...] = ()
 
 
 def candidates(library: Library, query: Query, filters: Filters, size: int = SIZE) -> Candidates | None:
@@ -45,7 +52,8 @@ def candidates(library: Library, query: Query, filters: Filters, size: int = SIZ
         return None
     ids = tuple(hit.image_id for hit in hits)
     weights = chances(np.array([hit.score for hit in hits], np.float64))
-    return Candidates(ids, library.vectors(ids, JOINT), weights, tuple(hit.taken_at for hit in hits))
+    captions = tuple(stripped(hit.caption) for hit in hits if hit.caption)[:_CAPTIONS]
+    return Candidates(ids, library.vectors(ids, JOINT), weights, tuple(hit.taken_at for hit in hits), captions)
 
 
 def chances(scores: NDArray[np.float64]) -> Weights:

@@ -32,17 +32,20 @@ def worded(
     attribute: Attribute,
     wants: Sequence[str],
     common: Sequence[str],
+    captions: Sequence[str] = (),
     cancelled: Cancelled = never,
 ) -> str:
     """The model's question for this attribute; "" where it fails or is cancelled, or asks something else.
 
-    `wants`: what the user said. `common`: what most candidates show.
+    `wants`: what the user said. `common`: what most candidates show. `captions`: descriptions of the best ones.
     """
     if attribute.choices:
         return ""
+    described = f"The best of them: {'; '.join(captions)}\n" if captions else ""
     user = (
         f"They said: {', '.join(wants) or 'nothing yet'}\n"
         f"The photos found mostly show: {', '.join(common) or 'many things'}\n"
+        f"{described}"
         f"Ask whether it shows: {attribute.statement}"
     )
     try:

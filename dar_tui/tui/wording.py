@@ -38,6 +38,8 @@ def facts(hit: Hit) -> list[tuple[str, str]]:
     taken = f"{hit.taken_at:%Y-%m-%d %H:%M}" if hit.taken_at else "not known"
     told = f" (from the {hit.taken_from})" if hit.taken_at and hit.taken_from not in ("", "exif") else ""
     lines = [("photo", visible(hit.path)), ("taken", taken + told)]
+    if hit.caption:
+        lines.append(("caption", stripped(hit.caption)))
     if hit.latitude is not None and hit.longitude is not None:
         lines.append(("place", f"{hit.latitude:.4f}, {hit.longitude:.4f}"))
     if hit.camera:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -138,19 +139,37 @@ def find_blip(spec: str) -> BlipFamily:
     return _of_folder(find_checkpoint(name, _CONFIG, asked=f"blip:{name}").folder, path.name, side)
 
 
-def _of_folder(folder: Path, name: str, side: int) -> BlipFamily:
-    from transformers import BlipConfig
+@dataclass(frozen=True)
+class FolderParts:
+    """What a folder of transformers' has for any BLIP: weights, tokenizer, and what pixels are normalised by."""
 
-    config = BlipConfig.from_pretrained(folder, local_files_only=True)
+    weights: tuple[Path, ...]
+    tokenizer: Path
+    mean: Colour
+    std: Colour
+
+
+def folder_parts(folder: Path) -> FolderParts:
+    """The files of the model in `folder`; raises ModelUnavailable where its weights are not there as safetensors."""
     weights = sorted(folder.glob("model*.safetensors"))
     if not weights:
         raise ModelUnavailable(
             f"{folder} has no model.safetensors.", "Pickled weights of transformers' are not opened; convert them."
         )
-    mean, std = _colours(folder / _PREPROCESSING)
     own = folder / "tokenizer.json"
-    tokenizer = own if own.is_file() else TOKENIZER.verified()
-    return BlipFamily(name, config, weights, lambda: _pretrained(folder), tokenizer, side, mean, std)
+    return FolderParts(
+        tuple(weights), own if own.is_file() else TOKENIZER.verified(), *_colours(folder / _PREPROCESSING)
+    )
+
+
+def _of_folder(folder: Path, name: str, side: int) -> BlipFamily:
+    from transformers import BlipConfig
+
+    config = BlipConfig.from_pretrained(folder, local_files_only=True)
+    parts = folder_parts(folder)
+    return BlipFamily(
+        name, config, parts.weights, lambda: _pretrained(folder), parts.tokenizer, side, parts.mean, parts.std
+    )
 
 
 def _pretrained(folder: Path) -> Any:

@@ -63,7 +63,8 @@ class IndexSummary:
 
     `encoder` is the id of the library's encoder. `photos` are the files in the library now; `encoded` the images that
     went through the encoder; `images_per_second` is `encoded` by `seconds`, everything included. `problems` are
-    those in the folders looked at. `interrupted`: it was cancelled, and the next run goes on from here.
+    those in the folders looked at. `captioned`: images a captioner described afterwards, in time that is not in
+    `seconds`. `interrupted`: it was cancelled, and the next run goes on from here.
     """
 
     library: Path
@@ -80,6 +81,7 @@ class IndexSummary:
     encoded: int
     interrupted: bool = False
     dry_run: bool = False
+    captioned: int = 0
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ class Hit:
 
     `rank` counts from 1. `copies`: other files with the very same bytes. `similar`: near-duplicates folded under this
     hit, with its rank. `thumbnail` may be missing on disk. `taken_at` is naive local time; `width`, `height` upright.
+    `caption`: what a model said of it (`dar index --captions`), or "".
     """
 
     image_id: int
@@ -40,6 +41,7 @@ class Hit:
     format: str
     copies: tuple[Path, ...] = ()
     similar: tuple[Hit, ...] = ()
+    caption: str = ""
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ def make_hit(
     paths: Sequence[bytes],
     under: Sequence[Path] = (),
     similar: tuple[Hit, ...] = (),
+    caption: str = "",
 ) -> Hit:
     """Puts a hit together; of several files with the same bytes it names the first, one in `under` before any other."""
     folders = [resolved(folder) for folder in under]
@@ -82,4 +85,5 @@ def make_hit(
         format=image.format,
         copies=tuple(to_path(path) for path in others),
         similar=similar,
+        caption=caption,
     )

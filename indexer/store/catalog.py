@@ -174,7 +174,7 @@ class Catalog:
     def images(self, image_ids: Iterable[int]) -> dict[int, ImageRecord]:
         """The records of these images, by id; unknown ids are left out."""
         records: dict[int, ImageRecord] = {}
-        for part, marks in _parts(list(image_ids)):
+        for part, marks in in_parts(list(image_ids)):
             for row in self.connection.execute(
                 "SELECT id, content_hash, width, height, format, taken_at, taken_from, latitude, longitude, camera"
                 f" FROM images WHERE id IN ({marks})",
@@ -188,7 +188,7 @@ class Catalog:
     def paths_of(self, image_ids: Iterable[int]) -> dict[int, list[bytes]]:
         """The absolute paths of the files that hold each image, sorted; images without a file are left out."""
         paths: dict[int, list[bytes]] = {}
-        for part, marks in _parts(list(image_ids)):
+        for part, marks in in_parts(list(image_ids)):
             for image_id, root, relpath in self.connection.execute(
                 "SELECT image_id, path, relpath FROM files JOIN roots ON roots.id = root_id"
                 f" WHERE image_id IN ({marks})",
@@ -247,7 +247,7 @@ class Catalog:
     def rows_of(self, encoder: int, image_ids: Sequence[int]) -> dict[int, int]:
         """The row of each of these images in the encoder's vector files; images without one are left out."""
         rows: dict[int, int] = {}
-        for part, marks in _parts(image_ids):
+        for part, marks in in_parts(image_ids):
             rows.update(
                 self.connection.execute(
                     f"SELECT image_id, row FROM embeddings WHERE encoder = ? AND image_id IN ({marks})",
@@ -284,7 +284,7 @@ class Catalog:
         return digest, np.frombuffer(vectors, "<f4").reshape(-1, encoder.dim)
 
 
-def _parts(values: Sequence[int]) -> Iterator[tuple[Sequence[int], str]]:
+def in_parts(values: Sequence[int]) -> Iterator[tuple[Sequence[int], str]]:
     """Cuts a list of parameters into statements' worth, with a question mark for each."""
     for start in range(0, len(values), _PARAMETERS):
         part = values[start : start + _PARAMETERS]

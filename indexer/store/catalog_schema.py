@@ -81,8 +81,19 @@ _FIRST: Migration = (
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
 )
 
+_CAPTIONS: Migration = (
+    # One caption an image, by whichever captioner (its id) was asked last; "" where that one had nothing to say.
+    """CREATE TABLE captions (
+        image_id INTEGER PRIMARY KEY REFERENCES images(id),
+        captioner TEXT NOT NULL,
+        text TEXT NOT NULL
+    )""",
+)
+
 # Only ever appended to: entry n turns schema version n into n + 1.
-MIGRATIONS: tuple[Migration, ...] = (_FIRST,)
+MIGRATIONS: tuple[Migration, ...] = (_FIRST, _CAPTIONS)
+# The first version that has captions: a reader of an older library that it cannot bring up to date does without.
+WITH_CAPTIONS = 2
 
 
 def connect(path: Path, *, readonly: bool) -> sqlite3.Connection:

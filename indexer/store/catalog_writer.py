@@ -211,6 +211,7 @@ class CatalogWriter(Catalog):
         fileless = "NOT EXISTS (SELECT 1 FROM files WHERE files.image_id = images.id)"
         hashes = [row[0] for row in self.connection.execute(f"SELECT content_hash FROM images WHERE {fileless}")]
         self.connection.execute(f"DELETE FROM embeddings WHERE image_id IN (SELECT id FROM images WHERE {fileless})")
+        self.connection.execute(f"DELETE FROM captions WHERE image_id IN (SELECT id FROM images WHERE {fileless})")
         self.connection.execute(f"DELETE FROM images WHERE {fileless}")
         return hashes
 

@@ -14,7 +14,7 @@ from tests.cli.terminal import run_in_terminal
 
 KEYS = {
     *("library", "encoder", "photos", "added", "changed", "moved", "removed", "unchanged", "problems"),
-    *("seconds", "images_per_second", "encoded", "interrupted", "dry_run"),
+    *("seconds", "images_per_second", "encoded", "captioned", "interrupted", "dry_run"),
 }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import open_clip
 import torch
 from safetensors.torch import save_file
-from transformers import BlipConfig, BlipForImageTextRetrieval
+from transformers import BlipConfig, BlipForConditionalGeneration, BlipForImageTextRetrieval
 
 from indexer.encoders.beit3 import names_of
 from indexer.encoders.beit3_model import Shape
@@ -62,9 +62,9 @@ def word_tokenizer(folder: Path) -> None:
     fast.save_pretrained(folder)
 
 
-def blip_model(seed: int = 2, layers: int = 2) -> BlipForImageTextRetrieval:
+def blip_config(layers: int = 2) -> BlipConfig:
     """BLIP with BERT's own vocabulary and heads 64 wide, as both published sizes have."""
-    config = BlipConfig(
+    return BlipConfig(
         vision_config={
             "hidden_size": 128, "intermediate_size": 160, "num_hidden_layers": layers, "num_attention_heads": 2,
             "image_size": 64, "patch_size": 16, "layer_norm_eps": 1e-6,
@@ -75,7 +75,18 @@ def blip_model(seed: int = 2, layers: int = 2) -> BlipForImageTextRetrieval:
         },
         image_text_hidden_size=32,
     )  # fmt: skip
-    model = BlipForImageTextRetrieval(config).eval()
+
+
+def blip_model(seed: int = 2, layers: int = 2) -> BlipForImageTextRetrieval:
+    """BLIP's retrieval model, of `blip_config`."""
+    model = BlipForImageTextRetrieval(blip_config(layers)).eval()
+    randomise(model, seed)
+    return model
+
+
+def blip_captioner(seed: int = 3) -> BlipForConditionalGeneration:
+    """BLIP's captioner, of `blip_config`."""
+    model = BlipForConditionalGeneration(blip_config()).eval()
     randomise(model, seed)
     return model
 

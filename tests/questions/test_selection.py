@@ -189,3 +189,18 @@ class Model:
 def test_a_models_words_are_used_only_if_they_ask_what_was_chosen(answer: str | Exception, kept: bool) -> None:
     trees = next(each for each in BANK if each.statement == "trees")
     assert bool(worded(Model(answer), trees, ["a dog"], ["people"])) is kept
+
+
+def test_a_model_is_told_what_was_said_of_the_best_photos() -> None:
+    trees = next(each for each in BANK if each.statement == "trees")
+    asked = []
+
+    class Listening(Model):
+        def complete(self, system: str, user: str, max_tokens: int, *, cancelled: Cancelled = never) -> str:
+            asked.append(user)
+            return "Were there any trees?"
+
+    assert worded(Listening(""), trees, ["a dog"], ["people"], ["a dog on grass", "a dog in a car"])
+    assert "The best of them: a dog on grass; a dog in a car" in asked[0]
+    assert worded(Listening(""), trees, ["a dog"], ["people"])
+    assert "The best of them" not in asked[1]
