@@ -52,6 +52,9 @@ class Settings:
     captioner: str = ""
     """The BLIP model of `dar index --captions`, a hub id or a folder; empty: `captioning.DEFAULT_CAPTIONER`."""
 
+    reranker: str = ""
+    """The BLIP model of `dar search --rerank`, such as "blip:FOLDER"; empty: `matching.DEFAULT_MATCHER`."""
+
     offline: bool = False
     """Never to reach the network, not even when asked to. DAR_OFFLINE=1, or --offline."""
 
@@ -195,6 +198,7 @@ _KEYS: Mapping[str, _Key] = {
     "profile": _Key("a profile's name, or auto", _name),
     "encoder": _Key("an encoder's name", _string),
     "captioner": _Key("a hub id or a folder", _string),
+    "reranker": _Key("a BLIP model's name", _string),
     "device": _Key("auto, cpu, cuda or cuda:N", _device),
     "images": _Key(f"one of {', '.join(IMAGES)}", _one_of(*IMAGES)),
     "offline": _Key("true or false", _flag),

@@ -16,6 +16,7 @@ from indexer.errors import NothingFound, UsageError
 if TYPE_CHECKING:
     from dar_tui.cli.imagining import Drawn
     from dar_tui.cli.query import Asked, QueryBuilder
+    from dar_tui.cli.reranking import Reranking
     from indexer.search.hits import Hit
     from indexer.search.ranking import Query
     from indexer.search.where import Where
@@ -57,6 +58,12 @@ def search(
     imagine: Annotated[
         bool, typer.Option("--imagine", help="Imagine it first, and search by the pictures too.")
     ] = False,
+    rerank: Annotated[
+        bool, typer.Option("--rerank", help="Look at the best 50 again, with BLIP's matching head.")
+    ] = False,
+    reranker: Annotated[
+        str, typer.Option(metavar="SPEC", help="The BLIP model of --rerank: blip:...", show_default=False)
+    ] = "",
     preview: Annotated[bool, typer.Option("--preview", help="Show the photos, in a terminal.")] = False,
 ) -> None:
     """Find photos by describing them."""
@@ -68,15 +75,20 @@ def search(
     if preview and (json or paths or print0):
         raise UsageError("--preview is for people, --json, --paths and -0 are for scripts.", "Give one of them.")
     asked = Asked(" ".join(text or ()), photos_to_be_like(like), tuple(unlike or ()))
+    look_again = _reranker(state, asked, reranker) if rerank or reranker else None
     where = _where(after, before, under or [], camera)
     with state.open_library(library, encoder) as opened:
         builder = QueryBuilder(state, opened)
         encoder_id = builder.record.encoder_id
         query, examples = builder.build(asked)
         query, drawn = _imagined(state, builder, asked, query) if imagine else (query, None)
-        hits = opened.search(query, k, _without(where, examples))
+        hits = opened.search(query, max(k, look_again.depth) if look_again else k, _without(where, examples))
+    chances: dict[int, float] = {}
+    if look_again is not None:
+        hits, chances = look_again(asked.text, hits)
+        hits = hits[:k]
     if json:
-        _print_json(state, asked, encoder_id, hits, drawn)
+        _print_json(state, asked, encoder_id, hits, drawn, chances)
     elif paths or print0:
         for hit in hits:
             state.output.path(hit.path, b"\0" if print0 else b"\n")
@@ -84,6 +96,14 @@ def search(
         _print_table(state, hits, preview=preview)
     if not hits:
         raise NothingFound("No photo in the library fits.", "Widen --after, --before, --under or --camera.")
+
+
+def _reranker(state: State, asked: Asked, spec: str) -> Reranking:
+    from dar_tui.cli.reranking import Reranking
+
+    if not asked.text.strip():
+        raise UsageError("--rerank needs a text to compare photos with.", "Describe the photo as well.")
+    return Reranking(state, spec)
 
 
 def _where(after: str | None, before: str | None, under: list[Path], camera: str) -> Where:
@@ -126,21 +146,28 @@ def _drawn_json(drawn: Drawn | None) -> dict[str, Any]:
     return {"prompts": list(drawn.prompts), "imagined": [json_path(path)["path"] for path in drawn.paths]}
 
 
-def _print_json(state: State, asked: Asked, encoder_id: str, hits: list[Hit], drawn: Drawn | None) -> None:
+def _print_json(
+    state: State, asked: Asked, encoder_id: str, hits: list[Hit], drawn: Drawn | None, chances: dict[int, float]
+) -> None:
     from dar_tui.cli.hits import hit_json
     from dar_tui.cli.output import json_path
 
+    stage = "fused" if drawn and drawn.paths else asked.stage
     state.output.json(
         {
             "query": asked.text,
             "like": [json_path(path)["path"] for path in asked.like],
             "unlike": list(asked.unlike),
             "encoder": encoder_id,
-            "stage": "fused" if drawn and drawn.paths else asked.stage,
+            "stage": "reranked" if chances else stage,
             **_drawn_json(drawn),
-            "hits": [hit_json(hit) for hit in hits],
+            "hits": [hit_json(hit) | _chance_json(hit, chances) for hit in hits],
         }
     )
+
+
+def _chance_json(hit: Hit, chances: dict[int, float]) -> dict[str, Any]:
+    return {"matching": round(chances[hit.image_id], 6)} if hit.image_id in chances else {}
 
 
 def _print_table(state: State, hits: list[Hit], *, preview: bool) -> None:

@@ -1,7 +1,7 @@
 """BLIP for image-text retrieval: transformers' models by hub id or folder, Salesforce's and ChatIR's own files.
 
-Knows the two projections whose dot product is BLIP's contrastive similarity. Not its matching head, which reads a
-picture and a text together and so has no vectors to search by.
+Knows the two projections whose dot product is BLIP's contrastive similarity, and its matching head, which
+reads a picture and a text together: it has no vectors to search by, but tells better which of a few photos is meant.
 """
 
 from __future__ import annotations
@@ -79,11 +79,18 @@ class BlipFamily:
 
     def load_image_tower(self) -> nn.Module:
         model = self._load()
-        vision = model.vision_model
+        return _ImageTower(self._fitted(model.vision_model), model.vision_proj).eval()
+
+    def load_matcher(self) -> nn.Module:
+        """Normalised pixels (n, 3, side, side), ids and mask (n, longest) to (n,) chances that they match."""
+        model = self._load()
+        return _Matcher(self._fitted(model.vision_model), model.text_encoder, model.itm_head).eval()
+
+    def _fitted(self, vision: Any) -> Any:
         table = vision.embeddings.position_embedding
         grid = self.image_size // self._config.vision_config.patch_size
         vision.embeddings.position_embedding = nn.Parameter(resized_positions(table.detach(), grid, extra=1))
-        return _ImageTower(vision, model.vision_proj).eval()
+        return vision
 
     def load_text_tower(self) -> nn.Module:
         model = self._load()
@@ -124,6 +131,24 @@ class _TextTower(nn.Module):
         hidden = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
         vectors: Tensor = self.projection(hidden[:, 0])
         return vectors
+
+
+class _Matcher(nn.Module):
+    def __init__(self, vision: nn.Module, encoder: nn.Module, head: nn.Module) -> None:
+        super().__init__()
+        self.vision = vision
+        self.encoder = encoder
+        self.head = head
+
+    def forward(self, pixels: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
+        seen = self.vision(pixel_values=pixels).last_hidden_state
+        everything = torch.ones(seen.shape[:-1], dtype=torch.long, device=seen.device)
+        hidden = self.encoder(
+            input_ids=ids, attention_mask=mask, encoder_hidden_states=seen, encoder_attention_mask=everything
+        ).last_hidden_state
+        # The head's two answers are "does not match" and "matches".
+        chances: Tensor = self.head(hidden[:, 0]).float().softmax(-1)[:, 1]
+        return chances
 
 
 def find_blip(spec: str) -> BlipFamily:
