@@ -27,6 +27,7 @@ from indexer.search.searching import search
 from indexer.search.snapshot import Snapshot
 from indexer.search.strength import Strength
 from indexer.search.where import Where
+from indexer.store.backup import check_not_lost
 from indexer.store.captions import captions_of
 from indexer.store.catalog import CATALOG_NAME, Catalog
 from indexer.store.catalog_schema import MIGRATIONS, schema_version
@@ -48,6 +49,7 @@ def prepare_folder(path: Path) -> None:
         if path.exists() and not path.is_dir():
             raise DarError(f"{visible(path)} is a file, not a folder.", "Choose another place with --library.")
         make_private_folder(path)
+        check_not_lost(path)
         if not (path / CATALOG_NAME).exists():
             for entry in path.iterdir():
                 if entry.name not in _OWN_NAMES:
@@ -91,6 +93,7 @@ class Library:
 
         Raises LibraryNotFound, LibraryTooNew, LibraryDamaged, and EncoderMismatch if it has no vectors of the encoder.
         """
+        check_not_lost(path)
         if not (path / CATALOG_NAME).is_file():
             raise LibraryNotFound(f"There is no library at {visible(path)}.", "Run `dar index FOLDER` to make one.")
         with disk_errors_named(path):
@@ -101,7 +104,11 @@ class Library:
                 with suppress(LibraryBusy), open_writer(path):
                     pass  # opening it brings the schema up to date
                 catalog = Catalog.open(path / CATALOG_NAME)
-        library = cls(path, catalog, graph_threshold, encoder)
+            try:
+                library = cls(path, catalog, graph_threshold, encoder)
+            except BaseException:
+                catalog.close()
+                raise
         if encoder and library.encoder is None:
             names = [each.spec for each in catalog.encoders()]
             catalog.close()
@@ -151,6 +158,7 @@ class Library:
                 fold_threshold=fold_threshold if fold else None,
                 index_above=self._graph_threshold,
             )
+            snapshot.check_vectors(self._catalog, [placing.image_id for group in groups for placing in group])
             return self._hits(groups, where)
 
     def vectors(self, image_ids: Sequence[int], space: str = JOINT) -> Vectors:
@@ -173,7 +181,7 @@ class Library:
 
     def image_for(self, path: Path) -> int | None:
         """The id of the image in this file, or None if the library has no such file."""
-        with self._lock:
+        with self._lock, disk_errors_named(self.path):
             return self._catalog.image_at(resolved(path))
 
     def photos(self, image_ids: Sequence[int]) -> list[Hit]:
@@ -188,7 +196,7 @@ class Library:
     @property
     def encoder(self) -> EncoderRecord | None:
         """The encoder whose vectors are searched; None if the library never held a photo."""
-        with self._lock:
+        with self._lock, disk_errors_named(self.path):
             record = self._catalog.encoder_named(self._encoder_name)
             if record is not None:
                 self._encoder_name = record.encoder_id
@@ -196,12 +204,12 @@ class Library:
 
     def problems(self) -> list[Problem]:
         """The files that could not be read, and why."""
-        with self._lock:
+        with self._lock, disk_errors_named(self.path):
             return self._catalog.problems()
 
     def info(self) -> LibraryInfo:
         """What is in the library, and where its photos are."""
-        with self._lock, self._catalog.consistent():
+        with self._lock, disk_errors_named(self.path), self._catalog.consistent():
             photos, images, problems = self._catalog.counts()
             roots = tuple(
                 RootInfo(to_path(root.path), *self._catalog.counts_of(root), to_path(root.path).is_dir())
@@ -215,8 +223,8 @@ class Library:
         return LibraryInfo(self.path, encoder, photos, images, problems, roots, size, schema, encoders)
 
     def verify(self, deep: bool = False) -> list[str]:
-        """What is wrong with the library's own files, one line each; `deep` reads every vector and thumbnail."""
-        with self._lock:
+        """What is wrong with the library's own files, one line each; `deep` reads every row, vector and thumbnail."""
+        with self._lock, disk_errors_named(self.path):
             return verify(self.path, self._catalog, self._store, deep=deep)
 
     # Changing it
@@ -267,7 +275,8 @@ class Library:
             try:
                 yield snapshot
             finally:
-                self._catalog.connection.execute("COMMIT")
+                if self._catalog.connection.in_transaction:
+                    self._catalog.connection.execute("ROLLBACK")
 
     def _begin(self) -> Snapshot | None:
         connection = self._catalog.connection
@@ -280,10 +289,10 @@ class Library:
                 return self._snapshot
             except FileNotFoundError:
                 self._snapshot = None
-                connection.execute("COMMIT")
+                connection.execute("ROLLBACK")
             except BaseException:
                 self._snapshot = None
-                connection.execute("COMMIT")
+                connection.execute("ROLLBACK")
                 raise
         raise LibraryDamaged(
             f"Vector files of the library {visible(self.path)} are missing.",

@@ -93,5 +93,6 @@ def index(
                 if not summary.interrupted:
                     done = yield from describe(writer, captioner, cancelled)
                     summary = replace(summary, captioned=done.captioned, interrupted=done.interrupted)
+                writer.copy_catalog()
                 event = Finished(summary)
             yield event

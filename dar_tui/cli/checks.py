@@ -213,7 +213,7 @@ def _library(settings: Settings) -> Iterator[Finding]:
         text = f"it was made with {info.encoder.spec}, which is not on this machine: it cannot be searched by text"
         yield Finding(name, Status.BROKEN, text, f"dar models pull {info.encoder.spec}")
     for problem in problems:
-        yield Finding(name, Status.BROKEN, problem, "dar index")
+        yield Finding(name, Status.BROKEN, problem, "dar library repair")
     for root in info.roots:
         if not root.present:
             mend = f"dar library move {visible(root.path)} WHERE_IT_IS_NOW"

@@ -3,6 +3,7 @@ searches it."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -147,7 +148,7 @@ def use(
 def verify(
     context: typer.Context,
     library: LibraryOption = None,
-    deep: Annotated[bool, typer.Option("--deep", help="Also read every vector and look for every thumbnail.")] = False,
+    deep: Annotated[bool, typer.Option("--deep", help="Also read every row, vector and thumbnail.")] = False,
     json: JsonOption = False,
 ) -> None:
     """Check that a library's own files are whole. Exit code 1 if not."""
@@ -164,7 +165,28 @@ def verify(
             state.output.result(f"{visible(path)} is sound.")
     if problems:
         if not json:
-            state.output.note("Run `dar index` to mend it: what is lost is made again from the photos.")
+            state.output.note("Run `dar library repair`, then `dar index`: what is lost is made again from the photos.")
+        raise typer.Exit(1)
+
+
+@app.command()
+def repair(context: typer.Context, library: LibraryOption = None, json: JsonOption = False) -> None:
+    """Mend a library's own files. Exit code 1 if something is left to do; the photos are not touched."""
+    from indexer.indexing.repair import repair as mend
+
+    state = state_of(context)
+    path = state.library_path(library)
+    repairs = mend(path, threads=os.cpu_count() or 1)
+    if json:
+        state.output.json({**json_path(path), "done": repairs.done, "left": repairs.left})
+    else:
+        for line in repairs.done:
+            state.output.result(line)
+        for line in repairs.left:
+            state.output.result(f"still to do: {line}")
+        if not repairs.done and not repairs.left:
+            state.output.result(f"{visible(path)} is sound; nothing had to be done.")
+    if repairs.left:
         raise typer.Exit(1)
 
 

@@ -6,6 +6,7 @@ Knows hashing, decoding and thumbnails, and files that change or vanish meanwhil
 from __future__ import annotations
 
 import os
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -118,6 +119,7 @@ class Reader:
             latitude=facts.latitude,
             longitude=facts.longitude,
             camera=facts.camera,
+            thumbnail=zlib.crc32(photo.thumbnail),
         )
         try:
             pixels = self._encoder.prepare(photo.image)

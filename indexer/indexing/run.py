@@ -97,6 +97,8 @@ class Run:
             raise
         if not self._interrupted:
             yield from self._finish()
+        if self._writer is not None:
+            self._writer.copy_catalog()  # now, since whoever has the summary may ask for nothing more
         yield Finished(self._summary())
 
     def _scan(self, target: bytes, scans: list[tuple[bytes, ScanResult]], *, asked_for: bool) -> Iterator[Event]:

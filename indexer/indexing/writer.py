@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from indexer.encoders import JOINT, VISUAL
 from indexer.search.ranking import FOLD_THRESHOLD
 from indexer.search.strength import PHOTO_SAMPLE, peaks
+from indexer.store.backup import BACKUP_NAME, write_backup
 from indexer.store.catalog import CATALOG_NAME
 from indexer.store.catalog_writer import CatalogWriter, ImageFields
 from indexer.store.compaction import compact
@@ -86,9 +87,11 @@ class LibraryWriter:
     def __init__(self, folder: Path, catalog: CatalogWriter, store: VectorStore) -> None:
         self.folder = folder
         self.catalog = catalog
-        self._store = store
+        self.store = store
         self._encoder: EncoderRecord | None = None
         self._appenders: dict[str, RowAppender] = {}
+        # Migrations count as changes too, so that the copy is never of an older schema for long.
+        self._copied_changes = 0
         self._drop_lost_rows()
 
     @property
@@ -153,7 +156,7 @@ class LibraryWriter:
         _, live = self.catalog.live_rows(encoder.id)
         _, nulls = self.catalog.null_vectors(encoder)
         record = self._fresh(encoder)
-        rows = {space.name: self._store.open(space, record.rows) for space in spaces_of(record)}
+        rows = {space.name: self.store.open(space, record.rows) for space in spaces_of(record)}
         joint, pictures = rows[JOINT], rows.get(VISUAL, rows[JOINT])
         # Evenly spread over the rows, hence over the times of indexing, and the same at every run.
         sample = (
@@ -171,7 +174,7 @@ class LibraryWriter:
         if dead <= above or 2 * dead <= encoder.rows:
             return False
         self._close_appenders()
-        compact(self.folder, self.catalog, self._store, encoder)
+        compact(self.folder, self.catalog, self.store, encoder)
         if self._encoder is not None:
             self._encoder = self._fresh(self._encoder)
             self._open_appenders()
@@ -182,7 +185,7 @@ class LibraryWriter:
         _, live = self.catalog.live_rows(encoder.id)
         record = self._fresh(encoder)
         changed = [
-            self._store.derive(space, record.rows, live, threads, graph_threshold)
+            self.store.derive(space, record.rows, live, threads, graph_threshold)
             for space in spaces_of(record)
             if record.rows
         ]
@@ -207,6 +210,13 @@ class LibraryWriter:
         _, images, _ = self.catalog.counts()
         encoders = " ".join(f"{each.id}/{each.generation}/{each.rows}" for each in self.catalog.encoders())
         return f"{encoders}/{images}" if encoders else ""
+
+    def copy_catalog(self) -> None:
+        """Brings the catalog's copy up to date. Raises LibraryDamaged, leaving the copy, if the catalog is damaged."""
+        changes = self.catalog.connection.total_changes
+        if changes != self._copied_changes or not (self.folder / BACKUP_NAME).exists():
+            write_backup(self.folder, self.catalog.connection)
+            self._copied_changes = changes
 
     def close(self) -> None:
         """Closes the vector files and the catalog."""
@@ -239,7 +249,7 @@ class LibraryWriter:
     def _drop_lost_rows(self) -> None:
         """Forgets embeddings whose vectors are no longer on the disk; the next run encodes those photos again."""
         for encoder in self.catalog.encoders():
-            rows = min(self._store.whole_rows(space) for space in spaces_of(encoder))
+            rows = min(self.store.whole_rows(space) for space in spaces_of(encoder))
             if rows < encoder.rows:
                 with self.catalog.transaction():
                     self.catalog.drop_embeddings_from(encoder.id, rows)
@@ -252,7 +262,7 @@ class LibraryWriter:
         self._close_appenders()
         encoder = self.encoder
         for space in spaces_of(encoder):
-            self._appenders[space.name] = self._store.append_to(space, encoder.rows)
+            self._appenders[space.name] = self.store.append_to(space, encoder.rows)
 
     def _close_appenders(self) -> None:
         for appender in self._appenders.values():
@@ -289,3 +299,4 @@ def open_writer(folder: Path, vectors: str = "") -> Iterator[LibraryWriter]:
         writer = LibraryWriter(folder, catalog, store)
         stack.callback(writer.close)
         yield writer
+        writer.copy_catalog()

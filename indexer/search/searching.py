@@ -5,6 +5,7 @@ Knows arrays only; what the photos are called and where they lie is added afterw
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ from indexer.search.hits import Placing
 from indexer.search.ranking import Query, Term, best, direction, fold, merged, scores
 from indexer.search.snapshot import Positions, Snapshot
 from indexer.search.strength import Spread, spread_of, thresholds
+from indexer.store.vectors import damaged_vectors
 
 # Fetched for each photo shown, so that folded bursts do not leave the page short; more if they do.
 _FOLD_OVERFETCH = 4
@@ -22,6 +24,9 @@ _LOOK_OVERFETCH = 4
 _MIN_LOOK = 200
 # Past this a graph is no faster than going through everything.
 _MAX_FETCH = 5000
+# Vectors have length 1, to within what rounding to 16 bits on the way leaves; what exceeds that, or is no number, is
+# damage.
+_LARGEST_COSINE = 1.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +105,7 @@ def _by_index(
         if len(positions) < min(want, passing):
             return None
     cosines = snapshot.cosines(asked, positions)
+    _check(cosines)
     values = scores(combine, terms, cosines[:-1], spreads[:-1])
     return _Pool(positions, values, cosines[-1] - spreads[-1].mean, spreads[-1], len(positions) == passing)
 
@@ -115,6 +121,7 @@ def _by_scan(
     """Everything that passes; where a sketch was gone through, the best of that, looked at exactly."""
     asked = (*terms, along)
     cosines, exact = snapshot.scans(asked)
+    _check(cosines)
     spreads = [spread_of(values) for values in cosines]
     positions = np.arange(len(snapshot.ids)) if allowed is None else np.flatnonzero(allowed)
     if allowed is not None:
@@ -137,6 +144,12 @@ def _by_scan(
     else:
         values = scores(combine, terms, looked[:-1], spreads[:-1])
     return _Pool(positions[top], values, looked[-1] - spreads[-1].mean, spreads[-1], whole=False)
+
+
+def _check(cosines: Sequence[NDArray[np.float32]]) -> None:
+    """Raises LibraryDamaged for what no vectors of length 1 give: one damaged photo would shift all others' scores."""
+    if any(not np.abs(values).max(initial=0.0) <= _LARGEST_COSINE for values in cosines):
+        raise damaged_vectors()
 
 
 def _groups(snapshot: Snapshot, pool: _Pool, k: int, want: int, fold_threshold: float | None) -> list[list[int]]:

@@ -19,7 +19,7 @@ from indexer.search.strength import Spread
 from indexer.store.catalog import Catalog
 from indexer.store.records import EncoderRecord, spaces_of
 from indexer.store.vector_store import VectorRows, VectorStore
-from indexer.store.vectors import Vectors
+from indexer.store.vectors import Vectors, checksums, damaged_vectors
 
 Positions = NDArray[np.int64]
 Answer = TypeVar("Answer")
@@ -70,6 +70,18 @@ class Snapshot:
                     f" {dim}.",
                     f"Search with the encoder `{self.encoder.spec}`.",
                 )
+
+    def check_vectors(self, catalog: Catalog, image_ids: Sequence[int]) -> None:
+        """Raises LibraryDamaged unless the vectors of these images are as they were written.
+
+        Reading every checksum would cost more than a search; those of the photos to be shown cost next to nothing.
+        """
+        recorded = list(catalog.checksums_of(self.encoder.id, image_ids).values())
+        rows = np.array([row for row, _ in recorded], np.int64)
+        if len(rows) and rows.max() >= self.encoder.rows:
+            raise damaged_vectors()
+        if checksums(*(space.take(rows) for space in self.spaces.values())) != [checksum for _, checksum in recorded]:
+            raise damaged_vectors()
 
     def take(self, space: str, positions: Positions) -> Vectors:
         """The (n, dim) vectors of the photos at these positions."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from indexer.store.catalog import Catalog, in_parts
+from indexer.store.catalog import Catalog, check, in_parts
 from indexer.store.catalog_schema import WITH_CAPTIONS
 from indexer.store.catalog_writer import CatalogWriter
 
@@ -18,11 +18,13 @@ def captions_of(catalog: Catalog, image_ids: Iterable[int]) -> dict[int, str]:
         return {}
     captions: dict[int, str] = {}
     for part, marks in in_parts(list(image_ids)):
-        captions.update(
-            catalog.connection.execute(
-                f"SELECT image_id, text FROM captions WHERE text <> '' AND image_id IN ({marks})", part
-            ).fetchall()
-        )
+        for image_id, text, intact in catalog.connection.execute(
+            f"SELECT image_id, text, {catalog.intact('captions')} FROM captions"
+            f" WHERE text <> '' AND image_id IN ({marks})",
+            part,
+        ):
+            check(intact, "captions")
+            captions[image_id] = text
     return captions
 
 

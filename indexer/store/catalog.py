@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from indexer.paths import below, join, relative, to_path
-from indexer.store.catalog_schema import check_version, connect, consistent_read, migrate, schema_version
+from indexer.store.catalog_schema import WITH_SEALS, check_version, connect, consistent_read, migrate, schema_version
 from indexer.store.records import EncoderRecord, FileRecord, ImageRecord, Problem, Root
+from indexer.store.seals import damaged, provide, seal_expression
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,6 +32,7 @@ class Catalog:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
+        self._sealed = schema_version(connection) >= WITH_SEALS
 
     @classmethod
     def open(cls, path: Path) -> Catalog:
@@ -47,8 +49,13 @@ class Catalog:
     def empty(cls) -> Catalog:
         """A catalog in memory that holds nothing: what a rehearsal of a first run is compared with."""
         connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        provide(connection)
         migrate(connection, Path(CATALOG_NAME))
         return cls(connection)
+
+    def intact(self, table: str) -> str:
+        """Whether a row of this table is as it was written, in SQL; 1 in a library from before seals."""
+        return f"{table}.seal IS {seal_expression(table)}" if self._sealed else "1"
 
     def close(self) -> None:
         """Closes the connection."""
@@ -129,8 +136,11 @@ class Catalog:
 
     def meta(self, key: str) -> str:
         """A note of the writer's to itself; "" if there is none."""
-        row = self.connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return "" if row is None else str(row[0])
+        row = self.connection.execute(f"SELECT value, {self.intact('meta')} FROM meta WHERE key = ?", (key,)).fetchone()
+        if row is None:
+            return ""
+        check(row[1], "meta")
+        return str(row[0])
 
     # Images
 
@@ -176,11 +186,12 @@ class Catalog:
         records: dict[int, ImageRecord] = {}
         for part, marks in in_parts(list(image_ids)):
             for row in self.connection.execute(
-                "SELECT id, content_hash, width, height, format, taken_at, taken_from, latitude, longitude, camera"
-                f" FROM images WHERE id IN ({marks})",
+                "SELECT id, content_hash, width, height, format, taken_at, taken_from, latitude, longitude, camera,"
+                f" {self.intact('images')} FROM images WHERE id IN ({marks})",
                 part,
             ):
-                fields = list(row)
+                *fields, intact = row
+                check(intact, "images")
                 fields[5] = datetime.fromisoformat(row[5]) if row[5] else None
                 records[row[0]] = ImageRecord(*fields)
         return records
@@ -189,11 +200,13 @@ class Catalog:
         """The absolute paths of the files that hold each image, sorted; images without a file are left out."""
         paths: dict[int, list[bytes]] = {}
         for part, marks in in_parts(list(image_ids)):
-            for image_id, root, relpath in self.connection.execute(
-                "SELECT image_id, path, relpath FROM files JOIN roots ON roots.id = root_id"
-                f" WHERE image_id IN ({marks})",
+            for image_id, root, relpath, intact in self.connection.execute(
+                f"SELECT image_id, path, relpath, {self.intact('files')}"
+                f" AND {self.intact('roots')}"
+                f" FROM files JOIN roots ON roots.id = root_id WHERE image_id IN ({marks})",
                 part,
             ):
+                check(intact, "files")
                 paths.setdefault(image_id, []).append(join(root, relpath))
         return {image_id: sorted(found) for image_id, found in paths.items()}
 
@@ -202,11 +215,13 @@ class Catalog:
     def encoders(self) -> list[EncoderRecord]:
         """All encoders the library has vectors of."""
         rows = self.connection.execute(
-            "SELECT id, spec, encoder_id, dim, visual_dim, active, generation, rows FROM encoders ORDER BY id"
+            "SELECT id, spec, encoder_id, dim, visual_dim, active, generation, rows,"
+            f" {self.intact('encoders')} FROM encoders ORDER BY id"
         )
         found = []
         for row in rows:
-            fields = list(row)
+            *fields, intact = row
+            check(intact, "encoders")
             fields[5] = bool(row[5])
             found.append(EncoderRecord(*fields))
         return found
@@ -264,6 +279,28 @@ class Catalog:
             )
         )
 
+    def checksums_of(self, encoder: int, image_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
+        """(row, checksum) of each of these images, by id; raises LibraryDamaged if one is not as it was written."""
+        found: dict[int, tuple[int, int]] = {}
+        for part, marks in in_parts(image_ids):
+            for image_id, row, checksum, intact in self.connection.execute(
+                f"SELECT image_id, row, checksum, {self.intact('embeddings')} FROM embeddings"
+                f" WHERE encoder = ? AND image_id IN ({marks})",
+                (encoder, *part),
+            ):
+                check(intact, "embeddings")
+                found[image_id] = row, checksum
+        return found
+
+    def thumbnails(self) -> Iterator[tuple[int, bytes, int | None]]:
+        """(image id, hash, the thumbnail's CRC-32 or None if that was not kept) of every image that has a file."""
+        return iter(
+            self.connection.execute(
+                f"SELECT id, content_hash, {'thumbnail' if self._sealed else 'NULL'} FROM images"
+                " WHERE EXISTS (SELECT 1 FROM files WHERE image_id = images.id) ORDER BY id"
+            )
+        )
+
     def peaks(self, encoder: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """What this library gives to unrelated texts and to its own photos (see `strength`); empty if not measured."""
         import numpy as np
@@ -282,6 +319,12 @@ class Catalog:
             "SELECT null_digest, null_vectors FROM encoders WHERE id = ?", (encoder.id,)
         ).fetchone()
         return digest, np.frombuffer(vectors, "<f4").reshape(-1, encoder.dim)
+
+
+def check(intact: int, table: str) -> None:
+    """Raises LibraryDamaged unless a row of this table is intact."""
+    if not intact:
+        raise damaged(f"a row of {table} is not as it was written")
 
 
 def in_parts(values: Sequence[int]) -> Iterator[tuple[Sequence[int], str]]:

@@ -12,7 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from indexer.errors import LibraryDamaged, LibraryTooNew
+from indexer.printable import visible
 from indexer.store.disk import create_private_file
+from indexer.store.seals import ADD_SEALS, REPAIR_HINT, provide, seal_all
 
 Migration = tuple[str, ...]
 
@@ -91,9 +93,12 @@ _CAPTIONS: Migration = (
 )
 
 # Only ever appended to: entry n turns schema version n into n + 1.
-MIGRATIONS: tuple[Migration, ...] = (_FIRST, _CAPTIONS)
-# The first version that has captions: a reader of an older library that it cannot bring up to date does without.
-WITH_CAPTIONS = 2
+MIGRATIONS: tuple[Migration, ...] = (_FIRST, _CAPTIONS, ADD_SEALS)
+# The first version that has captions, and that has seals: a reader of an older library that it cannot bring up to date
+# does without.
+WITH_CAPTIONS, WITH_SEALS = 2, 3
+# A version beyond this is a flipped bit, not a newer dar.
+_NO_VERSION = 10_000
 
 
 def connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
@@ -120,16 +125,14 @@ def connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA user_version").fetchone()
+        provide(connection)
     except sqlite3.DatabaseError as error:
         if connection is not None:
             connection.close()
         if isinstance(error, sqlite3.OperationalError):
             raise
-        raise LibraryDamaged(f"{path} is not a catalog: {error}.", REBUILD_HINT) from error
+        raise LibraryDamaged(f"{visible(path)} is not a catalog: {error}.", REPAIR_HINT) from error
     return connection
-
-
-REBUILD_HINT = "Delete the library folder and run `dar index` on your photos again; the photos are not touched."
 
 
 def schema_version(connection: sqlite3.Connection) -> int:
@@ -140,21 +143,26 @@ def schema_version(connection: sqlite3.Connection) -> int:
 def check_version(connection: sqlite3.Connection, path: Path, known: int = len(MIGRATIONS)) -> int:
     """Returns the catalog's schema version; raises LibraryTooNew if this program does not know it."""
     version = schema_version(connection)
+    if not 0 <= version <= _NO_VERSION:
+        raise LibraryDamaged(f"{visible(path)} is damaged: it has no schema {version}.", REPAIR_HINT)
     if version > known:
         raise LibraryTooNew(
-            f"The library {path.parent} has schema {version}; this version of dar knows schemas up to {known}.",
+            f"The library {visible(path.parent)} has schema {version}; this version of dar knows schemas up to"
+            f" {known}.",
             "Use a newer dar.",
         )
     return version
 
 
 def migrate(connection: sqlite3.Connection, path: Path, migrations: Sequence[Migration] = MIGRATIONS) -> None:
-    """Brings the catalog to the newest schema, one transaction for each version."""
+    """Brings the catalog to the newest schema, one transaction for each version; its rows are sealed in the last."""
     for version in range(check_version(connection, path, len(migrations)), len(migrations)):
         with transaction(connection):
             for statement in migrations[version]:
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {version + 1}")
+            if version + 1 == len(migrations):
+                seal_all(connection)
 
 
 @contextmanager
@@ -178,4 +186,5 @@ def consistent_read(connection: sqlite3.Connection) -> Iterator[None]:
         yield
     finally:
         if connection.in_transaction:
-            connection.execute("COMMIT")
+            # Nothing was written; unlike COMMIT this also works on a damaged catalog.
+            connection.execute("ROLLBACK")

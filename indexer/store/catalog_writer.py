@@ -16,6 +16,7 @@ from indexer.printable import visible
 from indexer.store.catalog import Catalog
 from indexer.store.catalog_schema import connect, migrate, transaction
 from indexer.store.records import EncoderRecord, Root
+from indexer.store.seals import keep_sealed
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ImageFields:
-    """What the catalog keeps of an image beside its hash. `size` in bytes; `width`, `height` upright."""
+    """What the catalog keeps of an image beside its hash. `size` in bytes; `width`, `height` upright.
+
+    `thumbnail`: the CRC-32 of the thumbnail's bytes.
+    """
 
     size: int
     width: int
@@ -38,6 +42,7 @@ class ImageFields:
     latitude: float | None = None
     longitude: float | None = None
     camera: str = ""
+    thumbnail: int | None = None
 
 
 class CatalogWriter(Catalog):
@@ -49,6 +54,7 @@ class CatalogWriter(Catalog):
         connection = connect(path, readonly=False)
         try:
             migrate(connection, path)
+            keep_sealed(connection)
         except BaseException:
             connection.close()
             raise
@@ -123,17 +129,23 @@ class CatalogWriter(Catalog):
         """Adds the image unless its bytes are known; returns its id."""
         known = self.image_of(content_hash)
         if known is not None:
+            if image.thumbnail is not None:
+                self.put_thumbnail(known, image.thumbnail)
             return known
         cursor = self.connection.execute(
             "INSERT INTO images (content_hash, size, width, height, format, taken_at, taken_from, latitude, longitude,"
-            " camera) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " camera, thumbnail) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 *(content_hash, image.size, image.width, image.height, image.format),
                 image.taken_at.isoformat() if image.taken_at else None,
-                *(image.taken_from, image.latitude, image.longitude, image.camera),
+                *(image.taken_from, image.latitude, image.longitude, image.camera, image.thumbnail),
             ),
         )
         return int(cursor.lastrowid or 0)
+
+    def put_thumbnail(self, image_id: int, checksum: int) -> None:
+        """Says what the CRC-32 of the image's thumbnail is."""
+        self.connection.execute("UPDATE images SET thumbnail = ? WHERE id = ?", (checksum, image_id))
 
     def put_file(self, path: bytes, size: int, mtime_ns: int, image_id: int) -> None:
         """Says that the file at `path` holds this image; a problem noted there is solved."""
@@ -205,6 +217,12 @@ class CatalogWriter(Catalog):
         """Forgets the embeddings at `row` and after, whose vectors are lost; returns how many those were."""
         cursor = self.connection.execute("DELETE FROM embeddings WHERE encoder = ? AND row >= ?", (encoder, row))
         return cursor.rowcount
+
+    def drop_embeddings(self, encoder: int, image_ids: Iterable[int]) -> None:
+        """Forgets the embeddings of these images; the next run encodes them again."""
+        self.connection.executemany(
+            "DELETE FROM embeddings WHERE encoder = ? AND image_id = ?", [(encoder, image) for image in image_ids]
+        )
 
     def drop_fileless(self) -> list[bytes]:
         """Forgets the images that no file holds, with their embeddings; returns their hashes."""

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from indexer.errors import DarError
+from indexer.store.seals import damage_named
 
 # A library tells what is in someone's photos, so nobody else on the machine may read it.
 FOLDER_MODE = 0o700
@@ -63,9 +64,13 @@ def replace_file(path: Path, content: bytes, *, sync: bool = True) -> None:
 
 @contextmanager
 def disk_errors_named(folder: Path) -> Iterator[None]:
-    """Turns "no space", "not allowed" and their SQLite forms into a DarError that names `folder`."""
+    """Turns "no space", "not allowed" and their SQLite forms into a DarError that names `folder`.
+
+    A damaged catalog becomes LibraryDamaged.
+    """
     try:
-        yield
+        with damage_named():
+            yield
     except OSError as error:
         if error.errno in _FULL:
             raise _full(folder) from error

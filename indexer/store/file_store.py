@@ -103,10 +103,13 @@ class FileStore:
             changed |= write_graph(self._graph(space), matrix, live, threads)
         return changed
 
-    def drop(self, space: Space) -> None:
-        self._vectors(space).unlink(missing_ok=True)
+    def drop_derived(self, space: Space) -> None:
         drop_graph(self._graph(space))
         drop_sketch(self._sketch(space))
+
+    def drop(self, space: Space) -> None:
+        self._vectors(space).unlink(missing_ok=True)
+        self.drop_derived(space)
 
     def problems(self, space: Space, rows: int, *, deep: bool) -> Iterator[str]:
         path = self._vectors(space)
@@ -119,9 +122,9 @@ class FileStore:
             yield f"{path.name} is shorter than the catalog says"
             return
         if problem := sketch_problem(self._sketch(space), matrix, deep=deep):
-            yield f"{problem}; `dar index` makes it again"
+            yield f"{problem}; `dar library repair` makes it again"
         if problem := graph_problem(self._graph(space), space.dim):
-            yield f"{problem}; searches are exact until `dar index` makes it again"
+            yield f"{problem}; searches are exact until `dar library repair` makes it again"
 
     def close(self) -> None:
         self._graphs.clear()

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from indexer.search.strength import Spread
 from indexer.store.disk import FILE_MODE, replace_file, sync_file
 from indexer.store.moments import moments_of, spread_from
+from indexer.store.seals import seal_of
 from indexer.store.vectors import CHUNK_ROWS, Vectors, chunks
 
 # Text vectors lie off the cloud of photos, where graphs lose their way first: many links and a wide search. Among a
@@ -86,7 +87,7 @@ def load_graph(path: Path, dim: int) -> Graph | None:
 
 def graph_problem(path: Path, dim: int) -> str:
     """What is wrong with the graph at `path`; "" if nothing is, or there is none."""
-    if _read_side_car(path) is None or load_graph(path, dim) is not None:
+    if not any(part.exists() for part in graph_files(path)) or load_graph(path, dim) is not None:
         return ""
     return f"{path.name} is damaged"
 
@@ -146,15 +147,16 @@ def _save_side_car(path: Path, rows: int, live: int, moments: Vectors) -> None:
     buffer = io.BytesIO()
     np.save(buffer, moments)
     replace_file(moments_file, buffer.getvalue())
-    content = _SideCar(rows, live, moments.shape[1], _checksum(graph), _checksum(moments_file))
-    replace_file(side_car, json.dumps(asdict(content)).encode())
+    content = asdict(_SideCar(rows, live, moments.shape[1], _checksum(graph), _checksum(moments_file)))
+    replace_file(side_car, json.dumps({**content, "own": seal_of(*content.values())}).encode())
 
 
 def _read_side_car(path: Path) -> _SideCar | None:
     graph, side_car, _ = graph_files(path)
     try:
         told = json.loads(side_car.read_text())
-        return _SideCar(**{field.name: int(told[field.name]) for field in fields(_SideCar)}) if graph.exists() else None
+        content = {field.name: int(told[field.name]) for field in fields(_SideCar)}
+        return _SideCar(**content) if graph.exists() and told["own"] == seal_of(*content.values()) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

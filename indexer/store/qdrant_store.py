@@ -110,6 +110,9 @@ class QdrantStore:
         replace_file(path, buffer.getvalue())
         return True
 
+    def drop_derived(self, space: Space) -> None:
+        self._moments(space).unlink(missing_ok=True)
+
     def drop(self, space: Space) -> None:
         with self.reached() as client:
             client.delete_collection(self.collection(space))

@@ -5,6 +5,7 @@ Derived from the photos: whoever misses one shows the photo itself.
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 
 from indexer.store.disk import make_private_folder, replace_file
@@ -16,6 +17,17 @@ def thumbnail_file(library: Path, content_hash: bytes) -> Path:
     """Where the thumbnail of the image with this hash lies, if it is there."""
     name = content_hash.hex()
     return library / FOLDER_NAME / name[:2] / f"{name}.jpg"
+
+
+def is_thumbnail(path: Path, checksum: int | None) -> bool:
+    """Whether the file holds the thumbnail with this CRC-32; None: whether it begins and ends as a JPEG does."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return False
+    if checksum is not None:
+        return zlib.crc32(content) == checksum
+    return content.startswith(b"\xff\xd8") and content.endswith(b"\xff\xd9")
 
 
 def write_thumbnail(library: Path, content_hash: bytes, jpeg: bytes) -> None:

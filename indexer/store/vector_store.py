@@ -98,6 +98,10 @@ class VectorStore(Protocol):
         """
         ...
 
+    def drop_derived(self, space: Space) -> None:
+        """Removes what was derived from the space, so that `derive` makes it anew."""
+        ...
+
     def drop(self, space: Space) -> None:
         """Removes the space with all that was derived from it, if it is there."""
         ...

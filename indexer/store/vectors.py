@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from indexer.errors import LibraryDamaged
 from indexer.store.disk import FILE_MODE
+from indexer.store.seals import REPAIR_HINT
 
 Vectors = NDArray[np.float32]
 
@@ -58,6 +59,11 @@ def chunks(matrix: Vectors, rows: NDArray[np.int64]) -> Iterator[Vectors]:
     """The given rows of `matrix`, in order, a bounded number at a time."""
     for start in range(0, len(rows), CHUNK_ROWS):
         yield np.asarray(matrix[rows[start : start + CHUNK_ROWS]])
+
+
+def damaged_vectors() -> LibraryDamaged:
+    """The error for a vector that is not as it was written."""
+    return LibraryDamaged("The library's vectors are damaged.", REPAIR_HINT)
 
 
 def checksums(*spaces: Vectors) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -9,9 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from indexer.errors import LibraryDamaged
+from indexer.printable import stripped
 from indexer.store.catalog import Catalog
+from indexer.store.catalog_schema import WITH_SEALS, schema_version
 from indexer.store.records import EncoderRecord, spaces_of
-from indexer.store.thumbnails import thumbnail_file
+from indexer.store.seals import broken_seals, has_seals
+from indexer.store.thumbnails import is_thumbnail, thumbnail_file
 from indexer.store.vector_store import VectorStore
 from indexer.store.vectors import CHUNK_ROWS, checksums
 
@@ -20,17 +24,55 @@ _LENGTH_TOLERANCE = 1e-3
 
 
 def verify(folder: Path, catalog: Catalog, store: VectorStore, *, deep: bool = False) -> list[str]:
-    """What is wrong, one line each. `deep` also reads every vector and looks for every thumbnail."""
+    """What is wrong, one line each. `deep` also reads every row, vector and thumbnail."""
     with catalog.consistent():
-        return list(_problems(folder, catalog, store, deep))
+        found = list(catalog_problems(catalog.connection, deep=deep))
+        try:
+            found += _problems(folder, catalog, store, deep)
+        except (sqlite3.DatabaseError, LibraryDamaged) as error:
+            # What the catalog cannot tell cannot be compared with the files.
+            found.append(f"catalog: cannot be read further ({stripped(str(error))})")
+        return found
+
+
+def catalog_problems(connection: sqlite3.Connection, *, deep: bool) -> Iterator[str]:
+    """What is wrong within the catalog itself, one line each; `deep` holds every row against its seal."""
+    try:
+        pragma = "integrity_check" if deep else "quick_check"
+        for (text,) in connection.execute(f"PRAGMA {pragma}"):
+            if text != "ok":
+                yield f"catalog: {stripped(text)}"
+        for table, *_ in connection.execute("PRAGMA foreign_key_check"):
+            yield f"catalog: a row of {table} names something missing"
+    except sqlite3.DatabaseError as error:
+        yield f"catalog: cannot be checked ({stripped(str(error))})"
+        return
+    version = schema_version(connection)
+    if deep and version >= WITH_SEALS:
+        yield from broken_seals(connection)
+    elif version == 0 or (version < WITH_SEALS and has_seals(connection)):
+        yield f"catalog: schema {version} is not what it was written with"
+
+
+def damaged_embeddings(catalog: Catalog, store: VectorStore, encoder: EncoderRecord) -> Iterator[tuple[int, str]]:
+    """(image id, what is wrong with its vector). Raises what `VectorStore.open` raises."""
+    opened = [store.open(space, encoder.rows) for space in spaces_of(encoder)]
+    recorded = catalog.checksums(encoder.id)
+    while part := list(islice(recorded, CHUNK_ROWS)):
+        yield from ((image, "was never committed") for row, image, _ in part if row >= encoder.rows)
+        inside = [place for place in part if place[0] < encoder.rows]
+        rows = np.array([row for row, _, _ in inside], np.int64)
+        vectors = [each.take(rows) for each in opened]
+        lengths = [np.linalg.norm(vector, axis=1) for vector in vectors]
+        for place, checksum in enumerate(checksums(*vectors)):
+            if checksum != inside[place][2]:
+                yield inside[place][1], "is damaged"
+            elif any(abs(length[place] - 1) > _LENGTH_TOLERANCE for length in lengths):
+                yield inside[place][1], "has not the length 1"
 
 
 def _problems(folder: Path, catalog: Catalog, store: VectorStore, deep: bool) -> Iterator[str]:
     connection = catalog.connection
-    pragma = "integrity_check" if deep else "quick_check"
-    yield from (f"catalog: {text}" for (text,) in connection.execute(f"PRAGMA {pragma}") if text != "ok")
-    for table, *_ in connection.execute("PRAGMA foreign_key_check"):
-        yield f"catalog: a row of {table} names something missing"
     active = catalog.active_encoder()
     if active is not None:
         (lacking,) = connection.execute(
@@ -47,34 +89,18 @@ def _problems(folder: Path, catalog: Catalog, store: VectorStore, deep: bool) ->
 
 
 def _vector_problems(catalog: Catalog, store: VectorStore, encoder: EncoderRecord, deep: bool) -> Iterator[str]:
-    spaces = spaces_of(encoder)
-    for space in spaces:
+    for space in spaces_of(encoder):
         yield from store.problems(space, encoder.rows, deep=deep)
+    if not deep:
+        return
     try:
-        opened = [store.open(space, encoder.rows) for space in spaces] if deep else []
+        for image, what in damaged_embeddings(catalog, store, encoder):
+            yield f"the vector of photo {image} {what}"
     except (FileNotFoundError, LibraryDamaged):
         return  # among the problems already
-    recorded = catalog.checksums(encoder.id)
-    while deep and (part := list(islice(recorded, CHUNK_ROWS))):
-        rows = np.array([row for row, _, _ in part])
-        if rows.max() >= encoder.rows:
-            yield f"row {rows.max()} of encoder {encoder.id} was never committed"
-            return
-        vectors = [each.take(rows) for each in opened]
-        lengths = [np.linalg.norm(vector, axis=1) for vector in vectors]
-        for place, checksum in enumerate(checksums(*vectors)):
-            if checksum != part[place][2]:
-                yield f"the vector of photo {part[place][1]} is damaged"
-            elif any(abs(length[place] - 1) > _LENGTH_TOLERANCE for length in lengths):
-                yield f"the vector of photo {part[place][1]} has not the length 1"
 
 
 def _thumbnail_problems(folder: Path, catalog: Catalog) -> Iterator[str]:
-    rows = catalog.connection.execute(
-        "SELECT id, content_hash FROM images WHERE EXISTS (SELECT 1 FROM files WHERE image_id = images.id)"
-    )
-    for image_id, content_hash in rows:
-        path = thumbnail_file(folder, content_hash)
-        # A JPEG ends with this marker, so a cut one is noticed without decoding it.
-        if not path.is_file() or not path.read_bytes().endswith(b"\xff\xd9"):
+    for image_id, content_hash, checksum in catalog.thumbnails():
+        if not is_thumbnail(thumbnail_file(folder, content_hash), checksum):
             yield f"the thumbnail of photo {image_id} is missing or damaged"

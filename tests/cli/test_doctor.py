@@ -40,7 +40,7 @@ def test_what_is_broken_is_exit_1_with_the_command_that_mends_it(dar: Dar, index
     library = Path(os.environ["DAR_HOME"]) / "libraries" / "default"
     next(library.glob("vectors-*")).unlink()
     done = dar("doctor")
-    assert done.code == 1 and "!!  library:" in done.text and "mend: dar index" in done.text
+    assert done.code == 1 and "!!  library:" in done.text and "mend: dar library repair" in done.text
 
 
 def test_altered_weights_are_broken(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,6 +83,31 @@ def test_verify_deep_finds_a_flipped_vector_and_a_lost_thumbnail(dar: Dar, index
     assert done.code == 1 and len(done.text.splitlines()) == 2
 
 
+def test_repair_says_what_it_mended_and_what_index_has_to_do(dar: Dar, indexed: Path) -> None:
+    done = dar("library", "repair")
+    assert done.code == 0 and done.text == f"{default_library()} is sound; nothing had to be done.\n"
+    [vectors] = default_library().glob("vectors-*joint*.f32")
+    content = bytearray(vectors.read_bytes())
+    content[41] ^= 0xFF
+    vectors.write_bytes(bytes(content))
+    next((default_library() / "thumbs").rglob("*.jpg")).unlink()
+    done = dar("library", "repair")
+    assert done.code == 1 and "1 thumbnails are made again" in done.text
+    assert "still to do: run `dar index`: 1 photos have no vector" in done.text
+    told = dar("library", "repair", "--json")
+    assert told.code == 1 and told.json["done"] == [] and len(told.json["left"]) == 1
+    assert dar("index").code == 0
+    assert dar("library", "verify", "--deep").code == 0 and dar("library", "repair").code == 0
+
+
+def test_a_damaged_catalog_is_repaired_from_its_copy(dar: Dar, indexed: Path) -> None:
+    (default_library() / "catalog.sqlite3").write_bytes(b"no database" * 500)
+    done = dar("search", "red")
+    assert done.code == 1 and "dar library repair" in done.err and done.err.count("\n") == 1
+    assert "copy" in dar("library", "repair").text
+    assert dar("search", "red", "-k", 1, "--paths").text == f"{indexed / 'red.jpg'}\n"
+
+
 def test_move_tells_where_photos_are_now(dar: Dar, indexed: Path) -> None:
     moved = indexed.with_name("moved")
     indexed.rename(moved)

@@ -137,6 +137,9 @@ def as_first_schema(library: Path) -> None:
     """Takes a library back to what the first version of dar wrote."""
     connection = connect(library / CATALOG_NAME, readonly=False)
     connection.execute("DROP TABLE captions")
+    for table in ("roots", "images", "files", "problems", "encoders", "embeddings", "meta"):
+        connection.execute(f"ALTER TABLE {table} DROP COLUMN seal")
+    connection.execute("ALTER TABLE images DROP COLUMN thumbnail")
     connection.execute("PRAGMA user_version = 1")
     connection.close()
 
@@ -148,6 +151,7 @@ def test_a_library_from_before_captions_is_brought_up_to_date_with_all_it_holds(
     assert set(shown(place)) == {"0000.png", "0001.png", "0002.png"}
     with place.open() as library:
         assert library.info().schema == len(MIGRATIONS)
+        assert library.verify(deep=True) == []
     encoded = place.encoder.encoded
     assert run(place, Scribe())[0].captioned == 3 and place.encoder.encoded == encoded
 
