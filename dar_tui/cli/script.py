@@ -16,6 +16,7 @@ from dar_tui.dialogue.turn import Question
 from dar_tui.session.events import (
     Event,
     Imagining,
+    Loaded,
     Loading,
     Note,
     Part,
@@ -110,7 +111,7 @@ class Played:
                     raise DarError(message, hint)
             case TurnDone():
                 self.done = event
-            case Loading() | Imagining():
+            case Loading() | Loaded() | Imagining():
                 pass
 
     def to_json(self) -> dict[str, Any]:

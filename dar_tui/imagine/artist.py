@@ -13,7 +13,7 @@ from dar_tui.fusion.evidence import Asking, Drawn, Reader
 from dar_tui.imagine import Cancelled, Imagined
 from dar_tui.imagine.album import Album
 from dar_tui.imagine.imagining import Imagination, Ready, Step
-from dar_tui.session.events import Event, Imagining, Loading, Part, Picture, TurnFailed
+from dar_tui.session.events import Event, Imagining, Loaded, Loading, Part, Picture, TurnFailed
 from dar_tui.session.saving import Log, not_saved
 from dar_tui.session.stopwatch import Stopwatch
 from dar_tui.session.transcript import Pictured
@@ -46,7 +46,8 @@ class Artist:
 
         Pictures are numbered from `first` on.
         """
-        if not self.imagination.is_ready:
+        was_ready = self.imagination.is_ready
+        if not was_ready:
             yield Loading(asking.turn)
         waiting = dict(enumerate(zip(prompts, seeds, strict=True), first))
         ready: Ready | None = None
@@ -58,6 +59,8 @@ class Artist:
                     if isinstance(progress, Ready):
                         ready = progress
                         watch.took("load", progress.seconds)
+                        if not was_ready:
+                            yield Loaded(asking.turn)
                     elif isinstance(progress, Step):
                         yield Imagining(asking.turn, first + progress.k, progress.step, progress.steps)
                     elif ready is not None:

@@ -72,6 +72,13 @@ class Loading:
 
 
 @dataclass(frozen=True)
+class Loaded:
+    """The generator that `Loading` told of is there; the first step begins."""
+
+    turn: int
+
+
+@dataclass(frozen=True)
 class Imagining:
     """Picture `k` (from 0) has taken `step` of `steps` (from 1)."""
 
@@ -133,4 +140,6 @@ class TurnDone:
     cancelled: bool = False
 
 
-Event = Reformulated | Results | Prompts | Loading | Imagining | Picture | Note | Question | TurnFailed | TurnDone
+Event = (
+    Reformulated | Results | Prompts | Loading | Loaded | Imagining | Picture | Note | Question | TurnFailed | TurnDone
+)

@@ -16,6 +16,7 @@ from dar_tui.dialogue.turn import Question
 from dar_tui.session.events import (
     Event,
     Imagining,
+    Loaded,
     Loading,
     Note,
     Part,
@@ -107,6 +108,8 @@ class Exchange:
                 return replace(self, turn=turn, drawings=(*self.drawings, *drawings), first=len(self.drawings))
             case Loading():
                 return replace(self, loading=True)
+            case Loaded():
+                return replace(self, loading=False)
             case Imagining(_, k, step, steps):
                 return replace(self, loading=False, drawings=self._drawn(k, step=step, steps=steps))
             case Picture(_, k, _, path):

@@ -74,7 +74,8 @@ def of(events: list[Event], kind: type) -> list:  # type: ignore[type-arg]
 def test_a_turn_tells_everything_in_order(world: World) -> None:
     events = list(world.session(PaintGenerator(), asks=True).turn("something red and blue"))
     told = list(dict.fromkeys(kinds(events)))
-    assert told == ["Reformulated", "Results", "Prompts", "Loading", "Imagining", "Picture", "Question", "TurnDone"]
+    drawing = ["Loading", "Loaded", "Imagining", "Picture"]
+    assert told == ["Reformulated", "Results", "Prompts", *drawing, "Question", "TurnDone"]
     assert [event.stage for event in of(events, Results)] == [Stage.TEXT, Stage.FUSED]
     assert [event.k for event in of(events, Picture)] == [0, 1, 2]
     assert isinstance(events[-1], TurnDone) and not events[-1].cancelled

@@ -37,7 +37,7 @@ def load_encoder(
     return PaintEncoder()
 
 
-def load_generator(spec: str = "", device: str = "auto", notify: Notify | None = None) -> PaintGenerator:
+def load_generator(spec: str = "", device: str = "auto", notify: Notify | None = None, **_: object) -> PaintGenerator:
     time.sleep(float(os.environ.get("TEST_LOAD_SECONDS", "0")))
     return SlowPainter()
 
