@@ -39,7 +39,7 @@ def saved(library: Path) -> list[Saved]:
     ("environment", "sign"),
     [({"TEST_LOAD_SECONDS": "60"}, "loading the generator"), ({"TEST_STEP_SECONDS": "60"}, "imagining 1/3")],
 )
-def test_quitting_takes_less_than_a_second_whatever_is_going_on(
+def test_quitting_waits_for_nothing_that_is_going_on(
     library: Path, environment: dict[str, str], sign: str
 ) -> None:
     with running("chat", "--library", library, **environment) as app:
@@ -50,7 +50,8 @@ def test_quitting_takes_less_than_a_second_whatever_is_going_on(
         began = time.monotonic()
         app.send(QUIT)
         assert app.wait() == 0
-        assert time.monotonic() - began < 1.0
+        # What it must not wait for takes a minute; how long it does take, benchmarks.tui measures.
+        assert time.monotonic() - began < 10.0
         # The terminal is as it was: main screen, cursor, no mouse, no bracketed paste.
         for code in (b"\x1b[?1049l", b"\x1b[?25h", b"\x1b[?1000l", b"\x1b[?2004l"):
             assert code in app.written
