@@ -16,8 +16,8 @@ from indexer.errors import UsageError
 BACKENDS = ("auto", "torch-fp32", "torch-bf16", "torch-fp16", "onnx-fp32")
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
-# ViT-B-32-256 in bf16 does 11.0, 13.6, 14.3 and 15.1 images for a second of one core in batches of 1, 4, 8 and 16 in one
-# run, 10.8, 13.7 (of 8) and 12.9 (of 16) in another; BLIP base 4.5 in any. So 8 is enough.
+# ViT-B-32-256 in bf16 does 11.0, 13.6, 14.3 and 15.1 images for a second of one core in batches of 1, 4, 8 and 16 in
+# one run, 10.8, 13.7 (of 8) and 12.9 (of 16) in another; BLIP base 4.5 in any. So 8 is enough.
 _CPU_BATCH = 8
 # Not measured: no GPU was at hand.
 _CUDA_BATCH = 64

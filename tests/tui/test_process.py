@@ -39,9 +39,7 @@ def saved(library: Path) -> list[Saved]:
     ("environment", "sign"),
     [({"TEST_LOAD_SECONDS": "60"}, "loading the generator"), ({"TEST_STEP_SECONDS": "60"}, "imagining 1/3")],
 )
-def test_quitting_waits_for_nothing_that_is_going_on(
-    library: Path, environment: dict[str, str], sign: str
-) -> None:
+def test_quitting_waits_for_nothing_that_is_going_on(library: Path, environment: dict[str, str], sign: str) -> None:
     with running("chat", "--library", library, **environment) as app:
         if "TEST_STEP_SECONDS" in environment:
             app.wait_for("56 photos")
