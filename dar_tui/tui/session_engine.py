@@ -77,6 +77,7 @@ class SessionEngine:
         self._generator: Once[AnyGenerator] | None = None
         # Encoders load once, whoever asks first: the warm-up or a message that was quicker.
         self._loading = threading.Lock()
+        self._warm: Encoder | None = None
         self._answering = False
 
     # Opening
@@ -153,7 +154,9 @@ class SessionEngine:
 
     def _load_text_tower(self, encoder: Encoder) -> None:
         with self._loading:
-            encoder.encode_texts(["a photo"])
+            if self._warm is not encoder:
+                encoder.encode_texts(["a photo"])
+                self._warm = encoder
 
     # Playing
 
