@@ -21,8 +21,10 @@ from dar_tui.dialogue.turn import Question
 from dar_tui.reformulate.rules import RuleReformulator
 from dar_tui.settings import load_settings
 from indexer.errors import DarError, UnreadablePhoto, UsageError
+from indexer.photos.formats import register_formats
 from indexer.photos.photo import THUMBNAIL_SIDE, open_photo
 from indexer.printable import stripped
+from tests.raw_photos import dng
 
 # Any moment will do; a fixed one makes "last summer" mean the same in every run.
 _NOW = datetime(2024, 10, 15, 12)
@@ -38,7 +40,15 @@ class Target:
 
 
 def _photo(data: bytes) -> None:
-    with tempfile.NamedTemporaryFile(suffix=".jpg", dir=_memory()) as file:
+    _open(data, ".jpg")
+
+
+def _raw(data: bytes) -> None:
+    _open(data, ".dng")
+
+
+def _open(data: bytes, suffix: str) -> None:
+    with tempfile.NamedTemporaryFile(suffix=suffix, dir=_memory()) as file:
         file.write(data)
         file.flush()
         try:
@@ -127,6 +137,22 @@ def _pictures() -> Iterator[bytes]:
         yield buffer.getvalue()
 
 
+def _heif_pictures() -> Iterator[bytes]:
+    image = Image.linear_gradient("L").resize((40, 30)).convert("RGB")
+    for name in set(register_formats()) & {"HEIF", "AVIF"}:
+        buffer = BytesIO()
+        image.save(buffer, name, exif=Image.Exif().tobytes())
+        yield buffer.getvalue()
+
+
+def _raw_files() -> Iterator[bytes]:
+    small = Image.linear_gradient("L").resize((32, 24)).convert("RGB")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.dng"
+        for preview in (None, small):
+            yield dng(path, small, preview).read_bytes()
+
+
 def _exif_blocks() -> Iterator[bytes]:
     exif = Image.Exif()
     exif[271], exif[272], exif[274], exif[306] = "Canon", "EOS R5", 6, "2019:07:04 12:34:56"
@@ -153,6 +179,8 @@ def _configs() -> Iterator[bytes]:
 
 TARGETS = {
     "photo": Target(_photo, _pictures),
+    "heif": Target(_photo, _heif_pictures),
+    "raw": Target(_raw, _raw_files),
     "exif": Target(_exif, _exif_blocks),
     "dialogue": Target(_dialogue, _dialogues),
     "script": Target(_script, _scripts),

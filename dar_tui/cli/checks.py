@@ -29,6 +29,11 @@ _PACKAGES = (
     *("numpy", "pillow", "hnswlib", "numkong", "onnxruntime", "tokenizers", "typer", "rich", "textual", "term-image"),
     *("torch", "diffusers", "transformers", "open_clip_torch", "timm", "safetensors"),
 )
+# What each extra lets dar read: modules, and the packages that bring them.
+_EXTRA_FORMATS = {
+    "HEIC and AVIF": {"pillow_heif": "pillow-heif", "pillow_avif": "pillow-avif-plugin"},
+    "camera raw": {"rawpy": "rawpy"},
+}
 
 
 class Status(StrEnum):
@@ -53,7 +58,7 @@ def findings(settings: Settings, environment: Mapping[str, str] = os.environ) ->
     """All findings, each as soon as it is there."""
     yield _python()
     yield from _packages()
-    yield _heif()
+    yield from _formats()
     yield from _bundled_encoder(settings)
     yield from _models(settings)
     yield _terminal(environment)
@@ -84,13 +89,13 @@ def _packages() -> Iterator[Finding]:
         yield Finding("packages", Status.BROKEN, f"missing: {', '.join(missing)}", f"pip install {' '.join(missing)}")
 
 
-def _heif() -> Finding:
-    missing = [name for name in ("pillow_heif", "pillow_avif") if importlib.util.find_spec(name) is None]
-    if missing:
-        return Finding(
-            "HEIC and AVIF", Status.NOTE, "such photos are left out", "pip install pillow-heif pillow-avif-plugin"
-        )
-    return Finding("HEIC and AVIF", Status.OK, "can be read")
+def _formats() -> Iterator[Finding]:
+    """The formats that need an extra."""
+    for name, packages in _EXTRA_FORMATS.items():
+        if all(importlib.util.find_spec(module) is not None for module in packages):
+            yield Finding(name, Status.OK, "can be read")
+        else:
+            yield Finding(name, Status.NOTE, "such photos are left out", f"pip install {' '.join(packages.values())}")
 
 
 def _bundled_encoder(settings: Settings) -> Iterator[Finding]:

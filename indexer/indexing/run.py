@@ -118,8 +118,7 @@ class Run:
         scans.append((target, result))
         for suffix, count in result.missing_extra.items():
             package = package_for(os.fsencode(suffix))
-            remedy = f"`pip install {package}` reads them" if package else "dar cannot read camera raw files"
-            yield Note(f"{count} {suffix} files are left out: {remedy}.")
+            yield Note(f"{count} {suffix} files are left out: `pip install {package}` reads them.")
 
     def _read_all(self, plan: Plan) -> Iterator[Event]:
         # 3. Files as long as a known image: a hash tells moves, copies and touches without decoding anything.

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from PIL import Image
 from PIL.ExifTags import GPS, IFD, Base
@@ -40,7 +40,14 @@ class CaptureFacts:
     camera: str = ""
 
 
-def read_facts(image: Image.Image, filename: str | bytes) -> CaptureFacts:
+class HasExif(Protocol):
+    """An opened image, or whatever else has its EXIF."""
+
+    def getexif(self) -> Image.Exif:
+        """The EXIF; may raise anything."""
+
+
+def read_facts(image: HasExif, filename: str | bytes) -> CaptureFacts:
     """The facts of an opened image whose file has this name (with or without folders). Never raises."""
     exif = _directory(image.getexif)
     details = _sub_directory(image, IFD.Exif)
@@ -53,7 +60,16 @@ def read_facts(image: Image.Image, filename: str | bytes) -> CaptureFacts:
     return CaptureFacts(taken_at, taken_from, latitude, longitude, _camera(exif))
 
 
-def orientation(image: Image.Image) -> int:
+def joined_facts(first: CaptureFacts, second: CaptureFacts) -> CaptureFacts:
+    """What `first` says, and `second` where it is silent; a date in EXIF goes before one in a name."""
+    dated = first if first.taken_from == "exif" or second.taken_from != "exif" else second
+    placed = first if first.latitude is not None else second
+    return CaptureFacts(
+        dated.taken_at, dated.taken_from, placed.latitude, placed.longitude, first.camera or second.camera
+    )
+
+
+def orientation(image: HasExif) -> int:
     """The EXIF orientation, 1 to 8; 1 (upright) where there is none or it makes no sense. Never raises."""
     value = _directory(image.getexif).get(Base.Orientation)
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
@@ -127,7 +143,7 @@ def _directory(read: Any) -> Mapping[int, Any]:
     return values
 
 
-def _sub_directory(image: Image.Image, which: IFD) -> Mapping[int, Any]:
+def _sub_directory(image: HasExif, which: IFD) -> Mapping[int, Any]:
     return _directory(lambda: image.getexif().get_ifd(which))  # type: ignore[no-untyped-call]
 
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
+from dataclasses import dataclass
 
 CORE_SUFFIXES = frozenset(
     {
@@ -14,17 +16,30 @@ CORE_SUFFIXES = frozenset(
         *(b".jp2", b".j2k", b".j2c", b".jpc", b".jpf", b".jpx", b".ppm", b".pgm", b".pbm", b".pnm", b".pfm"),
     }
 )
-# Each extra module, the package that brings it, what it lets Pillow decode, and the suffixes those files have.
-_EXTRAS: tuple[tuple[str, str, str, frozenset[bytes]], ...] = (
-    ("pillow_heif", "pillow-heif", "HEIF", frozenset({b".heic", b".heif", b".hif"})),
-    ("pillow_avif", "pillow-avif-plugin", "AVIF", frozenset({b".avif"})),
-)
-# Camera raw files: counted, so that the user hears of them, and never opened, since no extra decodes them yet.
 _RAW_SUFFIXES = frozenset(
     {
         *(b".3fr", b".arw", b".cr2", b".cr3", b".crw", b".dng", b".erf", b".iiq", b".nef", b".nrw"),
         *(b".orf", b".pef", b".raf", b".raw", b".rw2", b".rwl", b".sr2", b".srf", b".srw", b".x3f"),
     }
+)
+
+
+@dataclass(frozen=True)
+class _Extra:
+    """A module, the package that brings it, the suffixes it adds, and what Pillow calls the format ("" if it is none
+    of Pillow's)."""
+
+    module: str
+    package: str
+    suffixes: frozenset[bytes]
+    pillow_name: str = ""
+
+
+_RAW = _Extra("rawpy", "rawpy", _RAW_SUFFIXES)
+_EXTRAS = (
+    _Extra("pillow_heif", "pillow-heif", frozenset({b".heic", b".heif", b".hif"}), "HEIF"),
+    _Extra("pillow_avif", "pillow-avif-plugin", frozenset({b".avif"}), "AVIF"),
+    _RAW,
 )
 _CORE_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "JPEG2000", "PPM")
 # Pillow's own modules for them. Named one by one because `Image.init()` would import some forty more, among them
@@ -34,17 +49,27 @@ _CORE_PLUGINS = ("Jpeg", "Png", "WebP", "Gif", "Bmp", "Tiff", "Jpeg2K", "Ppm")
 
 def accepted_suffixes() -> frozenset[bytes]:
     """The lower-case suffixes that can be decoded here, with the dot."""
-    return CORE_SUFFIXES.union(*(suffixes for module, _, _, suffixes in _EXTRAS if _is_installed(module)))
+    return CORE_SUFFIXES.union(*(extra.suffixes for extra in _EXTRAS if _is_installed(extra.module)))
 
 
 def left_out_suffixes() -> frozenset[bytes]:
     """The lower-case suffixes of photos that cannot be decoded here because an extra is not installed."""
-    return _RAW_SUFFIXES.union(*(suffixes for module, _, _, suffixes in _EXTRAS if not _is_installed(module)))
+    return frozenset[bytes]().union(*(extra.suffixes for extra in _EXTRAS if not _is_installed(extra.module)))
 
 
 def package_for(suffix: bytes) -> str:
     """The package that decodes files with this lower-case suffix, to be installed; "" if dar has no use for any."""
-    return next((package for _, package, _, suffixes in _EXTRAS if suffix in suffixes), "")
+    return next((extra.package for extra in _EXTRAS if suffix in extra.suffixes), "")
+
+
+def is_raw_name(path: bytes) -> bool:
+    """Whether the file is named as camera raw files are."""
+    return os.path.splitext(path)[1].lower() in _RAW_SUFFIXES  # noqa: PTH122 - pathlib takes no bytes
+
+
+def reads_raw() -> bool:
+    """Whether camera raw files can be decoded here."""
+    return _is_installed(_RAW.module)
 
 
 def register_formats() -> tuple[str, ...]:
@@ -52,13 +77,13 @@ def register_formats() -> tuple[str, ...]:
     for name in _CORE_PLUGINS:
         importlib.import_module(f"PIL.{name}ImagePlugin")
     names = list(_CORE_FORMATS)
-    for module, _, name, _ in _EXTRAS:
-        if not _is_installed(module):
+    for extra in _EXTRAS:
+        if not extra.pillow_name or not _is_installed(extra.module):
             continue
-        plugin = importlib.import_module(module)
-        if module == "pillow_heif":
+        plugin = importlib.import_module(extra.module)
+        if extra.module == "pillow_heif":
             plugin.register_heif_opener()
-        names.append(name)
+        names.append(extra.pillow_name)
     return tuple(names)
 
 

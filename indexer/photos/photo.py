@@ -11,19 +11,20 @@ import io
 import os
 import stat
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO
 
 from PIL import Image, ImageFile
 
 from indexer.errors import UnreadablePhoto
-from indexer.photos.facts import CaptureFacts, orientation, read_facts
+from indexer.photos.facts import CaptureFacts, joined_facts, orientation, read_facts
 from indexer.photos.formats import register_formats
 from indexer.photos.pixels import to_rgb
 from indexer.photos.quiet import silence_decoders
+from indexer.photos.raw import Raw, is_raw, opened_raw
 from indexer.photos.scan import reason_of
 from indexer.printable import stripped
 
@@ -31,6 +32,9 @@ THUMBNAIL_SIDE = 320
 # Pixels decoded in full, at up to 4 bytes each: 400 MB for the moment of decoding, while two or more threads decode.
 # The largest sensors of cameras that write TIFF or PNG have 100 to 102 million pixels.
 MAX_DECODED_PIXELS = 110_000_000
+# Bytes of a file that its decoder takes into memory whole: as much again as its pixels may take.
+MAX_WHOLE_BYTES = 400_000_000
+_READ_WHOLE = frozenset({"WEBP", "HEIF", "AVIF"})
 # A baseline JPEG is decoded row by row at down to 1/8, so its size costs time, not memory: 200-megapixel phones
 # (16,320 x 12,240) must pass, and at this cap a file of one colour still ends within seconds.
 MAX_JPEG_PIXELS = 420_000_000
@@ -52,7 +56,7 @@ class Photo:
 
     `image`: upright, RGB, its shorter side about the side asked for (never enlarged, up to some four times as long).
     `thumbnail`: a JPEG, at most 320 px long, without metadata. `width`, `height`: of the whole photo, upright, pixels.
-    `format`: Pillow's name for what the file holds, such as "JPEG".
+    `format`: Pillow's name for what the file holds, such as "JPEG", or "RAW".
     """
 
     image: Image.Image
@@ -69,30 +73,88 @@ def open_photo(path: Path | bytes, side: int) -> Photo:
     Raises UnreadablePhoto, whose message is the reason, for whatever cannot be read, decoded or held in memory.
     Safe to call from many threads.
     """
+    name = os.fsencode(path)
+    wanted = max(side, THUMBNAIL_SIDE)
     with _regular_file(path) as file, _decoder_errors_named():
-        image = _identify(file)
-        width, height = image.size
-        kind = "JPEG" if image.format == "MPO" else image.format or ""  # MPO: a JPEG with a second picture behind it
-        wanted = max(side, THUMBNAIL_SIDE)
-        image.draft(None, (wanted, wanted))  # JPEG only: decodes at 1/2, 1/4 or 1/8 while both sides stay long enough
-        _check_decoded_size(image, width, height)
-        # Before the EXIF is read: a PNG's may lie behind its pixels.
-        image.load()  # type: ignore[no-untyped-call]
-        if kind == "TIFF":
-            width, height = image.size  # Pillow turns these upright itself while loading
-        facts, turn = read_facts(image, os.fsencode(path)), _UPRIGHT.get(orientation(image))
-        rgb = to_rgb(image, wanted)
+        read = _read_raw(file, name, wanted) or _read(file, name, wanted)
+    rgb, width, height = read.rgb, read.width, read.height
+    turn = _UPRIGHT.get(read.orientation)
     if turn is not None:
         rgb = rgb.transpose(turn)
         if turn not in (_UPRIGHT[2], _UPRIGHT[3], _UPRIGHT[4]):
             width, height = height, width
-    return Photo(rgb, _thumbnail(rgb), width, height, kind, facts)
+    return Photo(rgb, _thumbnail(rgb), width, height, read.format, read.facts)
 
 
 def content_hash(path: Path | bytes) -> bytes:
     """The 16-byte BLAKE2b digest of the file's bytes, read in pieces. Raises UnreadablePhoto."""
     with _regular_file(path) as file, _decoder_errors_named():
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).digest()
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A decoded file. `rgb`: made small. `width`, `height`: of the whole photo. `orientation`: still to be applied."""
+
+    rgb: Image.Image
+    width: int
+    height: int
+    format: str
+    orientation: int
+    facts: CaptureFacts
+
+
+def _read(file: BinaryIO, name: bytes, wanted: int, formats: Sequence[str] = ()) -> _Read:
+    image = _identify(file, formats or register_formats())
+    width, height = image.size
+    kind = "JPEG" if image.format == "MPO" else image.format or ""  # MPO: a JPEG with a second picture behind it
+    image.draft(None, (wanted, wanted))  # JPEG only: decodes at 1/2, 1/4 or 1/8 while both sides stay long enough
+    _check_decoded_size(image, width, height)
+    # Before the EXIF is read: a PNG's may lie behind its pixels.
+    image.load()  # type: ignore[no-untyped-call]
+    if kind == "TIFF":
+        width, height = image.size  # Pillow turns these upright itself while loading
+    facts = read_facts(image, name)
+    return _Read(to_rgb(image, wanted), width, height, kind, orientation(image), facts)
+
+
+def _read_raw(file: BinaryIO, name: bytes, wanted: int) -> _Read | None:
+    """A camera raw file by its embedded preview, or by the sensor's values if there is none of use; None if it is no
+    raw file."""
+    if not is_raw(file, name):
+        return None
+    _check_file_size(file)
+    with opened_raw(file) as raw:
+        if raw is None:
+            return None
+        facts = read_facts(raw, name)
+        read = _read_preview(raw, name, wanted)
+        if read is not None:
+            facts = joined_facts(facts, read.facts)
+            # A preview saved upright needs no turn, whatever is said of the sensor: both lie, or both stand.
+            if read.orientation >= 5 and (read.width - read.height) * (raw.width - raw.height) > 0:
+                read = replace(read, orientation=1)
+        if read is None or min(read.width, read.height) < THUMBNAIL_SIDE:
+            try:
+                if raw.sensor_pixels > MAX_DECODED_PIXELS:
+                    raise UnreadablePhoto(f"is too large to open safely: {raw.width}x{raw.height}")
+                read = _Read(to_rgb(raw.developed(), wanted), 0, 0, "", 1, facts)
+            except UnreadablePhoto:
+                if read is None:
+                    raise
+        width, height = (raw.width, raw.height) if read.orientation < 5 else (raw.height, raw.width)
+        return replace(read, width=width, height=height, format="RAW", facts=facts)
+
+
+def _read_preview(raw: Raw, name: bytes, wanted: int) -> _Read | None:
+    preview = raw.preview()
+    if preview is None:
+        return None
+    try:
+        with _decoder_errors_named():
+            return _read(io.BytesIO(preview), name, wanted, ("JPEG",))
+    except UnreadablePhoto:
+        return None
 
 
 @contextmanager
@@ -112,7 +174,7 @@ def _regular_file(path: Path | bytes) -> Iterator[io.BufferedReader]:
         yield file
 
 
-def _identify(file: IO[bytes]) -> ImageFile.ImageFile:
+def _identify(file: BinaryIO, formats: Sequence[str]) -> ImageFile.ImageFile:
     """Reads the header with the first allowed decoder that knows it.
 
     Does what `Image.open(formats=...)` does but for its pixel check: that one depends on a global limit, below what
@@ -121,10 +183,12 @@ def _identify(file: IO[bytes]) -> ImageFile.ImageFile:
     prefix = file.read(16)
     if not prefix:
         raise UnreadablePhoto("is empty")
-    for name in register_formats():
+    for name in formats:
         factory, accept = Image.OPEN[name]
         if accept is not None and accept(prefix) is not True:
             continue
+        if name in _READ_WHOLE:
+            _check_file_size(file)
         file.seek(0)
         try:
             image = factory(file, "")
@@ -133,6 +197,14 @@ def _identify(file: IO[bytes]) -> ImageFile.ImageFile:
         _check_header_size(image)
         return image
     raise UnreadablePhoto("is not an image, or not in a format that can be read here")
+
+
+def _check_file_size(file: BinaryIO) -> None:
+    """Leaves the file at its beginning."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    if size > MAX_WHOLE_BYTES:
+        raise UnreadablePhoto(f"is too large to open safely: {size // 1_000_000} MB")
 
 
 def _check_header_size(image: Image.Image) -> None:

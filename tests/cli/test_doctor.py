@@ -30,7 +30,9 @@ def test_json_and_lines_say_the_same(dar: Dar, indexed: Path, heads: None) -> No
     told = dar("doctor", "--json")
     assert told.code == 0 and told.json["broken"] is False
     names = [finding["name"] for finding in told.json["findings"]]
-    assert {"python", "packages", "HEIC and AVIF", "GPU", "terminal", "library", "config file"} <= set(names)
+    assert {"python", "packages", "HEIC and AVIF", "camera raw", "GPU", "terminal", "library", "config file"} <= set(
+        names
+    )
     lines = dar("doctor").text
     assert all(name in lines for name in names)
     assert "18 photos" in lines

@@ -179,4 +179,4 @@ def test_photos_left_out_name_the_package_that_reads_them(
     told = dar("index", tmp_path / "photos").err
     assert "2 .heic files are left out: `pip install pillow-heif` reads them." in told
     assert "1 .avif files are left out: `pip install pillow-avif-plugin` reads them." in told
-    assert "1 .nef files are left out: dar cannot read camera raw files." in told
+    assert "1 .nef files are left out: `pip install rawpy` reads them." in told

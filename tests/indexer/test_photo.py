@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from indexer.errors import UnreadablePhoto
-from indexer.photos.photo import content_hash, open_photo
+from indexer.photos.photo import MAX_WHOLE_BYTES, content_hash, open_photo
 from tests import photos
 
 SIDE = 64
@@ -338,10 +338,8 @@ def test_the_hash_is_of_the_bytes_and_only_of_them(tmp_path: Path) -> None:
     assert content_hash(first) != content_hash(second)
 
 
-def test_heic_and_avif_open_with_the_extra(tmp_path: Path) -> None:
-    pillow_heif = pytest.importorskip("pillow_heif")
-    pillow_heif.register_heif_opener()
-    photos.corners().save(tmp_path / "a.heic", "HEIF", quality=90)
-    photo = open_photo(tmp_path / "a.heic", SIDE)
-    assert photo.format == "HEIF"
-    assert_near(at(photo.image, 0.1, 0.1), photos.RED, 60)
+def test_a_file_that_its_decoder_reads_whole_is_capped_by_its_length(tmp_path: Path) -> None:
+    path = tmp_path / "a.webp"
+    photos.picture(1).save(path)
+    os.truncate(path, MAX_WHOLE_BYTES + 1_000_000)  # with a hole, which takes no room on the disk
+    assert reason(path) == f"is too large to open safely: {MAX_WHOLE_BYTES // 1_000_000 + 1} MB"

@@ -1,0 +1,132 @@
+"""HEIC and AVIF: upright once, with their facts; bombs, cut and flipped files refused."""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from indexer.errors import UnreadablePhoto
+from indexer.photos.formats import register_formats
+from indexer.photos.photo import MAX_WHOLE_BYTES, open_photo
+from tests import photos
+from tests.indexer.colours import Workplace, counts
+from tests.indexer.test_raw import TURNED, corners
+
+SIDE = 64
+SIZE = (600, 400)
+KINDS = {"HEIF": "a.heic", "AVIF": "a.avif"}
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    """Each format whose extra is here and can write as well as read."""
+    name: str = request.param
+    if name not in register_formats():
+        pytest.skip(f"{name} needs the extra `heif`")
+    Image.preinit()
+    try:
+        Image.new("RGB", (64, 64)).save(io.BytesIO(), name)
+    except (KeyError, RuntimeError, OSError) as error:
+        pytest.skip(f"no encoder for {name} here: {error}")
+    return name
+
+
+def made(folder: Path, kind: str, size: tuple[int, int] = SIZE, exif: bytes = b"") -> Path:
+    path = folder / KINDS[kind]
+    photos.corners(size).save(path, kind, quality=90, **({"exif": exif} if exif else {}))
+    return path
+
+
+def reason(path: Path) -> str:
+    with pytest.raises(UnreadablePhoto) as caught:
+        open_photo(path, SIDE)
+    return caught.value.message
+
+
+@pytest.mark.parametrize("orientation", TURNED)
+def test_a_turned_picture_is_turned_once(tmp_path: Path, kind: str, orientation: int) -> None:
+    """Both writers put the turn into the container as phones do, and the EXIF still speaks of it."""
+    photo = open_photo(made(tmp_path, kind, exif=photos.exif_bytes(orientation)), SIDE)
+    assert photo.format == kind and corners(photo) == TURNED[orientation]
+    assert (photo.width, photo.height) == (SIZE if orientation in (1, 3) else SIZE[::-1])
+
+
+def test_facts_are_read(tmp_path: Path, kind: str) -> None:
+    exif = photos.exif_bytes(6, "2021:05:06 07:08:09", (48.0, 11.0), ("Apple", "iPhone 11"))
+    facts = open_photo(made(tmp_path, kind, exif=exif), SIDE).facts
+    assert (facts.taken_at, facts.taken_from) == (datetime(2021, 5, 6, 7, 8, 9), "exif")
+    assert (facts.latitude, facts.longitude, facts.camera) == (48.0, 11.0, "Apple iPhone 11")
+
+
+def test_transparency_lies_over_white(tmp_path: Path, kind: str) -> None:
+    image = Image.new("RGBA", (120, 80), (0, 0, 0, 0))
+    image.paste((*photos.RED, 255), (0, 0, 60, 80))
+    image.save(tmp_path / KINDS[kind], kind, quality=90)
+    shown = open_photo(tmp_path / KINDS[kind], SIDE).image
+    right = shown.getpixel((110, 40))
+    assert isinstance(right, tuple) and min(right) > 240
+
+
+def test_a_bomb_is_refused_by_its_header(tmp_path: Path, kind: str) -> None:
+    path = made(tmp_path, kind, (64, 64))
+    content = bytearray(path.read_bytes())
+    place = content.index(b"ispe") + 8
+    content[place : place + 8] = struct.pack(">II", 16_000, 16_000)
+    path.write_bytes(content)
+    # The decoders have caps of their own; whoever is first, nothing is decoded.
+    assert reason(path) == "is too large to open safely: 16000x16000"
+    content[place : place + 8] = struct.pack(">II", 1_000_000, 1_000_000)
+    path.write_bytes(content)
+    assert reason(path)
+
+
+def test_a_file_of_any_length_is_not_read_into_memory(tmp_path: Path, kind: str) -> None:
+    path = made(tmp_path, kind, (64, 64))
+    os.truncate(path, MAX_WHOLE_BYTES + 1_000_000)
+    assert reason(path) == f"is too large to open safely: {MAX_WHOLE_BYTES // 1_000_000 + 1} MB"
+
+
+def test_empty_cut_and_foreign_files_are_refused(tmp_path: Path, kind: str) -> None:
+    path = made(tmp_path, kind)
+    whole = path.read_bytes()
+    for length in range(0, len(whole), max(1, len(whole) // 40)):
+        path.write_bytes(whole[:length])
+        text = reason(path)
+        assert text.isprintable() and 0 < len(text) < 160
+        assert (text == "is empty") == (length == 0)
+    photos.picture().save(path, "JPEG")
+    assert open_photo(path, SIDE).format == "JPEG"
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_flipped_bytes_give_a_photo_or_a_reason(
+    tmp_path: Path, kind: str, capfd: pytest.CaptureFixture[str], data: st.DataObject
+) -> None:
+    content = bytearray(made(tmp_path, kind, (64, 48)).read_bytes())
+    for place in data.draw(st.lists(st.integers(0, len(content) - 1), min_size=1, max_size=8)):
+        content[place] = data.draw(st.integers(0, 255))
+    path = tmp_path / "mutated.heic"
+    path.write_bytes(content)
+    try:
+        photo = open_photo(path, SIDE)
+    except UnreadablePhoto as error:
+        assert error.message.isprintable()
+    else:
+        assert photo.image.mode == "RGB" and photo.width > 0
+    assert capfd.readouterr().err == ""
+
+
+def test_they_are_indexed_like_others(place: Workplace, kind: str) -> None:
+    place.draw(2)
+    made(place.photos, kind)
+    (place.photos / f"empty-{KINDS[kind]}").touch()
+    assert counts(place.index()) == {"added": 3, "problems": 1}
