@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -85,6 +87,46 @@ class TorchTower:
         return vectors
 
 
+class SharedTower:
+    """Runs a tower with PyTorch on a CPU: every core computes its own share of a batch, alone.
+
+    PyTorch's own way is to spread each product over all cores, which then wait for each other some hundred times a
+    batch, spinning; and while photos are decoded on one of these cores, all wait for that one. ViT-B-32-256 in bf16 on
+    two cores, by 8: 73 ms of processor a photo this way, 110 to 128 that way, measured together on a busy machine.
+    """
+
+    def __init__(self, tower: PixelTower, backend: Backend, cores: int) -> None:
+        self._whole = TorchTower(tower, backend)
+        self._cores = cores
+        self._pool = _lone_threads(cores)
+
+    def __call__(self, pixels: NDArray[np.uint8]) -> Vectors:
+        if len(pixels) == 1:
+            return self._whole(pixels)
+        shares = np.array_split(pixels, min(self._cores, len(pixels)))
+        return np.concatenate(list(self._pool.map(self._whole, shares)))
+
+
+def _lone_threads(count: int) -> ThreadPoolExecutor:
+    """Threads in each of which PyTorch computes on one core; in all others it does as before."""
+    everywhere = torch.get_num_threads()
+    begun = Barrier(count + 1)
+
+    def begin() -> None:
+        # A thread takes the process's number when it first asks or computes, whatever it was told before.
+        torch.get_num_threads()
+        torch.set_num_threads(1)
+        begun.wait()
+
+    pool = ThreadPoolExecutor(count, "dar-encode", begin)
+    for _ in range(count):
+        pool.submit(int)
+    begun.wait()
+    # What a thread sets holds for itself and for all threads that begin later: those get back what they had.
+    torch.set_num_threads(everywhere)
+    return pool
+
+
 class OnnxTower:
     """Runs a prepared graph on ONNX Runtime."""
 
@@ -114,14 +156,20 @@ def load_image_tower(family: Family, backend: Backend, cache: Path, notify: Noti
     be larger than ONNX can hold runs on PyTorch instead. Raises ModelUnavailable where weights or cache cannot be used.
     """
     if backend.runtime == "torch":
-        return TorchTower(_pixel_tower(family), backend)
+        return _torch_tower(_pixel_tower(family), backend)
     graph = cache / f"onnx-{_digest(family)}" / "image.onnx"
     if not graph.is_file():
         tower = _pixel_tower(family)
         if sum(parameter.numel() * 4 for parameter in tower.parameters()) > _LARGEST_GRAPH:
-            return TorchTower(tower, backend)
+            return _torch_tower(tower, backend)
         _prepare_graph(tower, graph, family, notify)
     return OnnxTower(graph, threads)
+
+
+def _torch_tower(tower: PixelTower, backend: Backend) -> ImageTower:
+    cores = torch.get_num_threads()
+    alone = backend.device.type != "cpu" or cores == 1
+    return TorchTower(tower, backend) if alone else SharedTower(tower, backend, cores)
 
 
 def _pixel_tower(family: Family) -> PixelTower:

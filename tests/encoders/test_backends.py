@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 
 from indexer.encoders import backends, fastest_batch
 from indexer.encoders.backends import Backend, choose_backend
-from indexer.encoders.image_towers import PixelTower, TorchTower, load_image_tower
+from indexer.encoders.image_towers import PixelTower, SharedTower, TorchTower, load_image_tower
 from indexer.errors import ModelUnavailable, UsageError
 
 CPU = Backend("torch", torch.device("cpu"), torch.float32)
@@ -85,6 +86,29 @@ def test_a_batch_that_does_not_fit_is_halved_for_good() -> None:
     assert cramped.sizes == [5, 2, 2, 1, 2, 2, 1]
     with pytest.raises(torch.OutOfMemoryError):
         TorchTower(PixelTower(Mean(most=0), GREY, GREY), CPU)(pixels())
+
+
+def test_cores_share_a_batch_and_each_computes_alone() -> None:
+    class Telling(Mean):
+        def forward(self, x: Tensor) -> Tensor:
+            threads.append(torch.get_num_threads())
+            return super().forward(x)
+
+    threads: list[int] = []
+    expected = TorchTower(PixelTower(Mean(), GREY, GREY), CPU)(pixels())
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        tower = SharedTower(PixelTower(Telling(), GREY, GREY), CPU, cores=3)
+        np.testing.assert_array_equal(tower(pixels()), expected)
+        np.testing.assert_array_equal(tower(pixels()[:2]), expected[:2])
+        assert threads == [1] * 5
+        # One photo, such as a picture just imagined, has all cores; so has every other thread, of before and after.
+        np.testing.assert_array_equal(tower(pixels()[:1]), expected[:1])
+        with ThreadPoolExecutor(1) as later:
+            assert threads[5:] == [torch.get_num_threads()] == [later.submit(torch.get_num_threads).result()] == [3]
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_a_graph_is_prepared_once_and_says_so(tmp_path: Path) -> None:

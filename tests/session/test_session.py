@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import threading
-import time
 import weakref
 from collections.abc import Iterator
 from datetime import datetime
@@ -445,11 +444,11 @@ def test_cancel_ends_a_turn_while_a_picture_is_drawn(world: World) -> None:
     seen: list[Event] = []
     worker = threading.Thread(target=lambda: seen.extend(session.turn("red")))
     worker.start()
-    assert generator.started.wait(5)
-    began = time.perf_counter()
+    assert generator.started.wait(30)
     session.cancel()
-    worker.join(5)
-    assert time.perf_counter() - began < 1
+    worker.join(30)
+    # The picture was never finished: whoever waited for it would be waiting still.
+    assert not worker.is_alive() and generator.gate is not None and not generator.gate.is_set()
     assert isinstance(seen[-1], TurnDone) and seen[-1].cancelled
     assert len(of(seen, Results)) == 1 and not of(seen, Question)
 
