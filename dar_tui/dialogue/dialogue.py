@@ -8,12 +8,13 @@ JSON and come back. Does not know what the words mean (`dar_tui.dialogue.need`) 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
-from dar_tui.dialogue.need import Need, need_of
+from dar_tui.dialogue.need import Memory, Need
 from dar_tui.dialogue.turn import Expects, Question, Turn
 from dar_tui.dialogue.when import Hemisphere
 from indexer.errors import DarError
@@ -79,10 +80,12 @@ class Dialogue:
     """All that happened between user and system so far, in order."""
 
     events: tuple[Event, ...] = ()
+    # Shared by all that a dialogue becomes; it spares going through a long one again, and changes nothing else.
+    _memory: Memory = field(default_factory=Memory, compare=False, repr=False)
 
     def after(self, *events: Event) -> Dialogue:
         """The dialogue with more having happened."""
-        return Dialogue(self.events + events)
+        return Dialogue(self.events + events, self._memory)
 
     def said(self, text: str, at: datetime) -> Dialogue:
         """The dialogue after a message."""
@@ -92,7 +95,7 @@ class Dialogue:
         """The dialogue after a question."""
         return self.after(Asked(question))
 
-    @property
+    @cached_property
     def turns(self) -> tuple[Turn, ...]:
         """D0 and every later message, each with the question it answers."""
         turns: list[Turn] = []
@@ -161,7 +164,7 @@ class Dialogue:
 
     def need(self, hemisphere: Hemisphere = Hemisphere.NORTH) -> Need:
         """What the dialogue adds up to."""
-        return need_of(self.turns, self.skipped, hemisphere)
+        return self._memory.need_of(self.turns, self.skipped, hemisphere)
 
     def to_json(self) -> dict[str, Any]:
         """A dict of JSON values that `from_json` turns back into an equal dialogue."""
