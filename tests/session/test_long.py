@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from datetime import timedelta
 from pathlib import Path
 
 from dar_tui.dialogue.dialogue import Dialogue
@@ -64,3 +65,22 @@ def test_going_on_from_what_was_read_gives_what_reading_all_of_it_gives() -> Non
                 assert each.need() == Dialogue(each.events).need()
         else:
             assert branches[0].need() != branches[1].need()
+
+
+def test_a_clock_that_goes_back_within_a_session_changes_no_order(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    times = iter(NOON - timedelta(days=400 * number) for number in range(10))
+    log = world.log()
+    session = Session(world.engine(), log, now=lambda: next(times))
+    said = ["something red", "last summer", "with blue on the right"]
+    for message in said:
+        assert not [event for event in session.turn(message) if isinstance(event, TurnFailed)]
+    session.close()
+    assert [turn.answer for turn in session.dialogue.turns] == said
+    resumed = Session.resume(world.engine(), log)
+    assert resumed.dialogue == session.dialogue and resumed._standing.asking == session._standing.asking
+    # "Last summer" is seen from when it was said.
+    [when] = resumed.dialogue.need().when
+    assert {span.first.year for span in when.spans} == {NOON.year - 2}
+    resumed.close()
+    world.library.close()
