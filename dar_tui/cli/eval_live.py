@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Setting:
-    """What the command was given. `generator`: None for no pictures, "" for the profile's."""
+    """What the command was given. `generator`: None for no pictures, "" for the profile's; no `questions`: all ways."""
 
     known: Captioned
     paths: list[Path]
     attributes: Mapping[str, frozenset[str]]
     dialogues: int
     turns: int
+    questions: Sequence[str]
     talkative: bool
     encoder: str
     query: QueryStrategy
@@ -41,7 +42,7 @@ def measure(state: State, setting: Setting, out: Path | None, *, figure: bool, j
     from dar_tui.cli.eval_output import Progress, show
     from dar_tui.cli.eval_run import uncached
     from dar_tui.evaluation.journal import Journal
-    from dar_tui.evaluation.live import ALONE, PAGE, PICTURE_MODES, TEXT_MODES, Stage, library_of, run
+    from dar_tui.evaluation.live import ALONE, PAGE, QUESTIONS, Mode, Stage, library_of, modes_of, run
     from dar_tui.evaluation.report import report_of, save
     from dar_tui.fusion.strategies import DEFAULT, strategy_named
     from dar_tui.reformulate import RuleReformulator
@@ -53,12 +54,13 @@ def measure(state: State, setting: Setting, out: Path | None, *, figure: bool, j
     generator = None
     if setting.generator is not None:
         generator = uncached(state, setting.generator or state.profile().generator)
-    modes = (*TEXT_MODES, *(PICTURE_MODES if generator else ()))
+    modes = modes_of(setting.questions or QUESTIONS, pictures=generator is not None)
     targets = random.Random(setting.seed).sample(sorted(setting.known.names), setting.dialogues)
     settings: Settings = {
         **setting.told,
         "dialogues": len(targets),
         "questions": setting.turns,
+        "asked": ", ".join(mode.questions for mode in modes if mode.questions and mode == Mode(mode.questions)),
         "answers": "talkative" if setting.talkative else "plain",
         "encoder": encoder.id,
         "query": str(setting.query),

@@ -23,15 +23,16 @@ from dar_tui.evaluation.user import Onlooker, Oracle, RandomQuestioner
 from dar_tui.fusion.strategies import DEFAULT
 from dar_tui.imagine.imagining import AnyGenerator
 from dar_tui.language.rules.words import content
-from dar_tui.questions.asking import GroundedQuestioner, Questioner
+from dar_tui.questions.asking import GroundedQuestioner, Policy, Questioner
 from dar_tui.questions.bank import Attribute, bank_vectors, load_bank
+from dar_tui.questions.slots import Slot, load_slots
 from dar_tui.reformulate import Reformulator, RuleReformulator
 from dar_tui.session.events import Event, Results, TurnDone, TurnFailed
 from dar_tui.session.saving import Log
 from dar_tui.session.session import Engine, Options, Session
 from dar_tui.session.transcript import Started
 from indexer.encoders import Encoder
-from indexer.errors import DarError
+from indexer.errors import DarError, UsageError
 from indexer.indexing.options import IndexOptions
 from indexer.library import Library
 from indexer.pipeline import index
@@ -45,21 +46,35 @@ class Mode:
     """Which parts of the system take part."""
 
     questions: str = ""
-    """ "" for none, "ours" or "random"."""
+    """ "" for none, "random", or a `Policy`."""
     feedback: bool = False
     pictures: bool = False
 
     @property
     def name(self) -> str:
-        """Such as "questions + pictures"; "D0 alone" where nothing takes part."""
-        asked = {"": [], "ours": ["questions"], "random": ["random questions"]}[self.questions]
+        """Such as "open questions + pictures"; "D0 alone" where nothing takes part."""
+        asked = [f"{self.questions} questions"] if self.questions else []
         parts = [*asked, *(["feedback"] if self.feedback else []), *(["pictures"] if self.pictures else [])]
         return " + ".join(parts) or "D0 alone"
 
 
 ALONE = Mode()
-TEXT_MODES = (ALONE, Mode("random"), Mode("ours"), Mode("ours", feedback=True))
-PICTURE_MODES = (Mode(pictures=True), Mode("ours", pictures=True), Mode("ours", feedback=True, pictures=True))
+RANDOM = "random"
+QUESTIONS = (RANDOM, *Policy)
+
+
+def modes_of(questions: Sequence[str], *, pictures: bool) -> tuple[Mode, ...]:
+    """What is compared: nothing but D0, each way to ask, and the last of these with feedback and with pictures.
+
+    Raises UsageError for a way to ask that does not exist.
+    """
+    for name in questions:
+        if name not in QUESTIONS:
+            raise UsageError(f"There is no way to ask called {name!r}.", f"Use one of {', '.join(QUESTIONS)}.")
+    asked = tuple(Mode(name) for name in dict.fromkeys(questions))
+    best = asked[-1].questions if asked else ""
+    shown = (Mode(pictures=True), Mode(best, pictures=True), Mode(best, feedback=True, pictures=True))
+    return tuple(dict.fromkeys((ALONE, *asked, Mode(best, feedback=True), *(shown if pictures else ()))))
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,9 +103,14 @@ class Stage:
         return load_bank()
 
     @cached_property
-    def questioner(self) -> GroundedQuestioner:
-        """Ours; what it knows of the library serves all dialogues."""
-        return GroundedQuestioner(self.library, self.encoder, self.cache)
+    def slots(self) -> tuple[Slot, ...]:
+        """What can be asked for in words."""
+        return load_slots()
+
+    @cached_property
+    def questioners(self) -> dict[str, GroundedQuestioner]:
+        """By policy; what each knows of the library serves all dialogues."""
+        return {each: GroundedQuestioner(self.library, self.encoder, self.cache, policy=each) for each in Policy}
 
     @cached_property
     def said(self) -> dict[int, frozenset[str]]:
@@ -154,16 +174,17 @@ class Stage:
         return Oracle(
             self.captions[target],
             {each.statement: each for each in self.bank},
+            self.slots,
             talkative=self.talkative,
             attributes=self.attributes.get(target, frozenset()),
             vocabulary=vocabulary if target in self.attributes else frozenset(),
         )
 
     def _questioner(self, mode: Mode, number: int) -> Questioner | None:
-        if mode.questions == "random":
+        if mode.questions == RANDOM:
             meanings = bank_vectors(self.bank, self.encoder, self.cache).meanings
             return RandomQuestioner(self.bank, meanings, seed_of(self.seed, number))
-        return self.questioner if mode.questions else None
+        return self.questioners[mode.questions] if mode.questions else None
 
 
 def run(

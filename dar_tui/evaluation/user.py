@@ -11,69 +11,84 @@ from collections.abc import Mapping, Sequence
 from dar_tui.dialogue.dialogue import Dialogue
 from dar_tui.dialogue.need import Need
 from dar_tui.dialogue.turn import Expects, Question
+from dar_tui.evaluation.knowledge import Knowledge, meanings
 from dar_tui.fusion.finding import Filters
 from dar_tui.language.rules.words import content
 from dar_tui.language.stopping import Cancelled, never
 from dar_tui.questions.bank import Attribute, Vectors
 from dar_tui.questions.selection import Proposal, open_attributes
+from dar_tui.questions.slots import Slot
 from indexer.search.ranking import Query
 
-# Where any of the bank's words for a thing says that it is there; elsewhere they also name its alternatives.
-SYNONYMS = frozenset(
-    {"people", "age", "animals", "clothing", "vehicles", "sport", "water", "ground", "nature", "place", "building"}
-    | {"objects", "food", "season", "occasion"}
-)
-# Five people describing a photo would not all leave these out.
-SALIENT = frozenset({"people", "age", "animals", "vehicles", "sport", "water", "season", "food"})
 # A photo comes near if of all that is said of it and of the target this share is said of both. Not tuned.
 LIKENESS = 0.25
 
 
-class Oracle:
-    """Answers questions about one photo from its captions, and from attributes where they are known.
+# People asked what they see name so many things before they stop. Not tuned.
+MOST_NAMED = 3
 
-    It says yes to what a caption mentions, and if `talkative` goes on in that caption's words, as people do. It says no
-    where captions would mention the thing if it were there, and to what is not among the attributes though they name it
-    for other photos (`vocabulary`). Of all else it cannot tell.
+
+class Oracle:
+    """Answers questions about one photo from what is known of it; the first caption is what the user has said already.
+
+    It says yes to what a caption mentions, no to what captions would mention if it were there, and cannot tell of all
+    else. Asked for words it names what captions mention and was not said yet. If `talkative` it goes on in such a
+    caption's words, as people do.
     """
 
     def __init__(
         self,
         captions: Sequence[str],
         bank: Mapping[str, Attribute],
+        slots: Sequence[Slot] = (),
         *,
         talkative: bool = False,
         attributes: frozenset[str] = frozenset(),
         vocabulary: frozenset[str] = frozenset(),
     ) -> None:
-        self._captions = {text: frozenset(content(text)) for text in (*captions, *sorted(attributes))}
+        self._knowledge = Knowledge(captions, attributes, vocabulary)
+        self._told = [frozenset(content(captions[0]))]
         self._bank = bank
-        # The first caption is what the user has said already.
+        self._slots = {slot.name: slot for slot in slots}
         self._unsaid = list(captions[1:]) if talkative else []
-        self._vocabulary = [frozenset(content(each)) for each in vocabulary]
 
     def answer(self, question: Question) -> str:
-        """yes, no, one of the choices, or "can't tell"."""
-        attribute = self._bank.get(question.topic)
+        """yes, no, one of the choices, words, or "can't tell"."""
+        if question.expects is Expects.OPEN:
+            return self._named(self._slots.get(question.topic))
         if question.expects is Expects.CHOICE:
-            said = [choice for choice in question.choices if self._mentions(choice)]
+            said = [choice for choice in question.choices if self._knowledge.mentioning(choice)]
             return said[0] if len(said) == 1 else "can't tell"
+        attribute = self._bank.get(question.topic)
         if attribute is None:  # Of the year, say, captions tell nothing.
             return "can't tell"
-        phrases = attribute.settled_by if attribute.topic in SYNONYMS else (attribute.statement,)
-        telling = [caption for phrase in phrases for caption in self._mentions(phrase)]
-        if telling:
-            unsaid = next((caption for caption in telling if caption in self._unsaid), None)
-            if unsaid is None:
-                return "yes"
-            self._unsaid.remove(unsaid)
-            return f"yes, {unsaid}"
-        named = any(frozenset(content(phrase)) in self._vocabulary for phrase in phrases)
-        return "no" if named or attribute.topic in SALIENT else "can't tell"
+        if telling := self._knowledge.telling(attribute):
+            caption = self._caption(telling)
+            return f"yes, {caption}" if caption else "yes"
+        return "no" if self._knowledge.denies(attribute) else "can't tell"
 
-    def _mentions(self, phrase: str) -> list[str]:
-        facts = frozenset(content(phrase))
-        return [caption for caption, said in self._captions.items() if facts <= said]
+    def _named(self, slot: Slot | None) -> str:
+        topics = slot.topics if slot else frozenset[str]()
+        asked = (each for each in self._bank.values() if each.topic in topics and not each.choices)
+        known = [each for each in asked if not self._is_told(each) and self._knowledge.telling(each)]
+        if not known:
+            return "can't tell"
+        if caption := self._caption([text for each in known for text in self._knowledge.telling(each)]):
+            return caption
+        named = [each.statement for each in known[:MOST_NAMED]]
+        self._told += [frozenset(content(each)) for each in named]
+        return " and ".join([", ".join(named[:-1]), named[-1]]) if len(named) > 1 else named[0]
+
+    def _is_told(self, attribute: Attribute) -> bool:
+        return any(way <= facts for way in meanings(attribute) for facts in self._told)
+
+    def _caption(self, telling: Sequence[str]) -> str:
+        """The first caption of these that was not said yet, said now; "" for none."""
+        unsaid = next((caption for caption in telling if caption in self._unsaid), "")
+        if unsaid:
+            self._unsaid.remove(unsaid)
+            self._told.append(frozenset(content(unsaid)))
+        return unsaid
 
 
 class Onlooker:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from dar_tui.dialogue.dialogue import Dialogue
-from dar_tui.dialogue.turn import Expects, Question
+from dar_tui.dialogue.turn import Question
 from dar_tui.fusion.evidence import Asking, Gallery, Reader, evidence
 from dar_tui.fusion.finding import Filters, Found, Narrowing, filters_of, find
 from dar_tui.fusion.strategies import Strategy, adaptive, text_only
@@ -21,8 +21,9 @@ from indexer.search.ranking import Query
 
 # A question is put only if its answer is expected to bring a photo onto the first page in one of two such cases.
 LEAST_CHANGE = 0.5
-# How many proposals are tried for that; those further down tell less still.
-_TRIED = 3
+# How many proposals are tried for that, as many as there are questions answered in words; those further down tell less
+# still.
+_TRIED = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,16 +80,13 @@ class Pager:
         """The first proposal whose answer is expected to change the page; None: asking more is of no use."""
         page = self._ids(situation)
         for proposal in proposals[:_TRIED]:
-            first, second = _answers(proposal.question)
-            change = proposal.yes * len(self._ids(situation.after(proposal.question, first)) - page)
-            change += (1 - proposal.yes) * len(self._ids(situation.after(proposal.question, second)) - page)
+            change = sum(
+                chance * len(self._ids(situation.after(proposal.question, answer)) - page)
+                for answer, chance in proposal.answers
+            )
             if change >= LEAST_CHANGE:
                 return proposal.question
         return None
 
     def _ids(self, situation: Situation) -> set[int]:
         return {hit.image_id for hit in self.find(situation, situation.stage).hits}
-
-
-def _answers(question: Question) -> tuple[str, str]:
-    return (question.choices[0], question.choices[1]) if question.expects is Expects.CHOICE else ("yes", "no")

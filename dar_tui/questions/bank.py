@@ -12,6 +12,7 @@ import logging
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 from dar_tui.dialogue.turn import Expects, Question
 from dar_tui.imagine import SentenceEncoder
 from dar_tui.imagine.pictures import write_atomically
+from dar_tui.language.rules.words import content
 from indexer.encoders import Encoder
 
 logger = logging.getLogger(__name__)
@@ -67,6 +69,16 @@ class Attribute:
         text such as "a person" for "a person wearing red", with 0.71.
         """
         return tuple(choice.text for choice in self.choices) or (self.statement,)
+
+    @cached_property
+    def facts(self) -> frozenset[str]:
+        """The statement's."""
+        return frozenset(content(self.statement))
+
+    @cached_property
+    def settling(self) -> tuple[frozenset[str], ...]:
+        """The facts of each phrase that settles it; a turn of the dialogue compares all of the bank's."""
+        return tuple(facts for facts in (frozenset(content(phrase)) for phrase in self.settled_by) if facts)
 
     def put(self, text: str = "") -> Question:
         """The question, in these words or the bank's."""

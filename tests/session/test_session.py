@@ -19,6 +19,7 @@ from dar_tui.fusion.evidence import Asking, Reader, evidence
 from dar_tui.fusion.finding import Narrowing
 from dar_tui.fusion.strategies import DEFAULT, STRATEGIES, Evidence
 from dar_tui.imagine.pictures import read_png
+from dar_tui.questions.asking import Policy
 from dar_tui.reformulate import query_text
 from dar_tui.session.events import (
     Event,
@@ -358,8 +359,25 @@ def test_answers_change_what_is_found_and_no_question_comes_twice(world: World) 
     assert len(asked) >= 2
 
 
-def test_a_yes_and_a_no_reach_query_and_ranking(world: World) -> None:
+def test_what_is_remembered_is_asked_for_before_yes_or_no(world: World) -> None:
     session = world.session(asks=True)
+    (first,) = of(list(session.turn("something red")), Question)
+    assert first.expects is Expects.OPEN
+    before = session.dialogue.need()
+    events = list(session.turn("green"))
+    assert session.dialogue.need().wants == (*before.wants, "green")
+    best = of(events, Results)[-1].hits[0].path.stem
+    assert set(best.split("-")) == {"red", "green"}
+
+
+def test_questions_by_yes_or_no_alone_are_a_policy(world: World) -> None:
+    session = world.session(asks=True, policy=Policy.YES_NO)
+    (question,) = of(list(session.turn("something red")), Question)
+    assert question.expects is not Expects.OPEN
+
+
+def test_a_yes_and_a_no_reach_query_and_ranking(world: World) -> None:
+    session = world.session(asks=True, policy=Policy.YES_NO)
     list(session.turn("something red"))
     question = session.dialogue.pending
     assert question is not None
@@ -598,11 +616,13 @@ def test_a_plain_answer_counts_less_than_the_users_own_words(world: World) -> No
 
     red = Dialogue().said("something red", NOON)
     asked = red.asked(Question("Is there green in it?", "green", Expects.YES_NO))
-    assert known(asked.said("yes", NOON)).weights == [0.5, pytest.approx(0.25)]
+    assert known(asked.said("yes", NOON)).weights == [0.5, pytest.approx(0.2)]
     assert known(red.said("green", NOON)).weights == [0.5, 0.5]
-    # Beside eight facts a plain yes to one more weighs an eighth.
+    # Beside eight facts an answer that has one more weighs a tenth, by yes or in words.
     long = Dialogue().said("a red car and two old bicycles near the yellow house wall", NOON)
     weights = known(long.asked(Question("Is there green in it?", "green", Expects.YES_NO)).said("yes", NOON)).weights
-    assert weights is not None and weights[1] / weights[0] == pytest.approx(1 / 8)
+    assert weights is not None and weights[1] / weights[0] == pytest.approx(0.8 / 8)
+    in_words = long.asked(Question("What else is in it?", "the things", Expects.OPEN)).said("green", NOON)
+    assert known(in_words).weights == weights
     assert known(asked.said("no", NOON)).reject_weight == 0.05
     assert known(red.said("no green", NOON)).reject_weight == 0.3

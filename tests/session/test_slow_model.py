@@ -12,7 +12,7 @@ import pytest
 
 from dar_tui.dialogue.turn import Question
 from dar_tui.language.stopping import Cancelled, Stopped, never
-from dar_tui.questions.asking import GroundedQuestioner
+from dar_tui.questions.asking import GroundedQuestioner, Policy
 from dar_tui.reformulate import LanguageReformulator, QueryStrategy
 from dar_tui.session.events import Event, Note, Picture, Prompts, Reformulated, Results, Stage, TurnDone, TurnFailed
 from dar_tui.session.saving import Log
@@ -185,7 +185,7 @@ def test_a_session_cut_while_the_model_wrote_resumes_with_the_rules_query(world:
 
 def test_cancelling_reaches_the_model_while_it_words_a_question(world: World) -> None:
     model = SlowModel()
-    questioner = GroundedQuestioner(world.library, world.encoder, world.folder / "cache", model)
+    questioner = GroundedQuestioner(world.library, world.encoder, world.folder / "cache", model, Policy.YES_NO)
     session = Session(replace(world.engine(), questioner=questioner), world.log(), now=fixed(NOON))
     seen: list[Event] = []
     worker = until_asked(session, "something red, indoors, by day", model, seen)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dar_tui.imagine import Cancelled, Conditions, Imagined, OnStep, Recipe
-from dar_tui.questions.asking import GroundedQuestioner
+from dar_tui.questions.asking import GroundedQuestioner, Policy
 from dar_tui.reformulate import RuleReformulator
 from dar_tui.session.saving import Log
 from dar_tui.session.session import Engine, Options, Session
@@ -155,7 +155,7 @@ class World:
             pass
         self.library = Library.open(folder / "library")
 
-    def engine(self, generator: object | None = None, *, asks: bool = False) -> Engine:
+    def engine(self, generator: object | None = None, *, asks: bool = False, policy: Policy = Policy.OPEN) -> Engine:
         def load() -> object:
             if isinstance(generator, Exception):
                 raise generator
@@ -166,16 +166,20 @@ class World:
             encoder=self.encoder,
             reformulator=RuleReformulator(),
             load_generator=load if generator is not None else None,  # type: ignore[arg-type]
-            questioner=GroundedQuestioner(self.library, self.encoder, self.folder / "cache") if asks else None,
+            questioner=GroundedQuestioner(self.library, self.encoder, self.folder / "cache", policy=policy)
+            if asks
+            else None,
         )
 
     def log(self) -> Log:
         # Not `Log.begin`, whose names differ from run to run, and with them the pictures' seeds.
         return Log(session_path(self.folder / "sessions", NOON), Started(NOON))
 
-    def session(self, generator: object | None = None, *, asks: bool = False, **options: object) -> Session:
+    def session(
+        self, generator: object | None = None, *, asks: bool = False, policy: Policy = Policy.OPEN, **options: object
+    ) -> Session:
         chosen = Options(**options)  # type: ignore[arg-type]
-        return Session(self.engine(generator, asks=asks), self.log(), chosen, now=fixed(NOON))
+        return Session(self.engine(generator, asks=asks, policy=policy), self.log(), chosen, now=fixed(NOON))
 
 
 def fixed(moment: datetime) -> Callable[[], datetime]:

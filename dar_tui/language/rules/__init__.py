@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from dar_tui.dialogue.turn import Turn
+from dar_tui.dialogue.turn import Expects, Turn
 from dar_tui.dialogue.when import Hemisphere, When
 from dar_tui.language.rules.answers import UNTOLD, About, Stance, about, is_none, reply_to, statement
 from dar_tui.language.rules.captions import caption, is_english
@@ -169,6 +169,9 @@ def _with_stance(reading: Reading, stance: Stance, what: About, turn: Turn) -> R
     topic = caption(what.topic)
     if what.is_count and turn.question and (stance is Stance.NO or is_none(turn.answer, what)):
         return replace(reading, wants=(), rejects=_unique([*reading.rejects, topic]))
+    if turn.question and turn.question.expects is Expects.OPEN and stance in (Stance.YES, Stance.NO):
+        # "What are they wearing?" - "no": there is nothing to tell, and no clothes to push away.
+        return reading if reading.wants else replace(reading, unknown=_unique([*reading.unknown, _topic(what, turn)]))
     if stance is Stance.NEITHER:
         return replace(reading, rejects=_unique([*reading.rejects, *map(core, what.choices)]))
     if stance is Stance.BOTH:
