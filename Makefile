@@ -2,6 +2,8 @@
 PYTHON ?= python3
 # More options for pip, such as an index with PyTorch's CPU build.
 PIP_EXTRA ?=
+# How much `make bench` measures: nothing, --quick or --full.
+BENCH ?=
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -14,7 +16,7 @@ help:
 	@echo "make test    run the whole test suite"
 	@echo "make setup   only make .venv and install into it"
 	@echo "make lint    ruff and mypy"
-	@echo "make bench   measure speed and quality on this machine"
+	@echo "make bench   measure speed and quality on this machine (BENCH=--quick: a little of each, BENCH=--full: all)"
 
 $(STAMP): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -36,7 +38,7 @@ lint: $(STAMP)
 	$(BIN)/mypy
 
 bench: $(STAMP)
-	$(BIN)/python -m benchmarks $(if $(PHOTOS),'$(PHOTOS)')
+	$(BIN)/python -m benchmarks $(BENCH) $(if $(PHOTOS),'$(PHOTOS)')
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -8,15 +8,16 @@ included.
 
 from __future__ import annotations
 
-import json
 import resource
 import time
+from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from benchmarks.report import once, show
 from dar_tui.evaluation.metrics import measure
 from dar_tui.evaluation.ranking import places
 
@@ -27,9 +28,9 @@ def main(
     dialogues: int = 2_064,
     lengths: int = 11,
     seed: int = 0,
-    json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here too.")] = None,
 ) -> None:
-    """Prints the figures."""
+    """Prints the table."""
     random = np.random.default_rng(seed)
     corpus = _units(random, photos, dim)
     queries = _units(random, dialogues * lengths, dim)
@@ -39,13 +40,13 @@ def main(
     measured = measure(found.ranks.reshape(dialogues, lengths), found.ties.reshape(dialogues, lengths))
     seconds, processor = time.perf_counter() - began, time.process_time() - worked
     megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    hits = [round(each.mean, 2) for each in measured.hits[10]]
-    if json_output:
-        told = {"seconds": seconds, "processor_seconds": processor, "megabytes": megabytes, "hits10": hits}
-        typer.echo(json.dumps(told))
-        return
-    typer.echo(f"{dialogues:,} x {lengths} queries, {photos:,} photos, {dim} numbers each")
-    typer.echo(f"{seconds:.1f} s ({processor:.1f} s of processor), {megabytes:.0f} MB at most; Hits@10 {hits}")
+    hits = round(float(measured.hits[10][-1].mean), 1)
+    figures = [
+        once("ranking and figures", seconds, "s", note=f"cumulative Hits@10 at the end, of random vectors: {hits}"),
+        once("ranking and figures, cpu", processor, "s"),
+        once("memory, vectors included", megabytes, "MB"),
+    ]
+    show(f"{dialogues:,} x {lengths} queries, {photos:,} photos, {dim} numbers each", figures, json_file)
 
 
 def _units(random: np.random.Generator, count: int, dim: int) -> NDArray[np.float32]:

@@ -75,6 +75,11 @@ def show(title: str, figures: Sequence[Figure], json_file: Path | None = None) -
         json_file.write_text(json.dumps(content, indent=1) + "\n")
 
 
+def read(json_file: Path) -> list[Figure]:
+    """The figures `show` wrote; none of a file that holds something else."""
+    return [Figure(**figure) for figure in json.loads(json_file.read_text()).get("figures", ())]
+
+
 def machine() -> str:
     """The processor, how many cores this process may use, and the load of the last minute."""
     names = [line for line in _lines(Path("/proc/cpuinfo")) if line.startswith("model name")]

@@ -1,9 +1,10 @@
 """How the terminal app feels: first paint, first typing, first hits, quitting, gaps in the event loop, memory.
 
-    python -m benchmarks.tui LIBRARY [--turns 100] [--repeats 3]
+    python -m benchmarks.tui LIBRARY [--turns 100] [--repeats 3] [--json FILE]
 
 Processes are timed from outside, on a pseudo-terminal, from the moment they are started. Gaps and memory are measured
-in this process, on the same app without a terminal. Every figure is of the real models of the profile `bundled`.
+on the same app without a terminal: with pictures in this process, without a generator in one of its own. Every figure
+is of the real models of the profile `bundled`.
 """
 
 from __future__ import annotations
@@ -13,23 +14,24 @@ import fcntl
 import os
 import pty
 import select
-import statistics
 import struct
 import subprocess
 import sys
 import termios
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
+from benchmarks.commands import CHAT_MB
+from benchmarks.report import Figure, median_of, once, show
 from dar_tui.cli.dates import parse_date
 from dar_tui.cli.output import Output
 from dar_tui.cli.screen import ScreenModels, Wanted
@@ -45,6 +47,8 @@ SECONDS = 120.0
 QUIT = b"\x11"
 # The loop is asked this often whether it is free; a gap is how much later than that it answers.
 _BEAT = 0.002
+# The design's: a prompt within half a second, hits from text a second later.
+_TARGET_MS = {"first paint": 500.0, "hits from text, from process start": 1500.0}
 # The cursor stands on the first letter, which is drawn apart.
 PROMPT = "hat do you remember"
 MESSAGES = ("a dog on the grass", "it is brown", "no people", "there is a ball", "it was a sunny day")
@@ -181,37 +185,54 @@ def memory() -> float:
     return 0.0
 
 
-async def feel(library: Path, home: Path, turns: int) -> dict[str, str]:
-    """Gaps while loading, painting and imagining, and memory after 1, 10 and `turns` turns."""
+class Talking:
+    """The app without a terminal, talked to turn after turn."""
+
+    def __init__(self, app: DarApp) -> None:
+        self.app = app
+        self.chat = app.chat
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        """Waits for it; raises TimeoutError if it never comes."""
+        deadline = time.monotonic() + SECONDS
+        while not condition():
+            if time.monotonic() > deadline:
+                raise TimeoutError
+            await asyncio.sleep(0.01)
+
+    async def turn(self, number: int) -> None:
+        """Says something and waits for all that comes of it."""
+        self.chat.say(MESSAGES[number % len(MESSAGES)])
+        await self.until(lambda: not self.chat.player.running)
+
+
+@asynccontextmanager
+async def talking(library: Path, home: Path, *, imagines: bool) -> AsyncIterator[Talking]:
+    """The app, opened on a library, with its data under `home`."""
     state = State(Output())
     settings = replace(state.settings, home=home)
-    wanted = Wanted(library)
-    engine = SessionEngine(settings, library, ScreenModels(state, wanted))
+    engine = SessionEngine(settings, library, ScreenModels(state, Wanted(library, imagines=imagines)))
     graphics = Graphics(Means.BLOCKS, Means.BLOCKS)
     app = DarApp(engine, Options(home, home / "keys.toml", home, graphics, parse_date))
-    pulse, told = Pulse(), {}
     async with app.run_test(size=SIZE) as pilot:
-        chat = app.chat
+        yield Talking(app)
+        await pilot.pause()
+    engine.close()
 
-        async def until(condition: Callable[[], object]) -> None:
-            deadline = time.monotonic() + SECONDS
-            while not condition():
-                if time.monotonic() > deadline:
-                    raise TimeoutError
-                await asyncio.sleep(0.01)
 
-        async def turn(number: int) -> None:
-            chat.say(MESSAGES[number % len(MESSAGES)])
-            await until(lambda: not chat.player.running)
-
+async def feel(library: Path, home: Path, turns: int) -> list[Figure]:
+    """Gaps while loading, painting and imagining, and memory after 1, 10 and `turns` turns."""
+    pulse, told = Pulse(), []
+    async with talking(library, home, imagines=True) as talk:
+        app, chat = talk.app, talk.chat
         with pulse.beating():
-            await until(lambda: chat.opened and chat.status.facts.doing.startswith("loading the gen"))
-            await until(lambda: not chat.status.facts.doing)
-        told["worst gap while loading models"] = f"{pulse.worst * 1000:.0f} ms"
-        await turn(0)
+            await talk.until(lambda: chat.opened and chat.status.facts.doing.startswith("loading the gen"))
+            await talk.until(lambda: not chat.status.facts.doing)
+        told.append(once("worst gap while loading models", pulse.worst * 1000, "ms"))
+        await talk.turn(0)
         with pulse.beating():
-            await turn(1)
-        told["worst gap while searching, imagining, painting"] = f"{pulse.worst * 1000:.0f} ms"
+            await talk.turn(1)
+        told.append(once("worst gap while searching, imagining, painting", pulse.worst * 1000, "ms"))
         assert app.gallery is not None
         gallery = app.gallery
         await asyncio.sleep(1)
@@ -220,16 +241,31 @@ async def feel(library: Path, home: Path, turns: int) -> dict[str, str]:
         began = time.perf_counter()
         with pulse.beating():
             chat.show_exchange(keep=True)
-            await until(lambda: len(gallery._kept) >= min(24, shown))
-        told[f"painting {shown} thumbnails"] = f"{(time.perf_counter() - began) * 1000:.0f} ms"
-        told["worst gap while painting them"] = f"{pulse.worst * 1000:.0f} ms"
-        for number in range(2, turns + 1):
-            if number in (2, 11):
-                told[f"memory after {number - 1} turn{'s' if number > 2 else ''}"] = f"{memory():.0f} MB"
-            await turn(number)
-        told[f"memory after {turns} turns"] = f"{memory():.0f} MB"
-        await pilot.pause()
-    engine.close()
+            await talk.until(lambda: len(gallery._kept) >= min(24, shown))
+        told.append(once(f"painting {shown} thumbnails", (time.perf_counter() - began) * 1000, "ms"))
+        told.append(once("worst gap while painting them", pulse.worst * 1000, "ms"))
+        told += await _memory_over(talk, 2, turns, "memory")
+    return told
+
+
+def text_only(library: Path, home: Path, turns: int) -> list[Figure]:
+    """Memory after 1, 10 and `turns` turns without a generator, in a process that has nothing else in it."""
+
+    async def run() -> list[Figure]:
+        async with talking(library, home, imagines=False) as talk:
+            await talk.until(lambda: talk.chat.opened)
+            return await _memory_over(talk, 0, turns, "memory without a generator", CHAT_MB)
+
+    return asyncio.run(run())
+
+
+async def _memory_over(talk: Talking, done: int, turns: int, name: str, most: float | None = None) -> list[Figure]:
+    """Goes on to `turns` turns after the `done` that were; memory at some of them on the way."""
+    told = []
+    for number in range(done, turns):
+        await talk.turn(number)
+        if number + 1 in (done + 1, 10, turns):
+            told.append(once(f"{name}, {number + 1} turn{'s' * (number > 0)}", memory(), "MB", at_most=most))
     return told
 
 
@@ -237,17 +273,20 @@ def main(
     library: Annotated[Path, typer.Argument(help="A library that is there, such as `dar index --library DIR` makes.")],
     turns: Annotated[int, typer.Option(help="Turns to measure memory over.")] = 100,
     repeats: Annotated[int, typer.Option(help="Processes to take the median of.")] = 3,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here too.")] = None,
 ) -> None:
     """Prints the table."""
     leave_a_core(os.environ)
     first_paint(library)
-    table = Table("what", "median", title=f"dar chat, {os.cpu_count()} cores")
-    for name, measure in PROCESSES.items():
-        table.add_row(name, f"{statistics.median(measure(library) for _ in range(repeats)) * 1000:.0f} ms")
+    figures = [
+        median_of(name, [measure(library) * 1000 for _ in range(repeats)], "ms", at_most=_TARGET_MS.get(name))
+        for name, measure in PROCESSES.items()
+    ]
     with TemporaryDirectory(prefix="dar-bench-") as home:
-        for name, value in asyncio.run(feel(library, Path(home), turns)).items():
-            table.add_row(name, value)
-    Console().print(table)
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+            figures += pool.submit(text_only, library, Path(home), turns).result()
+        figures += asyncio.run(feel(library, Path(home), turns))
+    show("dar chat in a terminal", figures, json_file)
 
 
 PROCESSES: Mapping[str, Callable[[Path], float]] = {

@@ -7,8 +7,6 @@ Plays a dialogue of five messages in a session; the first turn of all, which loa
 
 from __future__ import annotations
 
-import json
-import statistics
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
@@ -18,10 +16,9 @@ from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from benchmarks.libraries import library_of
+from benchmarks.report import Figure, median_of, show
 from dar_tui.fusion.strategies import DEFAULT
 from dar_tui.imagine import load_generator
 from dar_tui.questions.asking import GroundedQuestioner
@@ -51,7 +48,7 @@ def main(
     repeats: int = 5,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here too.")] = None,
 ) -> None:
-    """Prints the median and the worst seconds of each part."""
+    """Prints the median and the spread of each part's seconds."""
     loaded = load_encoder(encoder, notify=lambda line: typer.echo(line, err=True))
     warm: list[Timings] = []
     with opened(library, images, loaded) as photos, TemporaryDirectory() as folder:
@@ -71,10 +68,8 @@ def main(
             play(session, "anything")
             warm += [play(session, message) for message in MESSAGES]
         count = photos.info().images
-    show(f"{count} photos, {loaded.id}, {generator or 'text only'}, {fusion}: {len(warm)} warm turns", first, warm)
-    if json_file is not None:
-        figures = {name: statistics.median(values) for name, values in by_part(warm).items() if values}
-        json_file.write_text(json.dumps({"photos": count, "median_seconds": figures}, indent=2) + "\n")
+    title = f"A turn, {count} photos, {loaded.id}, {generator or 'text only'}, {fusion}: {len(warm)} warm turns"
+    show(title, figures(first, warm), json_file)
 
 
 @contextmanager
@@ -112,15 +107,14 @@ def by_part(timings: Sequence[Timings]) -> dict[str, list[float]]:
     return {name: [seconds for seconds in values if seconds is not None] for name, values in found.items()}
 
 
-def show(title: str, first: Timings, warm: Sequence[Timings]) -> None:
-    """Prints the table."""
-    table = Table("part", "first turn", "median", "worst", title=title)
+def figures(first: Timings, warm: Sequence[Timings]) -> list[Figure]:
+    """The median of each part, and beside it what the first turn of all took."""
     cold = by_part([first])
-    for name, values in by_part(warm).items():
-        if values:
-            started = f"{cold[name][0]:.3f}" if cold[name] else "-"
-            table.add_row(name, started, f"{statistics.median(values):.3f}", f"{max(values):.3f}")
-    Console().print(table)
+    return [
+        median_of(name, values, "s", note=f"the first turn: {cold[name][0]:.3f} s" if cold[name] else "")
+        for name, values in by_part(warm).items()
+        if values
+    ]
 
 
 if __name__ == "__main__":
