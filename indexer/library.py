@@ -27,7 +27,7 @@ from indexer.search.searching import search
 from indexer.search.snapshot import Snapshot
 from indexer.search.strength import Strength
 from indexer.search.where import Where
-from indexer.store.backup import check_not_lost
+from indexer.store.backup import backup_problem, check_not_lost
 from indexer.store.captions import captions_of
 from indexer.store.catalog import CATALOG_NAME, Catalog
 from indexer.store.catalog_schema import MIGRATIONS, schema_version
@@ -225,7 +225,9 @@ class Library:
     def verify(self, deep: bool = False) -> list[str]:
         """What is wrong with the library's own files, one line each; `deep` reads every row, vector and thumbnail."""
         with self._lock, disk_errors_named(self.path):
-            return verify(self.path, self._catalog, self._store, deep=deep)
+            found = verify(self.path, self._catalog, self._store, deep=deep)
+            copy = backup_problem(self.path) if deep else ""
+            return [*found, f"{copy}; `dar library repair` makes it again"] if copy else found
 
     # Changing it
 

@@ -17,7 +17,7 @@ from indexer.errors import LibraryNotFound, LibraryTooNew, UnreadablePhoto
 from indexer.indexing.writer import GRAPH_THRESHOLD, LibraryWriter, open_writer
 from indexer.photos.photo import THUMBNAIL_SIDE, content_hash, open_photo
 from indexer.printable import visible
-from indexer.store.backup import BACKUP_NAME, has_sound_backup, problems_of, restore
+from indexer.store.backup import BACKUP_NAME, backup_problem, has_sound_backup, problems_of, restore
 from indexer.store.catalog import CATALOG_NAME, Catalog
 from indexer.store.disk import disk_errors_named
 from indexer.store.lock import writer_lock
@@ -61,7 +61,12 @@ def repair(folder: Path, *, threads: int = 1, graph_threshold: int = GRAPH_THRES
                 _mend_derived(writer, encoder, threads, graph_threshold, repairs)
             # 4. Thumbnails, from the photos.
             _mend_thumbnails(writer, repairs)
-            # 5. What killed writers left behind.
+            # 5. The catalog's copy.
+            if problem := backup_problem(folder):
+                (folder / BACKUP_NAME).unlink()
+                writer.copy_catalog()
+                repairs.done.append(f"{problem}, and is made again")
+            # 6. What killed writers left behind.
             for pattern in _LEFTOVERS:
                 for path in folder.glob(pattern):
                     path.unlink(missing_ok=True)

@@ -61,6 +61,15 @@ def has_sound_backup(folder: Path) -> bool:
         return False
 
 
+def backup_problem(folder: Path) -> str:
+    """What is wrong with the copy; "" if nothing is or there is none."""
+    try:
+        damaged = (folder / BACKUP_NAME).is_file() and problems_of(folder / BACKUP_NAME)
+    except LibraryTooNew:  # of a newer dar, whose catalog would say so first
+        return ""
+    return f"{BACKUP_NAME}, the copy of the catalog, is damaged" if damaged else ""
+
+
 def check_not_lost(folder: Path) -> None:
     """Raises LibraryDamaged if the catalog is missing or empty though there was one."""
     catalog = folder / CATALOG_NAME

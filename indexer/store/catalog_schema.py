@@ -108,14 +108,35 @@ def connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
     """
     if not readonly:
         create_private_file(path)
-    uri = path.absolute().as_uri() + ("?mode=ro" if readonly else "?mode=rw")
-    if readonly and not os.access(path.parent, os.W_OK) and not path.with_name(path.name + "-wal").exists():
+        return _connect(path, "?mode=rw", readonly=False)
+    alone = "?mode=ro&immutable=1"
+    if not os.access(path.parent, os.W_OK) and not path.with_name(path.name + "-wal").exists():
         # SQLite keeps its lock file beside the catalog; where nothing can be written there is no writer either.
-        uri += "&immutable=1"
+        return _connect(path, alone, readonly=True)
+    try:
+        return _connect(path, "?mode=ro", readonly=True)
+    except sqlite3.OperationalError as error:
+        # A full disk has no room for the lock file; a writer would find none either, and there is no log to be read.
+        # Should room and a writer come while this is open, rows half of one state and half of another fail their seals.
+        if not error.sqlite_errorname.startswith("SQLITE_IOERR_SHM") or _has_log(path):
+            raise
+        return _connect(path, alone, readonly=True)
+
+
+def _has_log(path: Path) -> bool:
+    log = path.with_name(path.name + "-wal")
+    return log.exists() and log.stat().st_size > 0
+
+
+def _connect(path: Path, how: str, *, readonly: bool) -> sqlite3.Connection:
     connection: sqlite3.Connection | None = None
     try:
         connection = sqlite3.connect(
-            uri, uri=True, timeout=_PATIENCE_SECONDS, isolation_level=None, check_same_thread=False
+            path.absolute().as_uri() + how,
+            uri=True,
+            timeout=_PATIENCE_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
         )
         if readonly:
             connection.execute("PRAGMA query_only = ON")

@@ -76,6 +76,8 @@ def disk_errors_named(folder: Path) -> Iterator[None]:
             raise _full(folder) from error
         if error.errno in _REFUSED:
             raise _refused(folder) from error
+        if error.errno == errno.EIO:
+            raise _failing(folder, "disk I/O error") from error
         raise
     except sqlite3.OperationalError as error:
         text = str(error)
@@ -83,6 +85,8 @@ def disk_errors_named(folder: Path) -> Iterator[None]:
             raise _full(folder) from error
         if "readonly" in text or "unable to open" in text:
             raise _refused(folder) from error
+        if "disk I/O error" in text:  # also what SQLite says where a quota or a limit on files' sizes is met
+            raise _failing(folder, text) from error
         raise
 
 
@@ -90,6 +94,13 @@ def _full(folder: Path) -> DarError:
     return DarError(
         f"The disk that holds the library {folder} is full.",
         "Everything indexed so far is kept. Free some space and run `dar index` again; it goes on from there.",
+    )
+
+
+def _failing(folder: Path, reason: str) -> DarError:
+    return DarError(
+        f"The disk that holds the library {folder} failed: {reason}.",
+        "Everything indexed so far is kept. Make sure that the disk is sound and has room, then run `dar index` again.",
     )
 
 

@@ -6,8 +6,10 @@ Candidates are the caller's to filter and to score exactly. hnswlib loads with t
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import os
 import zlib
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -81,7 +83,10 @@ def load_graph(path: Path, dim: int) -> Graph | None:
         return None
     moments = np.load(moments_file, allow_pickle=False)
     index = _new_index(dim)
-    index.load_index(str(graph))
+    try:
+        index.load_index(str(graph))
+    except RuntimeError:  # cut short before its checksum was taken
+        return None
     return Graph(index, side_car.rows, moments)
 
 
@@ -105,10 +110,9 @@ def write_graph(path: Path, matrix: Vectors, live: NDArray[np.int64], threads: i
         return False
     covered = side_car.rows if side_car is not None else 0
     if covered < rows:
-        index = _new_index(dim)
-        if covered:
-            index.load_index(str(path), max_elements=rows)
-        else:
+        index = _loaded(path, dim, rows) if covered else None
+        if index is None:
+            covered, index = 0, _new_index(dim)
             index.init_index(max_elements=rows, ef_construction=_BUILD_WIDTH, M=_LINKS, random_seed=0)
         for start in range(covered, rows, CHUNK_ROWS):
             end = min(start + CHUNK_ROWS, rows)
@@ -130,15 +134,31 @@ def _new_index(dim: int) -> Any:
     return hnswlib.Index(space="ip", dim=dim)
 
 
+def _loaded(path: Path, dim: int, rows: int) -> Any:
+    """The graph with room for so many rows; None if it cannot be read."""
+    index = _new_index(dim)
+    try:
+        index.load_index(str(path), max_elements=rows)
+    except RuntimeError:
+        return None
+    return index
+
+
 def _save_graph(path: Path, index: Any) -> None:
     graph, side_car, _ = graph_files(path)
     temporary = graph.with_suffix(".hnsw.tmp")
-    index.save_index(str(temporary))
-    temporary.chmod(FILE_MODE)
-    sync_file(temporary)
-    # The side-car goes first and comes back last: in between there is no graph, rather than a wrong one.
-    side_car.unlink(missing_ok=True)
-    temporary.replace(graph)
+    try:
+        index.save_index(str(temporary))
+        # hnswlib says nothing of a write that failed.
+        if temporary.stat().st_size != index.index_file_size():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        temporary.chmod(FILE_MODE)
+        sync_file(temporary)
+        # The side-car goes first and comes back last: in between there is no graph, rather than a wrong one.
+        side_car.unlink(missing_ok=True)
+        temporary.replace(graph)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _save_side_car(path: Path, rows: int, live: int, moments: Vectors) -> None:

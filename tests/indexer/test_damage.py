@@ -239,6 +239,23 @@ def test_what_changed_since_the_copy_is_found_again_under_new_ids(place: Workpla
         assert library.verify(deep=True) == []
 
 
+@pytest.mark.parametrize("how", ["cut", "zeros", "text", "row"])
+def test_a_damaged_copy_of_the_catalog_is_found_and_made_again(copy: Path, how: str) -> None:
+    backup = copy / BACKUP_NAME
+    content = backup.read_bytes()
+    if how == "row":
+        with closing(sqlite3.connect(backup)) as connection, connection:
+            connection.execute("UPDATE images SET width = width + 1 WHERE id = 3")
+    else:
+        zeros = content[:8192] + bytes(4096) + content[12288:]
+        backup.write_bytes({"cut": content[:9000], "zeros": zeros, "text": b"hello" * 999}[how])
+    [problem] = verified(copy)
+    assert BACKUP_NAME in problem and "dar library repair" in problem
+    repairs = repair(copy, graph_threshold=GRAPH_THRESHOLD)
+    assert repairs.done == [f"{BACKUP_NAME}, the copy of the catalog, is damaged, and is made again"]
+    assert repairs.left == [] and verified(copy) == []
+
+
 def test_a_damaged_catalog_is_never_copied_over_a_sound_one(place: Workplace) -> None:
     place.draw(10)
     place.index()
