@@ -22,7 +22,7 @@ from indexer.paths import at_home, resolved, to_path
 from indexer.printable import visible
 from indexer.search.hits import Hit, Placing, make_hit
 from indexer.search.info import EncoderInfo, LibraryInfo, RootInfo
-from indexer.search.ranking import FOLD_THRESHOLD, Query
+from indexer.search.ranking import FOLD_THRESHOLDS, Query
 from indexer.search.searching import search
 from indexer.search.snapshot import Snapshot
 from indexer.search.strength import Strength
@@ -139,9 +139,10 @@ class Library:
         where: Where | None = None,
         *,
         fold: bool = True,
-        fold_threshold: float = FOLD_THRESHOLD,
+        fold_threshold: float | None = None,
     ) -> list[Hit]:
-        """The `k` photos that match best, best first; near-duplicates folded under the best of them.
+        """The `k` photos that match best, best first; near-duplicates folded under the best of them, from
+        `fold_threshold` on (None: `FOLD_THRESHOLDS`).
 
         Raises EncoderMismatch if the query was made by another encoder than the library.
         """
@@ -150,12 +151,13 @@ class Library:
                 return []
             snapshot.check(query.terms)
             where = where or Where()
+            alike = FOLD_THRESHOLDS[snapshot.picture_space] if fold_threshold is None else fold_threshold
             groups = search(
                 snapshot,
                 query,
                 where.passes(self._catalog, snapshot.ids),
                 k,
-                fold_threshold=fold_threshold if fold else None,
+                fold_threshold=alike if fold else None,
                 index_above=self._graph_threshold,
             )
             snapshot.check_vectors(self._catalog, [placing.image_id for group in groups for placing in group])

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.encoders import JOINT, VISUAL
-from indexer.search.ranking import FOLD_THRESHOLD
+from indexer.search.ranking import FOLD_THRESHOLDS
 from indexer.search.strength import PHOTO_SAMPLE, peaks
 from indexer.store.backup import BACKUP_NAME, write_backup
 from indexer.store.catalog import CATALOG_NAME
@@ -157,13 +157,14 @@ class LibraryWriter:
         _, nulls = self.catalog.null_vectors(encoder)
         record = self._fresh(encoder)
         rows = {space.name: self.store.open(space, record.rows) for space in spaces_of(record)}
-        joint, pictures = rows[JOINT], rows.get(VISUAL, rows[JOINT])
+        shown = VISUAL if VISUAL in rows else JOINT
+        joint, pictures = rows[JOINT], rows[shown]
         # Evenly spread over the rows, hence over the times of indexing, and the same at every run.
         sample = (
             live[np.unique(np.linspace(0, max(len(live) - 1, 0), PHOTO_SAMPLE).astype(np.int64))] if len(live) else live
         )
         texts = peaks(lambda: chunks(joint, live), nulls)
-        photos = peaks(lambda: chunks(pictures, live), pictures.take(sample), below=FOLD_THRESHOLD)
+        photos = peaks(lambda: chunks(pictures, live), pictures.take(sample), below=FOLD_THRESHOLDS[shown])
         with self.catalog.transaction():
             self.catalog.put_peaks(encoder.id, texts, photos)
 

@@ -5,22 +5,24 @@ Pure functions over arrays; knows nothing of files, catalogs or filters.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.encoders import JOINT
+from indexer.encoders import JOINT, VISUAL
 from indexer.errors import UsageError
 from indexer.search.strength import Spread
 
 Vectors = NDArray[np.float32]
 
 # Photos this alike are one moment: a burst, a resized or re-saved copy. In the bundled encoder's visual space, of 50
-# photos at least 95 % of small shifts, crops and turns, and 75 % of half-size and poorly re-saved copies, stay above
-# it; of the 25 million pairs among 7,091 different photos three reach it.
-FOLD_THRESHOLD = 0.90
+# photos of 224 pixels at least 92 % of small shifts, crops and turns and all copies re-saved at quality 50 stay above
+# it, 58 % of those at quality 30, few at half the size; of the 25 million pairs among 7,091 different photos seven
+# reach it. Joint spaces hold a scene's meaning, in which more photos are near, so they keep to what is nearer still.
+FOLD_THRESHOLDS: Mapping[str, float] = MappingProxyType({VISUAL: 0.85, JOINT: 0.90})
 # Reciprocal rank fusion's constant (Cormack, Clarke and Buettcher, SIGIR 2009).
 RRF_OFFSET = 60
 COMBINATIONS = ("cosine", "z", "rrf")
@@ -120,7 +122,7 @@ def best(values: NDArray[np.float32], ids: NDArray[np.int64], count: int) -> NDA
     return np.asarray(kept[order[:count]], np.int64)
 
 
-def fold(vectors: Vectors, threshold: float = FOLD_THRESHOLD, limit: int | None = None) -> list[list[int]]:
+def fold(vectors: Vectors, threshold: float, limit: int | None = None) -> list[list[int]]:
     """Groups rows, best first, under the best row they nearly equal: [[leader, follower, ...], ...].
 
     At most `limit` groups, the best ones; each holds all its followers.

@@ -130,7 +130,7 @@ def test_orthogonal_keeps_only_what_the_picture_adds() -> None:
 
 def test_orthogonal_in_another_space_adds_the_whole_picture() -> None:
     query = STRATEGIES["orthogonal"](Evidence(0, [axis(0)], pictures=[axis(0)], picture_space=VISUAL))
-    assert weights(query) == [(JOINT, 1.0), (VISUAL, 0.15)]
+    assert weights(query) == [(JOINT, 1.0), (VISUAL, 0.5)]
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,9 @@ from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+# How much of a picture's own sample is in the vector it is searched by; the rest is what all samples have in common.
+SAMPLE_SHARE = 0.2
+
 
 class Block(nn.Module):
     """A residual MLP, its input shifted by the embedded time and condition."""
@@ -57,6 +60,9 @@ class FeatureDenoiser(ModelMixin, ConfigMixin):
 class SketchDecoder(ModelMixin, ConfigMixin):
     """Samples back into what they stand for: unit vectors of the visual space, and (side, side) RGB sketches.
 
+    The visual space's last coordinate tells hubs; a sample has none, and every query's is the same (`hub_coordinate`,
+    see `indexer.encoders.bundled.hubness`).
+
     The samples' two parts are standardised as wholes (`visual_scale`) or by component (`sketch_deviations`), so that
     the noise schedule meets numbers of deviation 1.
     """
@@ -68,9 +74,9 @@ class SketchDecoder(ModelMixin, ConfigMixin):
     sketch_deviations: Tensor
 
     @register_to_config
-    def __init__(self, visual_dim: int, sketch_dim: int, side: int) -> None:
+    def __init__(self, visual_dim: int, sketch_dim: int, side: int, hub_coordinate: float) -> None:
         super().__init__()
-        self.visual_dim, self.side = visual_dim, side
+        self.visual_dim, self.side, self.hub_coordinate = visual_dim, side, hub_coordinate
         self.register_buffer("visual_mean", torch.zeros(visual_dim))
         self.register_buffer("visual_scale", torch.ones(()))
         self.register_buffer("sketch_mean", torch.zeros(3 * side * side))
@@ -95,8 +101,17 @@ class SketchDecoder(ModelMixin, ConfigMixin):
         parts = (sketches - self.sketch_mean) @ self.sketch_components.T / self.sketch_deviations
         return torch.cat([(visual - self.visual_mean) / self.visual_scale, parts], 1)
 
-    def vectors(self, samples: Tensor) -> Tensor:
-        """(n, visual_dim), unit."""
+    def vectors(self, samples: Tensor, expected: Tensor) -> Tensor:
+        """(n, visual_dim + 1), unit: what to search by. `expected`: the mean of all samples of the same condition.
+
+        One sample is one photo out of many that would fit. Searching by it is searching for its accidents too.
+        """
+        own, mean = (self._direction(each) for each in (samples, expected))
+        blended = F.normalize(SAMPLE_SHARE * own + (1 - SAMPLE_SHARE) * mean, dim=1)
+        constant = blended.new_full((len(blended), 1), self.hub_coordinate)
+        return F.normalize(torch.cat([blended, constant], 1), dim=1)
+
+    def _direction(self, samples: Tensor) -> Tensor:
         return F.normalize(samples[:, : self.visual_dim] * self.visual_scale + self.visual_mean, dim=1)
 
     def pictures(self, samples: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from dar_tui.imagine.bundled.model import FeatureDenoiser, SketchDecoder
 
 @dataclass(frozen=True)
 class Sampled:
-    """`vectors` (n, visual_dim), unit; `pictures` (n, side, side, 3) in 0..1, of the same n samples."""
+    """`vectors` (n, visual_dim + 1), unit, to search by; `pictures` (n, side, side, 3) in 0..1, of the same samples."""
 
     vectors: Tensor
     pictures: Tensor
@@ -54,6 +54,9 @@ class SketchPipeline(DiffusionPipeline):
         scheduler = DDIMScheduler.from_config(self.scheduler.config)
         scheduler.set_timesteps(num_inference_steps)
         nothing = torch.zeros_like(conditions)
+        # Of pure noise a model that predicts the clean sample predicts the mean of all samples there are.
+        first = scheduler.timesteps[:1].expand(len(samples))
+        expected = self.denoiser(torch.zeros_like(samples), first, conditions)
         for step, timestep in enumerate(scheduler.timesteps, 1):
             times = timestep.expand(len(samples))
             clean = self.denoiser(samples, times, conditions)
@@ -63,4 +66,4 @@ class SketchPipeline(DiffusionPipeline):
             samples = scheduler.step(clean, timestep, samples).prev_sample
             if on_step is not None:
                 on_step(step, num_inference_steps)
-        return Sampled(self.decoder.vectors(samples), self.decoder.pictures(samples))
+        return Sampled(self.decoder.vectors(samples, expected), self.decoder.pictures(samples))

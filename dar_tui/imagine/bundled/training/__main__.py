@@ -26,7 +26,8 @@ from dar_tui.imagine.bundled import FOLDER
 from dar_tui.imagine.bundled.model import FeatureDenoiser, SketchDecoder
 from dar_tui.imagine.bundled.pipeline import SketchPipeline
 from indexer.encoders.bundled.graphs import HEADS_FILE, read_heads
-from indexer.encoders.bundled.towers import POOLED, SENTENCE_DIM, load_heads
+from indexer.encoders.bundled.hubness import query_coordinate
+from indexer.encoders.bundled.towers import PICTURE_STRENGTH, SENTENCE_DIM, load_heads
 from indexer.encoders.bundled.training.data import CAPTIONS, cache_photos, cache_sentences, read_captions, split, view
 
 SKETCH_DIM = 128
@@ -65,12 +66,15 @@ def main(
     encoder = load_heads(heads)
     with torch.inference_mode():
         joint = encoder.embed_texts(sentences.flatten(0, 1)).unflatten(0, sentences.shape[:2])
-        visual = [
-            encoder.visual.half_whitened(torch.from_numpy(c.tokens[:, 0, :POOLED].astype(np.float32))) for c in caches
-        ]
+        visual = [encoder.visual.whitened(torch.from_numpy(c.tokens[:, 0].astype(np.float32))) for c in caches]
     sketches = [_cache_sketches(work, photos, captioned.names, number) for number in range(views)]
 
-    decoder = SketchDecoder(visual_dim=visual[0].shape[1], sketch_dim=SKETCH_DIM, side=SIDE)
+    decoder = SketchDecoder(
+        visual_dim=visual[0].shape[1],
+        sketch_dim=SKETCH_DIM,
+        side=SIDE,
+        hub_coordinate=query_coordinate(PICTURE_STRENGTH),
+    )
     decoder.fit(visual[0][learn], _as_float(sketches[0][learn]))
     with torch.inference_mode():
         samples = torch.stack([decoder.encode(v, _as_float(s)) for v, s in zip(visual, sketches, strict=True)])

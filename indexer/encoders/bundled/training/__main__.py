@@ -20,7 +20,8 @@ from torch.nn import functional as F
 
 from indexer.encoders.bundled.graphs import HEADS_FILE
 from indexer.encoders.bundled.heads import Member
-from indexer.encoders.bundled.towers import POOLED, SENTENCE_DIM, Heads
+from indexer.encoders.bundled.towers import CLASSES, SENTENCE_DIM, Heads
+from indexer.encoders.bundled.training.banks import PICTURE_BANK, TEXT_BANK, fit_hubs
 from indexer.encoders.bundled.training.data import (
     CAPTIONS,
     SIDE,
@@ -33,10 +34,12 @@ from indexer.encoders.bundled.training.data import (
 from indexer.encoders.bundled.training.loop import Material, Recipe, train
 from indexer.encoders.bundled.training.report import recall
 
-DIM = 384
+# With the concepts' 128 and the hub coordinate, 512.
+DIM = 383
 MEMBER_DIM = 256
 CONCEPT_DIM = 128
-VISUAL_DIM = 320
+# With its hub coordinate, 512.
+VISUAL_DIM = 511
 # A class name alone, and as people write it into a search box.
 TEMPLATES = ("{}", "a photo of a {}")
 # MiniLM was trained on 128 tokens; a search text is far shorter.
@@ -83,7 +86,7 @@ def main(
         recipe = Recipe(seed=seed + number)
         path = work / f"member{'-final' if final else ''}-{recipe.seed}.pt"
         torch.manual_seed(recipe.seed)
-        heads = _with_statistics(fitted, 1, MEMBER_DIM, recipe.dropout)
+        heads = _with_statistics(fitted, 1, MEMBER_DIM, dropout=recipe.dropout)
         if path.exists():
             heads.load_state_dict(torch.load(path, weights_only=True))
         else:
@@ -92,6 +95,8 @@ def main(
         trained.append(heads.eval())
     together = _assemble(fitted, trained, material)
     note(f"together: {report(together)}")
+    fit_hubs(together, material, _typed(synonyms, [len(texts) for texts in names]), seed)
+    note(f"without hubs: {report(together)}")
     _write(together, out)
 
 
@@ -102,27 +107,46 @@ def _fitted_heads(material: Material, synonyms: Tensor, counts: list[int]) -> He
     tokens, _ = material.views[0].rows(material.train)
     member.image.whole.fit(tokens[:, 0])
     member.image.grid.fit(tokens[:2000, 1:].flatten(0, 1))
-    heads.visual.fit(tokens[:, 0, :POOLED])
+    heads.visual.fit(tokens[:, 0])
     member.text.centre.copy_(material.sentences[torch.from_numpy(material.train)].mean((0, 1)))
     names = torch.stack([part.mean(0) for part in synonyms.split(counts)])
     heads.concepts.fit(F.normalize(names, dim=1))
     return heads
 
 
-def _with_statistics(fitted: Heads, members: int, dim: int, dropout: float = 0.0) -> Heads:
+def _with_statistics(
+    fitted: Heads, members: int, dim: int, *, dropout: float = 0.0, text_bank: int = 0, picture_bank: int = 0
+) -> Heads:
     """Heads with fresh random weights and the statistics of `fitted`."""
-    heads = Heads(members, MEMBER_DIM, dim, CONCEPT_DIM, VISUAL_DIM, dropout)
+    heads = Heads(
+        members,
+        MEMBER_DIM,
+        dim,
+        CONCEPT_DIM,
+        VISUAL_DIM,
+        text_bank=text_bank,
+        picture_bank=picture_bank,
+        dropout=dropout,
+    )
     heads.concepts.load_state_dict(fitted.concepts.state_dict())
-    heads.visual.load_state_dict(fitted.visual.state_dict())
+    for name, buffer in fitted.visual.named_buffers():
+        if not name.startswith("hubs."):
+            heads.visual.get_buffer(name).copy_(buffer)
     for member in heads.members:
         for name, buffer in member.named_buffers():
             buffer.copy_(fitted.members[0].get_buffer(name))
     return heads
 
 
+def _typed(synonyms: Tensor, counts: list[int]) -> Tensor:
+    """Each class as people type it, (classes, 384): its first name in the last template."""
+    return torch.stack([part[len(TEMPLATES) - 1] for part in synonyms.split(counts)])
+
+
 def _assemble(fitted: Heads, trained: list[Heads], material: Material) -> Heads:
     """The members side by side, in the principal components of what they say about 4,000 training photos."""
-    heads = _with_statistics(fitted, len(trained), DIM)
+    banks = {"text_bank": TEXT_BANK + CLASSES, "picture_bank": PICTURE_BANK}
+    heads = _with_statistics(fitted, len(trained), DIM, **banks)
     for member, alone in zip(heads.members, trained, strict=True):
         member.load_state_dict(alone.members[0].state_dict())
     sample = material.train[:4000]
@@ -140,8 +164,8 @@ def _write(heads: Heads, out: Path) -> None:
     from safetensors.torch import save_file
 
     metadata = {
-        "dim": str(DIM + CONCEPT_DIM),
-        "visual_dim": str(VISUAL_DIM),
+        "dim": str(DIM + CONCEPT_DIM + 1),
+        "visual_dim": str(VISUAL_DIM + 1),
         "sentence_dim": str(SENTENCE_DIM),
         "image_size": str(SIDE),
         "max_text_tokens": str(MAX_TEXT_TOKENS),

@@ -124,8 +124,8 @@ def train(heads: Heads, material: Material, recipe: Recipe, report: Callable[[He
 
 def _loss(heads: Heads, batch: Batch, recipe: Recipe, scale: Tensor) -> Tensor:
     with torch.autocast("cpu", torch.bfloat16):
-        photos = heads.embed_photos(batch.tokens, batch.probabilities, recipe.image_noise)
-    captions = heads.embed_texts(batch.sentences, recipe.text_noise)
+        photos = heads.uncorrected_photos(batch.tokens, batch.probabilities, recipe.image_noise)
+    captions = heads.uncorrected_texts(batch.sentences, recipe.text_noise)
     texts = F.normalize(torch.zeros_like(photos, dtype=torch.float32).index_add_(0, batch.owner, captions), dim=1)
     scores = scale.clamp(max=log(100)).exp() * photos.float() @ texts.T
     right = torch.arange(len(scores))
