@@ -24,7 +24,7 @@ from indexer.photos.facts import CaptureFacts, joined_facts, orientation, read_f
 from indexer.photos.formats import register_formats
 from indexer.photos.pixels import to_rgb
 from indexer.photos.quiet import silence_decoders
-from indexer.photos.raw import Raw, is_raw, opened_raw
+from indexer.photos.raw import Raw, is_raw, open_raw
 from indexer.photos.scan import reason_of
 from indexer.printable import stripped
 
@@ -124,35 +124,34 @@ def _read_raw(file: BinaryIO, name: bytes, wanted: int) -> _Read | None:
     if not is_raw(file, name):
         return None
     _check_file_size(file)
-    with opened_raw(file) as raw:
-        if raw is None:
-            return None
-        facts = read_facts(raw, name)
-        read = _read_preview(raw, name, wanted)
-        if read is not None:
-            facts = joined_facts(facts, read.facts)
-            # A preview saved upright needs no turn, whatever is said of the sensor: both lie, or both stand.
-            if read.orientation >= 5 and (read.width - read.height) * (raw.width - raw.height) > 0:
-                read = replace(read, orientation=1)
-        if read is None or min(read.width, read.height) < THUMBNAIL_SIDE:
-            try:
-                if raw.sensor_pixels > MAX_DECODED_PIXELS:
-                    raise UnreadablePhoto(f"is too large to open safely: {raw.width}x{raw.height}")
-                read = _Read(to_rgb(raw.developed(), wanted), 0, 0, "", 1, facts)
-            except UnreadablePhoto:
-                if read is None:
-                    raise
-        width, height = (raw.width, raw.height) if read.orientation < 5 else (raw.height, raw.width)
-        return replace(read, width=width, height=height, format="RAW", facts=facts)
+    raw = open_raw(file)
+    if raw is None:
+        return None
+    facts = read_facts(raw, name)
+    read = _read_preview(raw, name, wanted)
+    if read is not None:
+        facts = joined_facts(facts, read.facts)
+        # A preview saved upright needs no turn, whatever is said of the sensor: both lie, or both stand.
+        if read.orientation >= 5 and (read.width - read.height) * (raw.width - raw.height) > 0:
+            read = replace(read, orientation=1)
+    if read is None or min(read.width, read.height) < THUMBNAIL_SIDE:
+        try:
+            if raw.sensor_pixels > MAX_DECODED_PIXELS:
+                raise UnreadablePhoto(f"is too large to open safely: {raw.width}x{raw.height}")
+            read = _Read(to_rgb(raw.developed(), wanted), 0, 0, "", 1, facts)
+        except UnreadablePhoto:
+            if read is None:
+                raise
+    width, height = (raw.width, raw.height) if read.orientation < 5 else (raw.height, raw.width)
+    return replace(read, width=width, height=height, format="RAW", facts=facts)
 
 
 def _read_preview(raw: Raw, name: bytes, wanted: int) -> _Read | None:
-    preview = raw.preview()
-    if preview is None:
+    if not raw.preview:
         return None
     try:
         with _decoder_errors_named():
-            return _read(io.BytesIO(preview), name, wanted, ("JPEG",))
+            return _read(io.BytesIO(raw.preview), name, wanted, ("JPEG",))
     except UnreadablePhoto:
         return None
 

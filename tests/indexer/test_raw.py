@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import subprocess
 import sys
 from datetime import datetime
@@ -22,6 +23,9 @@ from tests.indexer.colours import Workplace, counts
 from tests.raw_photos import Camera, dng
 
 pytest.importorskip("rawpy", reason="reads camera raw files; the extra `raw` brings it")
+from indexer.photos.libraw import DEVELOP as DEVELOP_TASK
+from indexer.photos.libraw import PREVIEW as PREVIEW_TASK
+from indexer.photos.libraw import answer
 
 SIDE = 64
 SIZE = (600, 400)
@@ -133,21 +137,65 @@ def test_what_is_too_large_is_refused_before_it_is_read(tmp_path: Path, monkeypa
     assert "too large to open safely" in reason(path)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=st.data())
-def test_any_flipped_bytes_give_a_photo_or_a_reason(tmp_path: Path, data: st.DataObject) -> None:
+def flipped(folder: Path, data: st.DataObject) -> bytes:
+    """A DNG with some bytes changed."""
     small = PREVIEW.resize((64, 48))
-    content = bytearray(dng(tmp_path / "whole.dng", small, data.draw(st.sampled_from([None, small]))).read_bytes())
+    content = bytearray(dng(folder / "whole.dng", small, data.draw(st.sampled_from([None, small]))).read_bytes())
     # The sensor's 6,144 bytes at the end may say anything.
     for place in data.draw(st.lists(st.integers(0, len(content) - 6_145), min_size=1, max_size=8)):
         content[place] = data.draw(st.integers(0, 255))
-    (tmp_path / "mutated.dng").write_bytes(content)
+    return bytes(content)
+
+
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_flipped_bytes_give_a_photo_or_a_reason(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], data: st.DataObject
+) -> None:
+    (tmp_path / "mutated.dng").write_bytes(flipped(tmp_path, data))
     try:
         photo = open_photo(tmp_path / "mutated.dng", SIDE)
     except UnreadablePhoto as error:
         assert error.message.isprintable()
     else:
         assert photo.image.mode == "RGB" and photo.width > 0
+    assert capfd.readouterr().err == ""
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data(), task=st.sampled_from([PREVIEW_TASK, DEVELOP_TASK]))
+def test_libraw_answers_whatever_it_is_given(tmp_path: Path, data: st.DataObject, task: str) -> None:
+    told, pixels = answer(task, io.BytesIO(flipped(tmp_path, data)))
+    if "error" not in told and task == DEVELOP_TASK:
+        assert len(pixels) == int(str(told["columns"])) * int(str(told["rows"])) * 3
+    assert json.loads(json.dumps(told)) == told
+
+
+@pytest.mark.parametrize(
+    ("program", "expected"),
+    [
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "is damaged: LibRaw crashed on it"),
+        ("import time; time.sleep(60)", "takes too long to read"),
+        ("import sys; print('noise', file=sys.stderr); sys.exit(1)", "is damaged: LibRaw crashed on it"),
+    ],
+)
+def test_a_file_that_breaks_libraw_is_one_line_and_costs_no_other(
+    place: Workplace, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, program: str, expected: str
+) -> None:
+    place.draw(3)
+    path = dng(place.photos / "a.dng", SENSOR)
+    broken = place.photos.with_name("broken.py")
+    broken.write_text(program)
+    monkeypatch.setattr("indexer.photos.raw._PROGRAM", broken)
+    monkeypatch.setattr("indexer.photos.raw._SECONDS", 1)
+    assert reason(path) == expected
+    assert counts(place.index()) == {"added": 3, "problems": 1}
+    assert capfd.readouterr().err == ""
+
+
+def test_what_libraries_below_print_stays_off_the_terminal(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    open_photo(dng(tmp_path / "a.dng", SENSOR, b"\xff\xd8 no JPEG " * 99), SIDE)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_raw_files_are_indexed_like_others(place: Workplace) -> None:
@@ -170,14 +218,11 @@ def test_without_the_extra_they_are_counted_and_named(place: Workplace, monkeypa
     assert open_photo(path, SIDE).format != "RAW"
 
 
-def test_the_extra_is_imported_for_the_first_raw_file_only(tmp_path: Path) -> None:
-    dng(tmp_path / "a.dng", PREVIEW)
-    photos.jpeg(tmp_path / "a.jpg")
-    PREVIEW.save(tmp_path / "a.tif")
+def test_this_process_never_imports_the_extra(tmp_path: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from indexer.photos.photo import open_photo\n"
-        "for name in sys.argv[1:]: open_photo(Path(name), 64); print('rawpy' in sys.modules)"
+        "print(open_photo(Path(sys.argv[1]), 64).format, 'rawpy' in sys.modules)"
     )
-    names = [str(tmp_path / name) for name in ("a.jpg", "a.tif", "a.dng")]
-    done = subprocess.run([sys.executable, "-c", script, *names], capture_output=True, text=True, timeout=60)
-    assert done.stdout.split() == ["False", "False", "True"], done.stderr
+    path = str(dng(tmp_path / "a.dng", PREVIEW))
+    done = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True, timeout=60)
+    assert done.stdout.split() == ["RAW", "False"], done.stderr

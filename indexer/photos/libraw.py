@@ -1,0 +1,75 @@
+"""LibRaw on one camera raw file: a program of its own, since a parser of hostile files in C++ may crash, and prints.
+
+    python -P libraw.py preview|develop < FILE
+
+Answers with a line of JSON and, after it, the preview's bytes or the developed pixels. Knows rawpy and nothing of dar.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import BinaryIO
+
+import rawpy
+
+PREVIEW, DEVELOP = "preview", "develop"
+UNKNOWN, SHORT, LARGE, DAMAGED = "unknown", "short", "large", "damaged"
+"""Why there is no answer: LibRaw does not know the file, it ends early, is too large, or is damaged otherwise."""
+
+
+def answer(task: str, file: BinaryIO) -> tuple[dict[str, object], bytes]:
+    """What the program writes: the line, as a dict, and the bytes.
+
+    The dict has "error" (one of the words above) and "text" where LibRaw refused. Else "width" and "height" as the
+    sensor has them, "pixels" (of the whole sensor) and "flip" (0, 3, 5 or 6); after `develop`, "columns" and "rows"
+    of the upright RGB bytes, which are half the photo's. No bytes after `preview`: there is no JPEG.
+    """
+    try:
+        with rawpy.RawPy() as raw:
+            raw.open_buffer(file)
+            sizes = raw.sizes
+            told: dict[str, object] = {
+                "width": sizes.width,
+                "height": sizes.height,
+                "pixels": sizes.raw_width * sizes.raw_height,
+                "flip": sizes.flip,
+            }
+            if task == PREVIEW:
+                return told, _preview(raw)
+            # Half as wide and high: one pixel from each 2 x 2 of the sensor's, which spares most of the work.
+            pixels = raw.postprocess(half_size=True, use_camera_wb=True, output_bps=8)
+            rows, columns, _ = pixels.shape
+            return {**told, "columns": columns, "rows": rows}, pixels.tobytes()
+    except rawpy.LibRawFileUnsupportedError:
+        return {"error": UNKNOWN, "text": ""}, b""
+    except rawpy.LibRawIOError:
+        return {"error": SHORT, "text": ""}, b""
+    except (rawpy.LibRawTooBigError, rawpy.LibRawMemPoolOverflowError, rawpy.LibRawUnsufficientMemoryError):
+        return {"error": LARGE, "text": ""}, b""
+    except (rawpy.LibRawError, rawpy.NotSupportedError, OSError, ValueError) as error:
+        words = error.args[0] if error.args else ""
+        return {
+            "error": DAMAGED,
+            "text": words.decode(errors="replace") if isinstance(words, bytes) else str(words),
+        }, b""
+
+
+def _preview(raw: rawpy.RawPy) -> bytes:
+    try:
+        data = raw.extract_thumb().data
+    except (rawpy.LibRawError, NotImplementedError, OSError):
+        return b""
+    return data if isinstance(data, bytes) else b""
+
+
+def main() -> None:
+    """The program."""
+    sys.stdin.buffer.seek(0)
+    told, data = answer(sys.argv[1], sys.stdin.buffer)
+    sys.stdout.buffer.write(json.dumps(told).encode() + b"\n")
+    sys.stdout.buffer.write(data)
+
+
+if __name__ == "__main__":
+    main()
