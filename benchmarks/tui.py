@@ -1,6 +1,6 @@
 """How the terminal app feels: first paint, first typing, first hits, quitting, gaps in the event loop, memory.
 
-    python -m benchmarks.tui LIBRARY [--turns 100] [--repeats 3] [--json FILE]
+    python -m benchmarks.tui LIBRARY [--turns 100] [--repeats 3] [--text-only] [--json FILE]
 
 Processes are timed from outside, on a pseudo-terminal, from the moment they are started. Gaps and memory are measured
 on the same app without a terminal: with pictures in this process, without a generator in one of its own. Every figure
@@ -20,10 +20,8 @@ import sys
 import termios
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
-from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -31,7 +29,7 @@ from typing import Annotated
 import typer
 
 from benchmarks.commands import CHAT_MB
-from benchmarks.report import Figure, median_of, once, show
+from benchmarks.report import Figure, median_of, once, read, show
 from dar_tui.cli.dates import parse_date
 from dar_tui.cli.output import Output
 from dar_tui.cli.screen import ScreenModels, Wanted
@@ -248,15 +246,19 @@ async def feel(library: Path, home: Path, turns: int) -> list[Figure]:
     return told
 
 
-def text_only(library: Path, home: Path, turns: int) -> list[Figure]:
-    """Memory after 1, 10 and `turns` turns without a generator, in a process that has nothing else in it."""
+async def without_generator(library: Path, home: Path, turns: int) -> list[Figure]:
+    """Memory after 1, 10 and `turns` turns."""
+    async with talking(library, home, imagines=False) as talk:
+        await talk.until(lambda: talk.chat.opened)
+        return await _memory_over(talk, 0, turns, "memory without a generator", CHAT_MB)
 
-    async def run() -> list[Figure]:
-        async with talking(library, home, imagines=False) as talk:
-            await talk.until(lambda: talk.chat.opened)
-            return await _memory_over(talk, 0, turns, "memory without a generator", CHAT_MB)
 
-    return asyncio.run(run())
+def _in_own_process(library: Path, folder: Path, turns: int) -> list[Figure]:
+    """The same, where nothing else was loaded before."""
+    told = folder / "text-only.json"
+    module = [sys.executable, "-m", "benchmarks.tui", str(library), f"--turns={turns}", "--text-only"]
+    subprocess.run([*module, "--json", str(told)], check=True, stdout=subprocess.DEVNULL)
+    return read(told)
 
 
 async def _memory_over(talk: Talking, done: int, turns: int, name: str, most: float | None = None) -> list[Figure]:
@@ -273,18 +275,23 @@ def main(
     library: Annotated[Path, typer.Argument(help="A library that is there, such as `dar index --library DIR` makes.")],
     turns: Annotated[int, typer.Option(help="Turns to measure memory over.")] = 100,
     repeats: Annotated[int, typer.Option(help="Processes to take the median of.")] = 3,
+    text_only: Annotated[bool, typer.Option(help="Measure memory without a generator, and nothing else.")] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here too.")] = None,
 ) -> None:
     """Prints the table."""
     leave_a_core(os.environ)
+    if text_only:
+        with TemporaryDirectory(prefix="dar-bench-") as home:
+            figures = asyncio.run(without_generator(library, Path(home), turns))
+        show("dar chat without a generator", figures, json_file)
+        return
     first_paint(library)
     figures = [
         median_of(name, [measure(library) * 1000 for _ in range(repeats)], "ms", at_most=_TARGET_MS.get(name))
         for name, measure in PROCESSES.items()
     ]
     with TemporaryDirectory(prefix="dar-bench-") as home:
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-            figures += pool.submit(text_only, library, Path(home), turns).result()
+        figures += _in_own_process(library, Path(home), turns)
         figures += asyncio.run(feel(library, Path(home), turns))
     show("dar chat in a terminal", figures, json_file)
 
