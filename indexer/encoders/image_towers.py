@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Barrier
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +19,7 @@ from torch.nn import functional as F
 
 from indexer.encoders.onnx_graphs import export_graph, open_graph, write_whole
 from indexer.errors import ModelUnavailable
+from indexer.lone_threads import lone_threads
 
 if TYPE_CHECKING:
     from indexer.encoders import Notify, Vectors
@@ -98,33 +97,13 @@ class SharedTower:
     def __init__(self, tower: PixelTower, backend: Backend, cores: int) -> None:
         self._whole = TorchTower(tower, backend)
         self._cores = cores
-        self._pool = _lone_threads(cores)
+        self._pool = lone_threads(cores, "dar-encode")
 
     def __call__(self, pixels: NDArray[np.uint8]) -> Vectors:
         if len(pixels) == 1:
             return self._whole(pixels)
         shares = np.array_split(pixels, min(self._cores, len(pixels)))
         return np.concatenate(list(self._pool.map(self._whole, shares)))
-
-
-def _lone_threads(count: int) -> ThreadPoolExecutor:
-    """Threads in each of which PyTorch computes on one core; in all others it does as before."""
-    everywhere = torch.get_num_threads()
-    begun = Barrier(count + 1)
-
-    def begin() -> None:
-        # A thread takes the process's number when it first asks or computes, whatever it was told before.
-        torch.get_num_threads()
-        torch.set_num_threads(1)
-        begun.wait()
-
-    pool = ThreadPoolExecutor(count, "dar-encode", begin)
-    for _ in range(count):
-        pool.submit(int)
-    begun.wait()
-    # What a thread sets holds for itself and for all threads that begin later: those get back what they had.
-    torch.set_num_threads(everywhere)
-    return pool
 
 
 class OnnxTower:

@@ -29,8 +29,8 @@ from indexer.store.stores import choose_store, open_store
 from indexer.store.vector_store import RowAppender, VectorStore, chunks
 from indexer.store.vectors import Vectors, checksums
 
-# Up to here a sketch is gone through in 64 ms of processor time, and a graph would take ten minutes or more to make and
-# a second to open (docs/performance.md).
+# Up to here a sketch is gone through in 64 ms of processor time, and a graph would take a quarter of an hour to make
+# and three seconds to open (docs/performance.md).
 GRAPH_THRESHOLD = 1_000_000
 # Fewer dead rows than this are not worth a rewrite, however small the library.
 COMPACT_ABOVE = 1_000

@@ -120,6 +120,21 @@ def test_steps_are_told_in_order(generator: BundledGenerator, encoder: BundledEn
     assert {total for _, _, total in told} == {steps}
 
 
+def test_it_computes_on_one_core_and_leaves_the_others_as_they_were(
+    generator: BundledGenerator, encoder: BundledEncoder
+) -> None:
+    import torch
+
+    given, seen, before = conditions(encoder, "a street at night"), set(), torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        alone = BundledGenerator()
+        list(alone.generate_from([given], ("one",), (1,), lambda *_: seen.add(torch.get_num_threads()), never))
+        assert seen == {1} and torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_cancelling_stops_between_steps_and_the_generator_works_on(
     generator: BundledGenerator, encoder: BundledEncoder
 ) -> None:
