@@ -33,6 +33,7 @@ from indexer.store.catalog import CATALOG_NAME, Catalog
 from indexer.store.catalog_schema import MIGRATIONS, schema_version
 from indexer.store.disk import disk_errors_named, make_private_folder
 from indexer.store.records import EncoderRecord, Problem
+from indexer.store.seals import damaged
 from indexer.store.stores import open_store
 from indexer.store.vectors import Vectors
 from indexer.store.verification import verify
@@ -306,6 +307,8 @@ class Library:
     def _hits(self, groups: Sequence[Sequence[Placing]], where: Where) -> list[Hit]:
         ids = [placing.image_id for group in groups for placing in group]
         images, paths = self._catalog.images(ids), self._catalog.paths_of(ids)
+        if not paths.keys() <= images.keys():
+            raise damaged("files name photos it no longer has")
         captions = captions_of(self._catalog, ids)
         hits: list[Hit] = []
         for group in groups:

@@ -231,6 +231,11 @@ HOSTILE: dict[str, Callable[[Path], Path]] = {
 }
 """File name -> maker; none of these can be read as a photo."""
 
+# "The sea" in as many scripts; then one letter composed and decomposed, which some file systems take for the same.
+_SCRIPTS = (
+    *("море", "θάλασσα", "البحر", "הים", "دریا", "समुद्र", "সমুদ্র", "கடல்", "ทะเล", "ທະເລ", "ပင်လယ်", "សមុទ្រ"),
+    *("海", "うみ", "ウミ", "바다", "ծով", "ზღვა", "ባሕር", "ᠳᠠᠯᠠᠢ", "ᎠᎺᏉᎯ", "རྒྱ་མཚོ", "𓈗", "caf\u00e9", "cafe\u0301"),
+)
 AWKWARD_NAMES: tuple[bytes, ...] = (
     b"two\nlines.jpg",
     b"escape \x1b[31mred\x1b[0m.jpg",
@@ -241,6 +246,11 @@ AWKWARD_NAMES: tuple[bytes, ...] = (
     b"-rf.jpg",
     "\u05e9\u05dc\u05d5\u05dd \u202egpj.jpg".encode(),
     b"per%cent [bold]markup.jpg",
+    b"tab\tbell\x07return\r.jpg",
+    b"*?{a,b}$(touch x)`touch y`;&|<>.jpg",
+    b"n" * 251 + b".jpg",
+    "\U0001f468".encode() * 62 + b"abc.jpg",
+    *(f"{text}.jpg".encode() for text in _SCRIPTS),
 )
 """Names of good photos that break careless programs."""
 
@@ -250,5 +260,5 @@ def awkward_folder(folder: Path) -> list[bytes]:
     folder.mkdir(parents=True, exist_ok=True)
     paths = [os.path.join(os.fsencode(folder), name) for name in AWKWARD_NAMES]  # noqa: PTH118
     for seed, path in enumerate(paths):
-        jpeg(path, 1000 + seed)
+        jpeg(path, 5000 + seed)
     return paths

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-_NAMES = ("photo", "heif", "raw", "exif", "dialogue", "script", "config")
+_NAMES = ("photo", "heif", "avif", "raw", "exif", "dialogue", "script", "config")
 # An input that takes longer is a finding: a folder of such photos would never be indexed.
 _SLOWEST_SECONDS = 20
 # The decoder's own cap is 400 MB a picture; more than this is a bomb that got through.

@@ -35,9 +35,11 @@ class _Extra:
     pillow_name: str = ""
 
 
+# Neither is Pillow's to open: their decoders run in processes of their own.
+_HEIF = _Extra("pillow_heif", "pillow-heif", frozenset({b".heic", b".heif", b".hif"}))
 _RAW = _Extra("rawpy", "rawpy", _RAW_SUFFIXES)
 _EXTRAS = (
-    _Extra("pillow_heif", "pillow-heif", frozenset({b".heic", b".heif", b".hif"}), "HEIF"),
+    _HEIF,
     _Extra("pillow_avif", "pillow-avif-plugin", frozenset({b".avif"}), "AVIF"),
     _RAW,
 )
@@ -67,6 +69,11 @@ def is_raw_name(path: bytes) -> bool:
     return os.path.splitext(path)[1].lower() in _RAW_SUFFIXES  # noqa: PTH122 - pathlib takes no bytes
 
 
+def reads_heif() -> bool:
+    """Whether HEIC files can be decoded here."""
+    return _is_installed(_HEIF.module)
+
+
 def reads_raw() -> bool:
     """Whether camera raw files can be decoded here."""
     return _is_installed(_RAW.module)
@@ -80,9 +87,7 @@ def register_formats() -> tuple[str, ...]:
     for extra in _EXTRAS:
         if not extra.pillow_name or not _is_installed(extra.module):
             continue
-        plugin = importlib.import_module(extra.module)
-        if extra.module == "pillow_heif":
-            plugin.register_heif_opener()
+        importlib.import_module(extra.module)
         names.append(extra.pillow_name)
     return tuple(names)
 

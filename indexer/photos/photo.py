@@ -22,6 +22,7 @@ from PIL import Image, ImageFile
 from indexer.errors import UnreadablePhoto
 from indexer.photos.facts import CaptureFacts, joined_facts, orientation, read_facts
 from indexer.photos.formats import register_formats
+from indexer.photos.heif import is_heif, open_heif
 from indexer.photos.pixels import to_rgb
 from indexer.photos.quiet import silence_decoders
 from indexer.photos.raw import Raw, is_raw, open_raw
@@ -34,7 +35,7 @@ THUMBNAIL_SIDE = 320
 MAX_DECODED_PIXELS = 110_000_000
 # Bytes of a file that its decoder takes into memory whole: as much again as its pixels may take.
 MAX_WHOLE_BYTES = 400_000_000
-_READ_WHOLE = frozenset({"WEBP", "HEIF", "AVIF"})
+_READ_WHOLE = frozenset({"WEBP", "AVIF"})
 # A baseline JPEG is decoded row by row at down to 1/8, so its size costs time, not memory: 200-megapixel phones
 # (16,320 x 12,240) must pass, and at this cap a file of one colour still ends within seconds.
 MAX_JPEG_PIXELS = 420_000_000
@@ -76,7 +77,7 @@ def open_photo(path: Path | bytes, side: int) -> Photo:
     name = os.fsencode(path)
     wanted = max(side, THUMBNAIL_SIDE)
     with _regular_file(path) as file, _decoder_errors_named():
-        read = _read_raw(file, name, wanted) or _read(file, name, wanted)
+        read = _read_raw(file, name, wanted) or _read_heif(file, name, wanted) or _read(file, name, wanted)
     rgb, width, height = read.rgb, read.width, read.height
     turn = _UPRIGHT.get(read.orientation)
     if turn is not None:
@@ -144,6 +145,18 @@ def _read_raw(file: BinaryIO, name: bytes, wanted: int) -> _Read | None:
                 raise
     width, height = (raw.width, raw.height) if read.orientation < 5 else (raw.height, raw.width)
     return replace(read, width=width, height=height, format="RAW", facts=facts)
+
+
+def _read_heif(file: BinaryIO, name: bytes, wanted: int) -> _Read | None:
+    """A HEIC file, which libheif turns upright itself; None if it is none."""
+    if not is_heif(file):
+        return None
+    _check_file_size(file)
+    heif = open_heif(file, wanted, MAX_DECODED_PIXELS)
+    if heif is None:
+        return None
+    facts = read_facts(heif.image, name)
+    return _Read(to_rgb(heif.image, wanted), heif.width, heif.height, "HEIF", 1, facts)
 
 
 def _read_preview(raw: Raw, name: bytes, wanted: int) -> _Read | None:

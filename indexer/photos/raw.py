@@ -1,30 +1,21 @@
 """Camera raw files: the picture the camera put into one, or what LibRaw makes of the sensor's values.
 
 Knows nothing of thumbnails or encoders. Needs rawpy, the extra `raw`, which this process never imports: LibRaw runs in
-one of its own (`libraw.py`), so that a file that makes it crash is one line, and what it prints is not on the terminal.
-That costs 0.12 s of processor time a file.
+one of its own (`libraw.py`).
 """
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from PIL import Image
 
-from indexer.errors import UnreadablePhoto
+from indexer.photos.apart import UnknownKind, decode_apart
 from indexer.photos.formats import is_raw_name, reads_raw
-from indexer.printable import stripped
 
 _PROGRAM = Path(__file__).with_name("libraw.py")
-# Developing the largest sensors takes seconds; a file that takes longer is made to.
-_SECONDS = 120
 _TIFF = (b"II*\0", b"MM\0*")
 # Of Panasonic, Olympus (three), Fujifilm, Sigma and Canon's first; Canon's latest is a film container.
 _OTHERS = (b"IIU\0", b"IIRO", b"IIRS", b"MMOR", b"FUJIFILMCCD-RAW", b"FOVb", b"II\x1a\0\0\0HEAPCCDR")
@@ -51,7 +42,7 @@ class Raw:
 
     def developed(self) -> Image.Image:
         """The photo from the sensor's values: upright RGB, half as wide and high. Raises UnreadablePhoto."""
-        told, pixels = _libraw("develop", self.file)
+        told, pixels = decode_apart(_PROGRAM, ["develop"], self.file)
         return Image.frombytes("RGB", (int(told["columns"]), int(told["rows"])), pixels)
 
     def getexif(self) -> Image.Exif:
@@ -79,51 +70,11 @@ def open_raw(file: BinaryIO) -> Raw | None:
     """The file, which must be one of the system's, as a raw file; None, and the file at its beginning, if LibRaw does
     not know it: a plain TIFF under another name, or one whose small preview Pillow can read. Raises UnreadablePhoto."""
     try:
-        told, preview = _libraw("preview", file)
-    except _Unknown:
+        told, preview = decode_apart(_PROGRAM, ["preview"], file)
+    except UnknownKind:
         file.seek(0)
         return None
     width, height, orientation = int(told["width"]), int(told["height"]), _ORIENTATION.get(told["flip"], 1)
     if orientation in (6, 8):
         width, height = height, width
     return Raw(file, width, height, orientation, int(told["pixels"]), preview)
-
-
-class _Unknown(UnreadablePhoto):
-    """LibRaw does not know this kind of file."""
-
-
-def _libraw(task: str, file: BinaryIO) -> tuple[Mapping[str, Any], bytes]:
-    # The program shares the file's place, which `file` counts on to be where it left it.
-    descriptor = file.fileno()
-    place = os.lseek(descriptor, 0, os.SEEK_CUR)
-    try:
-        done = subprocess.run(
-            [sys.executable, "-P", str(_PROGRAM), task],
-            stdin=file,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=_SECONDS,
-            # Ctrl-C is for dar, which ends in its own time; a file is not broken because its reader was interrupted.
-            process_group=0,
-        )
-    except subprocess.TimeoutExpired:
-        raise UnreadablePhoto("takes too long to read") from None
-    finally:
-        os.lseek(descriptor, place, os.SEEK_SET)
-    if done.returncode:
-        raise UnreadablePhoto("is damaged: LibRaw crashed on it")
-    line, _, data = done.stdout.partition(b"\n")
-    told = json.loads(line)
-    match told.get("error"):
-        case None:
-            return told, data
-        case "unknown":
-            raise _Unknown("is from a camera that LibRaw does not know")
-        case "short":
-            raise UnreadablePhoto("ends early (truncated)")
-        case "large":
-            raise UnreadablePhoto("is too large to open safely")
-        case _:
-            text = stripped(told["text"], limit=100)
-            raise UnreadablePhoto(f"is damaged: {text}" if text else "is damaged")

@@ -49,7 +49,7 @@ def problems_of(path: Path) -> list[str]:
     try:
         with closing(Catalog.open(path)) as catalog:
             return list(catalog_problems(catalog.connection, deep=True))
-    except (sqlite3.DatabaseError, LibraryDamaged) as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError, LibraryDamaged) as error:
         return [str(error)]
 
 

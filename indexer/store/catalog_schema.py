@@ -147,7 +147,7 @@ def _connect(path: Path, how: str, *, readonly: bool) -> sqlite3.Connection:
             connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA user_version").fetchone()
         provide(connection)
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         if connection is not None:
             connection.close()
         if isinstance(error, sqlite3.OperationalError):

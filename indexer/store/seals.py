@@ -120,7 +120,7 @@ def broken_seals(connection: sqlite3.Connection) -> Iterator[str]:
             (count,) = connection.execute(
                 f"SELECT count(*) FROM {table} WHERE seal IS NOT {seal_expression(table)}"
             ).fetchone()
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             yield f"catalog: {table} cannot be read ({stripped(str(error))})"
             continue
         if count:
@@ -138,7 +138,7 @@ def damage_named() -> Iterator[None]:
         raise damaged(error) from error
     except sqlite3.ProgrammingError:
         raise
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # SQLite's messages quote what it read
         raise damaged(error) from error
 
 

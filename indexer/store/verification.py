@@ -29,7 +29,7 @@ def verify(folder: Path, catalog: Catalog, store: VectorStore, *, deep: bool = F
         found = list(catalog_problems(catalog.connection, deep=deep))
         try:
             found += _problems(folder, catalog, store, deep)
-        except (sqlite3.DatabaseError, LibraryDamaged) as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError, LibraryDamaged) as error:
             # What the catalog cannot tell cannot be compared with the files.
             found.append(f"catalog: cannot be read further ({stripped(str(error))})")
         return found
@@ -44,7 +44,7 @@ def catalog_problems(connection: sqlite3.Connection, *, deep: bool) -> Iterator[
                 yield f"catalog: {stripped(text)}"
         for table, *_ in connection.execute("PRAGMA foreign_key_check"):
             yield f"catalog: a row of {table} names something missing"
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # its messages quote what it read
         yield f"catalog: cannot be checked ({stripped(str(error))})"
         return
     version = schema_version(connection)

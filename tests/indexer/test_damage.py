@@ -101,6 +101,33 @@ def test_a_flipped_bit_in_the_catalog_is_found_or_changes_nothing(sound: Workpla
     assert search_all(copy, sound) == expected
 
 
+def test_bytes_that_are_no_text_in_the_schema_are_damage(sound: Workplace, copy: Path) -> None:
+    """SQLite quotes them in its message, which Python then cannot decode."""
+    catalog, expected = copy / CATALOG_NAME, search_all(sound.library_path, sound)
+    content = bytearray(catalog.read_bytes())
+    place = content.index(b"files_by_image")  # where the schema names an index
+    content[place : place + 14] = b"\x92\n\xda\x1b\x16\xdd" * 2 + b"\xff\xfe"
+    catalog.write_bytes(content)
+    assert verified(copy)
+    with pytest.raises(LibraryDamaged):
+        search_all(copy, sound)
+    mend(copy, sound)
+    assert search_all(copy, sound) == expected
+    (copy / BACKUP_NAME).write_bytes(content)
+    assert BACKUP_NAME in verified(copy)[0]
+
+
+def test_a_photo_whose_row_is_lost_is_damage_not_a_crash(sound: Workplace, copy: Path) -> None:
+    expected = search_all(sound.library_path, sound)
+    with closing(sqlite3.connect(copy / CATALOG_NAME)) as connection, connection:
+        connection.execute("DELETE FROM images WHERE id % 5 = 1")
+    assert verified(copy)
+    with pytest.raises(LibraryDamaged, match="photos it no longer has"):
+        search_all(copy, sound)
+    mend(copy, sound)
+    assert search_all(copy, sound) == expected
+
+
 @pytest.mark.parametrize("bit", range(32))
 def test_a_flipped_bit_in_the_schemas_version_is_found(sound: Workplace, copy: Path, bit: int) -> None:
     content = bytearray((copy / CATALOG_NAME).read_bytes())

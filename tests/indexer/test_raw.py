@@ -174,9 +174,9 @@ def test_libraw_answers_whatever_it_is_given(tmp_path: Path, data: st.DataObject
 @pytest.mark.parametrize(
     ("program", "expected"),
     [
-        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "is damaged: LibRaw crashed on it"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "is damaged: its decoder crashed"),
         ("import time; time.sleep(60)", "takes too long to read"),
-        ("import sys; print('noise', file=sys.stderr); sys.exit(1)", "is damaged: LibRaw crashed on it"),
+        ("import sys; print('noise', file=sys.stderr); sys.exit(1)", "is damaged: its decoder crashed"),
     ],
 )
 def test_a_file_that_breaks_libraw_is_one_line_and_costs_no_other(
@@ -187,7 +187,7 @@ def test_a_file_that_breaks_libraw_is_one_line_and_costs_no_other(
     broken = place.photos.with_name("broken.py")
     broken.write_text(program)
     monkeypatch.setattr("indexer.photos.raw._PROGRAM", broken)
-    monkeypatch.setattr("indexer.photos.raw._SECONDS", 1)
+    monkeypatch.setattr("indexer.photos.apart._SECONDS", 1)
     assert reason(path) == expected
     assert counts(place.index()) == {"added": 3, "problems": 1}
     assert capfd.readouterr().err == ""
