@@ -40,13 +40,13 @@ class Drawn:
     vector: Vector
 
 
-# An answer ("running") says less of the photo than the user's own words, and the less the more these say: it weighs as
-# many times less as it has fewer facts than they have together, times ANSWER_WEIGHT, and never more than they do. A
-# plain no says less than "no dogs". Chosen on 1,000 dialogues of five questions answered in words, about the
-# development photos (encoder trained without them): with 0.4, 0.6, 0.8 the mean log rank changed by -0.15, -0.17, -0.17
-# after whole captions, by -0.46, -0.56, -0.61 after their first seven words, and with 0.6 and 0.8 by -0.43 and -0.44
-# where the user answered in whole captions. With 0.3 for every answer the first two were -0.18 and -0.55; with 1 the
-# third -0.40.
+# An answer ("running") says less of the photo than the user's own words, and the less the more these say: it weighs
+# as many times less as it has fewer facts than they have together, times ANSWER_WEIGHT, and never more than they do.
+# A plain no says less than "no dogs". Chosen on 1,000 dialogues of five (trial) questions answered in words, about
+# the development photos (encoder trained without them, before its hub coordinate): with 0.4, 0.6, 0.8 the mean log
+# rank changed by -0.15, -0.17, -0.17 after whole captions, by -0.46, -0.56, -0.61 after their first seven words, and
+# with 0.6 and 0.8 by -0.43 and -0.44 where the user answered in whole captions. With 0.3 for every answer the first
+# two were -0.18 and -0.55; with 1 the third -0.40.
 ANSWER_WEIGHT, DENIAL_WEIGHT = 0.8, 0.05
 
 # By turn and number, both from 0.
