@@ -112,7 +112,7 @@ class Reader:
                 "Choose a generator that draws from text: --generator diffusers:MODEL.",
             )
         joint, sentence = self.encoder.encode_texts_and_sentences(statements)
-        return Conditions(_direction(joint), _direction(sentence))
+        return Conditions(_direction(joint), _direction(sentence), tuple(statements))
 
 
 def evidence(

@@ -75,10 +75,12 @@ class Generator(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Conditions:
-    """A query as vectors: the normalised means over its statements' (d,) joint and (s,) sentence vectors, float32."""
+    """A query as vectors: the normalised means over its statements' (d,) joint and (s,) sentence vectors, float32; and
+    the statements themselves, whose very words a vector only hints at."""
 
     joint: NDArray[np.float32]
     sentence: NDArray[np.float32]
+    statements: tuple[str, ...] = ()
 
 
 @runtime_checkable

@@ -27,7 +27,8 @@ def default_library() -> Path:
 
 def found(dar: Dar) -> set[str]:
     """The names of all photos that searches find."""
-    return {Path(line).name for line in dar("search", "red", "-k", 9999, "--paths").text.splitlines()}
+    hits = dar("search", "red", "-k", 9999, "--json").json["hits"]
+    return {Path(photo["path"]).name for hit in hits for photo in (hit, *hit["similar"])}
 
 
 def test_an_empty_folder_is_no_error_and_says_so(dar: Dar, tmp_path: Path) -> None:

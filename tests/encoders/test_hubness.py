@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from indexer.encoders.bundled.hubness import NEAREST, SPREAD, HubCoordinate, query_coordinate
+from indexer.encoders.bundled.hubness import NEAREST, SPREAD, HubCoordinate
 
 DIM = 64
+HALF = torch.tensor([[0.5]])
 
 
 def _units(count: int, seed: int) -> Tensor:
@@ -27,16 +28,16 @@ def test_a_dot_product_is_the_likeness_less_the_photos_popularity(fitted: HubCoo
     photos, query, strength = _units(50, 2), _units(1, 3), 0.5
     largest = (photos @ fitted.bank.T).sort(dim=1, descending=True).values[:, :NEAREST].mean(1)
 
-    scores = (fitted.of_photos(photos) @ fitted.of_queries(query, strength).T)[:, 0]
+    scores = (fitted.of_photos(photos) @ fitted.of_queries(query, torch.tensor([[strength]])).T)[:, 0]
 
     photo_length = (1 + (SPREAD * (largest - fitted.centre)) ** 2).sqrt()
-    query_length = (1 + query_coordinate(strength) ** 2) ** 0.5
+    query_length = (1 + (strength / SPREAD) ** 2) ** 0.5
     expected = ((photos @ query.T)[:, 0] - strength * (largest - fitted.centre)) / photo_length / query_length
     torch.testing.assert_close(scores, expected)
 
 
 def test_vectors_stay_unit_and_gain_one_coordinate(fitted: HubCoordinate) -> None:
-    for vectors in (fitted.of_photos(_units(5, 4)), fitted.of_queries(_units(5, 5), 0.5)):
+    for vectors in (fitted.of_photos(_units(5, 4)), fitted.of_queries(_units(5, 5), HALF.expand(5, 1))):
         assert vectors.shape == (5, DIM + 1)
         torch.testing.assert_close(vectors.norm(dim=1), torch.ones(5))
 
@@ -54,7 +55,7 @@ def test_a_hub_no_longer_stands_before_the_photo_that_was_meant() -> None:
         return int((scores[:, -1] > scores[:, :-1].diagonal()).sum())
 
     before = beaten_by_the_hub(queries[200:] @ library[200:].T)
-    after = beaten_by_the_hub(hubs.of_queries(queries[200:], 0.5) @ hubs.of_photos(library[200:]).T)
+    after = beaten_by_the_hub(hubs.of_queries(queries[200:], HALF.expand(100, 1)) @ hubs.of_photos(library[200:]).T)
 
     assert before > 50
     assert after < before / 2
@@ -63,6 +64,6 @@ def test_a_hub_no_longer_stands_before_the_photo_that_was_meant() -> None:
 def test_without_a_bank_the_order_stays(fitted: HubCoordinate) -> None:
     untrained, photos, query = HubCoordinate(0, DIM), _units(50, 8), _units(1, 9)
 
-    scores = (untrained.of_photos(photos) @ untrained.of_queries(query, 0.5).T)[:, 0]
+    scores = (untrained.of_photos(photos) @ untrained.of_queries(query, HALF).T)[:, 0]
 
     assert scores.argsort().tolist() == (photos @ query.T)[:, 0].argsort().tolist()

@@ -99,7 +99,7 @@ def test_the_order_of_the_pictures_does_not_matter(name: str, evidence: Evidence
         ("released", 1, 0.8, 0.2),
         ("released", 2, 0.5, 0.5),
         ("constant", 9, 0.8, 0.2),
-        ("z-score", 0, 1.0, 0.1),
+        ("z-score", 0, 1.0, 0.3),
         ("rrf", 0, 1.0, 1.0),
     ],
 )
@@ -130,15 +130,15 @@ def test_orthogonal_keeps_only_what_the_picture_adds() -> None:
 
 def test_orthogonal_in_another_space_adds_the_whole_picture() -> None:
     query = STRATEGIES["orthogonal"](Evidence(0, [axis(0)], pictures=[axis(0)], picture_space=VISUAL))
-    assert weights(query) == [(JOINT, 1.0), (VISUAL, 0.5)]
+    assert weights(query) == [(JOINT, 1.0), (VISUAL, 0.7)]
 
 
 @pytest.mark.parametrize(
     ("fit", "weight"),
     [
-        (Fit(2.0, True), 0.1),
-        (Fit(0.5, True), 0.05),
-        (Fit(2.0, False), 0.05),
+        (Fit(2.0, True), 0.3),
+        (Fit(0.5, True), 0.15),
+        (Fit(2.0, False), 0.15),
         (Fit(-1.0, True), None),
         (Fit(float("nan"), True), None),
     ],
@@ -182,7 +182,7 @@ def test_statements_weigh_as_their_weights_say() -> None:
 def test_pictures_join_a_query_made_elsewhere() -> None:
     query = Query((Term(axis(0)), Term(axis(1), JOINT, -0.5)))
     joined = with_pictures(query, [axis(2)], VISUAL)
-    assert joined.combine == "z" and weights(joined) == [(JOINT, 1.0), (JOINT, -0.5), (VISUAL, 0.1)]
+    assert joined.combine == "z" and weights(joined) == [(JOINT, 1.0), (JOINT, -0.5), (VISUAL, 0.3)]
     assert with_pictures(query, [], VISUAL) is query
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def encoder() -> BundledEncoder:
 
 def conditions(encoder: BundledEncoder, *texts: str) -> Conditions:
     joint, sentence = (part.mean(0) for part in encoder.encode_texts_and_sentences(texts))
-    return Conditions(joint / np.linalg.norm(joint), sentence / np.linalg.norm(sentence))
+    return Conditions(joint / np.linalg.norm(joint), sentence / np.linalg.norm(sentence), texts)
 
 
 def imagine(generator: BundledGenerator, given: Conditions, seeds: tuple[int, ...] = SEEDS) -> list[Imagined]:
@@ -87,6 +88,18 @@ def test_vectors_follow_the_query(generator: BundledGenerator, encoder: BundledE
 
     dog, dogs, football = mean("a brown dog running"), mean("two dogs running"), mean("men playing football")
     assert dog @ dogs > dog @ football
+
+
+def test_the_words_count_beside_the_vectors(generator: BundledGenerator, encoder: BundledEncoder) -> None:
+    """A dog's vectors said in other words: the pictures follow the words; those no caption used change nothing."""
+
+    def of(*statements: str) -> np.ndarray:
+        said = replace(conditions(encoder, "a dog"), statements=statements)
+        return np.mean([each.vector for each in imagine(generator, said) if each.vector is not None], axis=0)
+
+    snow = np.mean([each.vector for each in imagine(generator, conditions(encoder, "snow"))], axis=0)
+    assert of("snow") @ snow > of("a dog") @ snow
+    np.testing.assert_array_equal(of("犬 \ud800"), of())
 
 
 def test_sketches_get_broad_colours_right(generator: BundledGenerator, encoder: BundledEncoder) -> None:

@@ -63,6 +63,7 @@ class BundledGenerator:
         self._folder = folder
         self._cache = cache
         self._pipeline: Any = None
+        self._tokenizer: Any = None
         self._alone: Executor | None = None
         self._loading = threading.Lock()
         self.id = f"bundled-{_digest(folder)[:12]}"
@@ -72,6 +73,7 @@ class BundledGenerator:
         """Loads the models now (torch and diffusers: some seconds) rather than with the first picture."""
         with self._loading:
             if self._pipeline is None:
+                self._tokenizer = load_tokenizer()
                 self._pipeline = load_pipeline(self._folder)
                 self._alone = lone_threads(1, "dar-imagine")
 
@@ -82,7 +84,9 @@ class BundledGenerator:
         if not prompts:
             return
         joint, sentences = self._text_tower().encode_texts_and_sentences(prompts)
-        yield from self._imagine(np.concatenate([joint, sentences], 1), prompts, seeds, on_step, cancelled)
+        vectors = zip(joint, sentences, prompts, strict=True)
+        alone = [Conditions(whole, sentence, (prompt,)) for whole, sentence, prompt in vectors]
+        yield from self.generate_from(alone, prompts, seeds, on_step, cancelled)
 
     def generate_from(
         self,
@@ -98,8 +102,17 @@ class BundledGenerator:
         """
         if not prompts:
             return
-        rows = np.stack([np.concatenate([each.joint, each.sentence]) for each in conditions])
+        self.load()
+        bags = {each.statements: self._bag(each.statements) for each in conditions}
+        rows = np.stack([np.concatenate([each.joint, each.sentence, bags[each.statements]]) for each in conditions])
         yield from self._imagine(rows, prompts, seeds, on_step, cancelled)
+
+    def _bag(self, statements: Sequence[str]) -> Vectors:
+        # A terminal can hand over lone surrogates, which the tokenizer refuses.
+        clean = [text.encode("utf-8", "replace").decode() for text in statements]
+        tokens = [encoding.ids for encoding in self._tokenizer.encode_batch(clean)] if clean else []
+        bag: Vectors = self._pipeline.words(tokens).numpy()
+        return bag
 
     def _text_tower(self) -> TextEncoder:
         if self._encoder is None:
@@ -118,7 +131,6 @@ class BundledGenerator:
     def _imagine(
         self, conditions: Vectors, prompts: Sequence[str], seeds: Sequence[int], on_step: OnStep, cancelled: Cancelled
     ) -> Iterator[Imagined]:
-        self.load()
         assert self._alone is not None
         expected = self._pipeline.denoiser.config.condition_dim
         if conditions.shape[1] != expected:
@@ -162,7 +174,7 @@ class _Cancelled(Exception):
 
 def _digest(folder: Path) -> str:
     digest = hashlib.sha256()
-    for name in ("denoiser", "decoder"):
+    for name in ("denoiser", "decoder", "words"):
         path = folder / name / "diffusion_pytorch_model.safetensors"
         try:
             with path.open("rb") as file:
@@ -172,6 +184,18 @@ def _digest(folder: Path) -> str:
                 f"The bundled generator's {path} cannot be read: {error.strerror or error}.", "Install dar again."
             ) from error
     return digest.hexdigest()
+
+
+def load_tokenizer() -> Any:
+    """MiniLM's, which tells words apart for a `WordBag`. Raises ModelUnavailable where it is missing or altered."""
+    from tokenizers import Tokenizer
+
+    from indexer.encoders.bundled.backbones import TOKENIZER
+
+    tokenizer = Tokenizer.from_file(str(TOKENIZER.verified()))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer
 
 
 def load_pipeline(folder: Path = FOLDER) -> Any:

@@ -13,7 +13,7 @@ import torch
 from diffusers import DDIMScheduler, DiffusionPipeline
 from torch import Tensor
 
-from dar_tui.imagine.bundled.model import FeatureDenoiser, SketchDecoder
+from dar_tui.imagine.bundled.model import FeatureDenoiser, SketchDecoder, WordBag
 
 
 @dataclass(frozen=True)
@@ -25,15 +25,18 @@ class Sampled:
 
 
 class SketchPipeline(DiffusionPipeline):
-    """Denoises visual features and a colour sketch together, conditioned on a query's vectors."""
+    """Denoises visual features and a colour sketch together, conditioned on a query's vectors and words."""
 
     denoiser: FeatureDenoiser
     decoder: SketchDecoder
+    words: WordBag
     scheduler: Any
 
-    def __init__(self, denoiser: FeatureDenoiser, decoder: SketchDecoder, scheduler: DDIMScheduler) -> None:
+    def __init__(
+        self, denoiser: FeatureDenoiser, decoder: SketchDecoder, words: WordBag, scheduler: DDIMScheduler
+    ) -> None:
         super().__init__()
-        cast(Any, self).register_modules(denoiser=denoiser, decoder=decoder, scheduler=scheduler)
+        cast(Any, self).register_modules(denoiser=denoiser, decoder=decoder, words=words, scheduler=scheduler)
 
     @torch.inference_mode()
     def __call__(

@@ -46,18 +46,12 @@ class HubCoordinate(nn.Module):
         away = SPREAD * (self.centre - self._popularity(photos))
         return F.normalize(torch.cat([photos, away[:, None]], 1), dim=1)
 
-    def of_queries(self, queries: Tensor, strength: float) -> Tensor:
-        """`strength` is what a photo's popularity counts beside its likeness."""
-        constant = queries.new_full((len(queries), 1), query_coordinate(strength))
-        return F.normalize(torch.cat([queries, constant], 1), dim=1)
+    def of_queries(self, queries: Tensor, strength: Tensor) -> Tensor:
+        """`strength` (n, 1) is what a photo's popularity counts beside its likeness."""
+        return F.normalize(torch.cat([queries, strength / SPREAD], 1), dim=1)
 
     def _popularity(self, photos: Tensor) -> Tensor:
         if len(self.bank) < NEAREST:
             # Heads in training have no bank yet.
             return photos.new_zeros(len(photos))
         return (photos @ self.bank.T).topk(NEAREST, dim=1).values.mean(1)
-
-
-def query_coordinate(strength: float) -> float:
-    """The last coordinate of a unit query, before it is made unit again."""
-    return strength / SPREAD

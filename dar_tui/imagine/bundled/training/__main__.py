@@ -11,6 +11,8 @@ from __future__ import annotations
 import copy
 import json
 import time
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,15 +20,16 @@ import numpy as np
 import torch
 import typer
 from diffusers import DDIMScheduler
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from dar_tui.imagine.bundled import FOLDER
-from dar_tui.imagine.bundled.model import FeatureDenoiser, SketchDecoder
+from dar_tui.imagine.bundled import FOLDER, load_tokenizer
+from dar_tui.imagine.bundled.model import FeatureDenoiser, SketchDecoder, WordBag
 from dar_tui.imagine.bundled.pipeline import SketchPipeline
 from indexer.encoders.bundled.graphs import HEADS_FILE, read_heads
-from indexer.encoders.bundled.hubness import query_coordinate
+from indexer.encoders.bundled.hubness import SPREAD
 from indexer.encoders.bundled.towers import PICTURE_STRENGTH, SENTENCE_DIM, load_heads
 from indexer.encoders.bundled.training.data import CAPTIONS, cache_photos, cache_sentences, read_captions, split, view
 
@@ -35,6 +38,10 @@ SIDE = 32
 BATCH = 256
 CONDITION_NOISE = 0.25
 CONDITION_DROPPED = 0.1
+# Words are left out at random, or rare ones would give each photo away.
+WORDS_DROPPED = 0.25
+# A word seen less often tells photos apart only by heart.
+LEAST_SEEN = 4
 AVERAGE = 0.997
 
 
@@ -73,13 +80,14 @@ def main(
         visual_dim=visual[0].shape[1],
         sketch_dim=SKETCH_DIM,
         side=SIDE,
-        hub_coordinate=query_coordinate(PICTURE_STRENGTH),
+        hub_coordinate=PICTURE_STRENGTH / SPREAD,
     )
     decoder.fit(visual[0][learn], _as_float(sketches[0][learn]))
     with torch.inference_mode():
         samples = torch.stack([decoder.encode(v, _as_float(s)) for v, s in zip(visual, sketches, strict=True)])
 
-    condition_dim = joint.shape[2] + SENTENCE_DIM
+    words, bags = _words(captioned.captions, learn)
+    condition_dim = joint.shape[2] + SENTENCE_DIM + bags.shape[2]
     denoiser = FeatureDenoiser(sample_dim=decoder.sample_dim, condition_dim=condition_dim, width=width)
     average = copy.deepcopy(denoiser)
     # "sample": the model says what the clean sample is, which holds better than its noise where data are few.
@@ -92,8 +100,7 @@ def main(
     for step in range(1, steps + 1):
         rows = torch.from_numpy(chance.choice(learn, BATCH))
         clean = samples[torch.from_numpy(chance.integers(views, size=BATCH)), rows]
-        condition = _conditions(joint[rows], sentences[rows], chance)
-        condition = condition + CONDITION_NOISE * condition.std() * torch.randn_like(condition)
+        condition = _conditions(joint[rows], sentences[rows], bags[rows], words.weights, chance)
         condition = condition * (torch.rand(BATCH, 1) > CONDITION_DROPPED)
         times = torch.randint(scheduler.config.num_train_timesteps, (BATCH,))
         noisy = scheduler.add_noise(clean, torch.randn_like(clean), times)
@@ -114,16 +121,37 @@ def main(
         if step % 200 == 0:
             typer.echo(f"{time.monotonic() - started:6.0f} s  step {step}  loss {running / 200:.4f}")
             running = 0.0
-    pipeline: Any = SketchPipeline(average.half().eval(), decoder.half().eval(), scheduler)
+    pipeline: Any = SketchPipeline(average.half().eval(), decoder.half().eval(), words.half().eval(), scheduler)
     pipeline.save_pretrained(out, safe_serialization=True)
     (out / "encoder.json").write_text(json.dumps({"heads": read_heads(heads)[1]}, indent=2) + "\n")
 
 
-def _conditions(joint: Tensor, sentences: Tensor, chance: np.random.Generator) -> Tensor:
+def _words(captions: Sequence[Sequence[str]], learn: NDArray[np.int64]) -> tuple[WordBag, Tensor]:
+    """The vocabulary of the photos to learn from, and which of its words each caption has: (n, 5, vocabulary) bool."""
+    tokenizer = load_tokenizer()
+    tokens = [[set(encoding.ids) for encoding in tokenizer.encode_batch(list(five))] for five in captions]
+    seen = Counter(token for row in learn for said in tokens[row] for token in said)
+    vocabulary = sorted(token for token, count in seen.items() if count >= LEAST_SEEN)
+    words = WordBag(len(vocabulary))
+    documents = torch.tensor([seen[token] for token in vocabulary])
+    words.fit(torch.tensor(vocabulary), documents, CAPTIONS * len(learn))
+    place = {token: index for index, token in enumerate(vocabulary)}
+    bags = torch.zeros(len(captions), CAPTIONS, len(vocabulary), dtype=torch.bool)
+    for row, five in enumerate(tokens):
+        for number, said in enumerate(five):
+            bags[row, number, [place[token] for token in said if token in place]] = True
+    return words, bags
+
+
+def _conditions(joint: Tensor, sentences: Tensor, bags: Tensor, weights: Tensor, chance: np.random.Generator) -> Tensor:
     """What a dialogue of 1 to 5 statements gives: (n, 5, .) captions -> their means, each unit, side by side."""
     count = chance.integers(1, CAPTIONS + 1, len(joint))
     chosen = torch.from_numpy(np.argsort(chance.random((len(joint), CAPTIONS)), 1) < count[:, None]).float()[..., None]
-    return torch.cat([F.normalize((part * chosen).sum(1), dim=1) for part in (joint, sentences)], 1)
+    dense = torch.cat([F.normalize((part * chosen).sum(1), dim=1) for part in (joint, sentences)], 1)
+    dense = dense + CONDITION_NOISE * dense.std() * torch.randn_like(dense)
+    said = (bags * chosen).sum(1) * weights
+    kept = said * (torch.rand(said.shape) > WORDS_DROPPED)
+    return torch.cat([dense, F.normalize(kept, dim=1)], 1)
 
 
 def _cache_sketches(work: Path, photos: Path, names: tuple[str, ...], number: int) -> Tensor:
