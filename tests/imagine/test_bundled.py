@@ -99,7 +99,7 @@ def test_the_words_count_beside_the_vectors(generator: BundledGenerator, encoder
 
     snow = np.mean([each.vector for each in imagine(generator, conditions(encoder, "snow"))], axis=0)
     assert of("snow") @ snow > of("a dog") @ snow
-    np.testing.assert_array_equal(of("犬 \ud800"), of())
+    np.testing.assert_array_equal(of("犬"), of())
 
 
 def test_sketches_get_broad_colours_right(generator: BundledGenerator, encoder: BundledEncoder) -> None:

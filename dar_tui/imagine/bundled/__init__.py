@@ -110,8 +110,7 @@ class BundledGenerator:
     def _bag(self, statements: Sequence[str]) -> Vectors:
         # A terminal can hand over lone surrogates, which the tokenizer refuses.
         clean = [text.encode("utf-8", "replace").decode() for text in statements]
-        tokens = [encoding.ids for encoding in self._tokenizer.encode_batch(clean)] if clean else []
-        bag: Vectors = self._pipeline.words(tokens).numpy()
+        bag: Vectors = self._pipeline.words([self._tokenizer.encode(text).ids for text in clean]).numpy()
         return bag
 
     def _text_tower(self) -> TextEncoder:
