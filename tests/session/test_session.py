@@ -39,7 +39,7 @@ from dar_tui.session.saving import Log
 from dar_tui.session.session import Options, Session
 from dar_tui.session.transcript import Pictured, Prompted, Shown, Started, resume, session_path
 from indexer.errors import DarError, ModelUnavailable, UsageError
-from tests.session.world import NAMES, NOON, ConditionedPainter, PaintEncoder, PaintGenerator, World, fixed
+from tests.session.world import NAMES, NOON, OPTIONS, ConditionedPainter, PaintEncoder, PaintGenerator, World, fixed
 
 
 @pytest.fixture(scope="module")
@@ -542,7 +542,7 @@ def test_a_resumed_session_stands_where_it_stood_and_goes_on(world: World) -> No
     before = of(list(session.rerank()), Results)[-1]
     session.close()
     engine = world.engine(PaintGenerator(), asks=True)
-    again = Session.resume(engine, Log(session.log.path, session.log.started), now=fixed(NOON))
+    again = Session.resume(engine, Log(session.log.path, session.log.started), OPTIONS, now=fixed(NOON))
     assert again.id == session.id and again.dialogue == session.dialogue
     assert sorted(again.gallery) == [(0, 0), (0, 1), (0, 2)]
     after = of(list(again.rerank()), Results)[-1]

@@ -11,6 +11,7 @@ import itertools
 import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -140,6 +141,10 @@ def painted(left: str, right: str, shade: int = 0) -> Image.Image:
     return image
 
 
+# The painter knows a prompt's first and last colour alone: worth less beside the words than what dar's own imagines.
+OPTIONS = Options(picture_weight=0.15)
+
+
 class World:
     """A library of one photo for each ordered pair of two colours (56), taken a month apart from 2019 on."""
 
@@ -178,7 +183,7 @@ class World:
     def session(
         self, generator: object | None = None, *, asks: bool = False, policy: Policy = Policy.OPEN, **options: object
     ) -> Session:
-        chosen = Options(**options)  # type: ignore[arg-type]
+        chosen = replace(OPTIONS, **options)  # type: ignore[arg-type]
         return Session(self.engine(generator, asks=asks, policy=policy), self.log(), chosen, now=fixed(NOON))
 
 
