@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -193,23 +193,29 @@ def _of_folder(folder: Path, name: str, side: int) -> BlipFamily:
     config = BlipConfig.from_pretrained(folder, local_files_only=True)
     parts = folder_parts(folder)
     return BlipFamily(
-        name, config, parts.weights, lambda: _pretrained(folder), parts.tokenizer, side, parts.mean, parts.std
+        name, config, parts.weights, lambda: _retrieval(folder), parts.tokenizer, side, parts.mean, parts.std
     )
 
 
-def _pretrained(folder: Path) -> Any:
-    from transformers import BlipForImageTextRetrieval
-
+def pretrained(architecture: Any, folder: Path, called: str, part: str) -> Any:
+    """A BLIP folder through one of transformers' model classes, every tensor of it known; `called` and `part` name it
+    in errors. Raises ModelUnavailable."""
     try:
         with quiet_libraries():
-            model, loaded = cast(Any, BlipForImageTextRetrieval).from_pretrained(
+            model, loaded = architecture.from_pretrained(
                 folder, local_files_only=True, use_safetensors=True, dtype=torch.float32, output_loading_info=True
             )
     except (OSError, RuntimeError, ValueError) as error:
-        raise ModelUnavailable(f"{folder} cannot be loaded as BLIP: {first_line(error)}.") from error
+        raise ModelUnavailable(f"{folder} cannot be loaded as {called}: {first_line(error)}.") from error
     # transformers fills what is missing with random numbers, and says so in a warning.
-    check_names(folder, "BLIP retrieval", loaded["unexpected_keys"], loaded["missing_keys"])
+    check_names(folder, part, loaded["unexpected_keys"], loaded["missing_keys"])
     return model
+
+
+def _retrieval(folder: Path) -> Any:
+    from transformers import BlipForImageTextRetrieval
+
+    return pretrained(BlipForImageTextRetrieval, folder, "BLIP", "BLIP retrieval")
 
 
 def _colours(file: Path) -> tuple[Colour, Colour]:

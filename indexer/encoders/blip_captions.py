@@ -7,17 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from indexer.checkpoints import first_line, quiet_libraries
+from indexer.checkpoints import quiet_libraries
 from indexer.devices import dtype_for, resolve_device
-from indexer.encoders.blip import folder_parts
+from indexer.encoders.blip import folder_parts, pretrained
 from indexer.encoders.family import squeezed
-from indexer.encoders.weights import check_names, fingerprint
-from indexer.errors import ModelUnavailable
+from indexer.encoders.weights import fingerprint
 from indexer.printable import stripped
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ class BlipCaptioner:
         parts = folder_parts(folder)
         self._device = resolve_device(device)
         self._dtype = dtype_for(self._device)
-        self._model = _pretrained(folder).to(self._device, self._dtype)
+        self._model = _captioner(folder).to(self._device, self._dtype)
         self._mean, self._std = (
             torch.tensor(each, device=self._device).view(1, 3, 1, 1) for each in (parts.mean, parts.std)
         )
@@ -66,18 +65,10 @@ class BlipCaptioner:
         ]
 
 
-def _pretrained(folder: Path) -> Any:
+def _captioner(folder: Path) -> Any:
     from transformers import BlipForConditionalGeneration
 
-    try:
-        with quiet_libraries():
-            model, loaded = cast(Any, BlipForConditionalGeneration).from_pretrained(
-                folder, local_files_only=True, use_safetensors=True, dtype=torch.float32, output_loading_info=True
-            )
-    except (OSError, RuntimeError, ValueError) as error:
-        raise ModelUnavailable(f"{folder} cannot be loaded as a BLIP captioner: {first_line(error)}.") from error
-    check_names(folder, "BLIP captioning", loaded["unexpected_keys"], loaded["missing_keys"])
-    return model.eval()
+    return pretrained(BlipForConditionalGeneration, folder, "a BLIP captioner", "BLIP captioning").eval()
 
 
 def _tokenizer(file: Path) -> Any:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from dar_tui.cli import main
@@ -61,6 +62,13 @@ def load_colours(
 ) -> Encoder:
     """Stands in for `indexer.encoders.load_encoder`."""
     return OtherColours() if spec == "other" else ColourWords(float(os.environ.get("TEST_ENCODER_PAUSE", "0")))
+
+
+def dar(capfd: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """The command in this process: its exit code, what it printed and what it said."""
+    capfd.readouterr()
+    code = main(list(arguments), encoder_loader=load_colours)
+    return code, *capfd.readouterr()
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ from tokenizers import Tokenizer
 from transformers import BlipForConditionalGeneration
 from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
 
-from dar_tui.cli import main
 from dar_tui.cli.hits import table
 from indexer.captioning import find_captioner, load_captioner
 from indexer.encoders.bundled.backbones import TOKENIZER
@@ -21,7 +20,7 @@ from indexer.errors import ModelUnavailable
 from indexer.search.hits import Hit
 from indexer.search.strength import Strength
 from tests import photos
-from tests.cli.colour_words import load_colours
+from tests.cli.colour_words import dar
 from tests.encoders import families
 from tests.encoders.real_photos import demo_photos
 
@@ -76,12 +75,6 @@ def test_a_captioner_that_is_not_here_is_named_with_the_command_that_pulls_it() 
     with pytest.raises(ModelUnavailable) as refused:
         find_captioner()
     assert "dar models pull Salesforce/blip-image-captioning-base" in refused.value.hint
-
-
-def dar(capfd: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    capfd.readouterr()
-    code = main(list(arguments), encoder_loader=load_colours)
-    return code, *capfd.readouterr()
 
 
 def test_captions_go_into_the_library_and_into_results(

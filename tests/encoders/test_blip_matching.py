@@ -11,12 +11,11 @@ from tokenizers import Tokenizer
 from transformers import BlipForImageTextRetrieval
 from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
 
-from dar_tui.cli import main
 from indexer.encoders.bundled.backbones import TOKENIZER
 from indexer.errors import UsageError
 from indexer.matching import Matcher
 from tests import photos
-from tests.cli.colour_words import load_colours
+from tests.cli.colour_words import dar
 from tests.encoders import families
 from tests.encoders.real_photos import demo_photos
 
@@ -50,12 +49,6 @@ def test_chances_are_transformers_own(model: BlipForImageTextRetrieval, spec: st
 def test_a_model_without_the_head_is_refused() -> None:
     with pytest.raises(UsageError, match="no matching head"):
         Matcher("open_clip:ViT-B-32/laion2b_s34b_b79k")
-
-
-def dar(capfd: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    capfd.readouterr()
-    code = main(list(arguments), encoder_loader=load_colours)
-    return code, *capfd.readouterr()
 
 
 def test_the_best_are_ranked_again_and_unreadable_photos_keep_their_place(
