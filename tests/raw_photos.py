@@ -20,12 +20,13 @@ Field = tuple[tuple[int, str], tuple[object, ...]]
 
 @dataclass(frozen=True)
 class Camera:
-    """What the file says of its making. `orientation`: as EXIF has it."""
+    """What the file says of its making. `orientation`: as EXIF has it. `monochrome`: its sensor sees no colours."""
 
     make: str = "Leica"
     model: str = "M10"
     taken_at: str = "2021:05:06 07:08:09"
     orientation: int = 1
+    monochrome: bool = False
 
 
 def dng(
@@ -35,13 +36,13 @@ def dng(
     camera: Camera | None = None,
     preview_exif: bytes = b"",
 ) -> Path:
-    """Writes a DNG of what the sensor saw (even sides), in a Bayer pattern of 16 bits.
+    """Writes a DNG of what the sensor saw (even sides), 16 bits a pixel, in a Bayer pattern if it sees colours.
 
     `preview`: the picture to embed as a JPEG, or the very bytes to embed as one.
     """
     camera = camera or Camera()
     # The sensor's values come last, as in most cameras' files: what is cut off is of them.
-    sensor_fields = {**_sensor(sensor), 273: (LONG, (0,))}
+    sensor_fields = {**_sensor(sensor, camera), 273: (LONG, (0,))}
     shared = _facts(camera)
     file = _Writer()
     exif = file.directory({36867: _text(camera.taken_at)})
@@ -59,7 +60,7 @@ def dng(
             **shared,
         }
         first = file.directory(fields)
-    file.point(below, 273, file.blob(_mosaic(sensor)))
+    file.point(below, 273, file.blob(_light(sensor.convert("L")) if camera.monochrome else _mosaic(sensor)))
     path.write_bytes(file.finished(first))
     return path
 
@@ -80,14 +81,13 @@ def _facts(camera: Camera) -> dict[int, Field]:
     }
 
 
-def _sensor(image: Image.Image) -> dict[int, Field]:
+def _sensor(image: Image.Image, camera: Camera) -> dict[int, Field]:
     width, height = image.size
     return {
         **{254: (LONG, (0,)), 256: (LONG, (width,)), 257: (LONG, (height,)), 258: (SHORT, (16,))},
         **{259: (SHORT, (1,)), 262: (SHORT, (32803,)), 277: (SHORT, (1,)), 278: (LONG, (height,))},
         279: (LONG, (width * height * 2,)),
-        33421: (SHORT, (2, 2)),
-        33422: (BYTE, (0, 1, 1, 2)),
+        **({262: (SHORT, (34892,))} if camera.monochrome else {33421: (SHORT, (2, 2)), 33422: (BYTE, (0, 1, 1, 2))}),
         50714: (SHORT, (0,)),
         50717: (LONG, (65535,)),
     }
@@ -100,6 +100,11 @@ def _mosaic(image: Image.Image) -> bytes:
     for row, column, colour in ((0, 0, 0), (0, 1, 1), (1, 0, 1), (1, 1, 2)):
         values[row::2, column::2] = light[row::2, column::2, colour]
     return (values * 65535).astype("<u2").tobytes()
+
+
+def _light(image: Image.Image) -> bytes:
+    """Linear light of a grey picture."""
+    return ((np.asarray(image, np.float64) / 255) ** 2.2 * 65535).astype("<u2").tobytes()
 
 
 def _jpeg(image: Image.Image, exif: bytes) -> bytes:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from indexer.errors import UnreadablePhoto
 from indexer.indexing.events import Counts, Event, Note, Planned, Progress
 from indexer.indexing.writer import LibraryWriter
+from indexer.photos.decoders import Decoders
 from indexer.photos.photo import content_hash, open_photo
 from indexer.store.captions import put_captions, uncaptioned
 
@@ -43,23 +44,24 @@ def describe(
     yield Note(f"Describing {len(waiting):,} photos.")
     yield Planned(len(waiting), Counts())
     captioned = unreadable = 0
-    for start in range(0, len(waiting), captioner.batch_size):
-        if cancelled():
-            return Described(captioned, interrupted=True)
-        ids = waiting[start : start + captioner.batch_size]
-        pictures = _open_all(writer, ids, captioner.image_size)
-        texts = captioner.caption(list(pictures.values()))
-        with writer.catalog.transaction():
-            put_captions(writer.catalog, captioner.id, zip(pictures, texts, strict=True))
-        captioned += len(pictures)
-        unreadable += len(ids) - len(pictures)
-        yield Progress(start + len(ids), len(waiting), Counts())
+    with Decoders() as decoders:
+        for start in range(0, len(waiting), captioner.batch_size):
+            if cancelled():
+                return Described(captioned, interrupted=True)
+            ids = waiting[start : start + captioner.batch_size]
+            pictures = _open_all(writer, ids, captioner.image_size, decoders)
+            texts = captioner.caption(list(pictures.values()))
+            with writer.catalog.transaction():
+                put_captions(writer.catalog, captioner.id, zip(pictures, texts, strict=True))
+            captioned += len(pictures)
+            unreadable += len(ids) - len(pictures)
+            yield Progress(start + len(ids), len(waiting), Counts())
     if unreadable:
         yield Note(f"{unreadable:,} photos could not be opened just now and stay without a caption.")
     return Described(captioned)
 
 
-def _open_all(writer: LibraryWriter, ids: Sequence[int], side: int) -> dict[int, Image.Image]:
+def _open_all(writer: LibraryWriter, ids: Sequence[int], side: int, decoders: Decoders) -> dict[int, Image.Image]:
     """The pictures that any file of theirs still gives, in the order of ids."""
     images, paths = writer.catalog.images(ids), writer.catalog.paths_of(ids)
     pictures: dict[int, Image.Image] = {}
@@ -68,7 +70,7 @@ def _open_all(writer: LibraryWriter, ids: Sequence[int], side: int) -> dict[int,
             try:
                 # A file of another folder than was looked at just now may hold another picture since.
                 if content_hash(path) == images[image_id].content_hash:
-                    pictures[image_id] = open_photo(path, side).image
+                    pictures[image_id] = open_photo(path, side, decoders).image
                     break
             except UnreadablePhoto:
                 continue

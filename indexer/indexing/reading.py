@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from indexer.errors import UnreadablePhoto
 from indexer.indexing.plan import Candidate
+from indexer.photos.decoders import Decoders
 from indexer.photos.photo import content_hash, open_photo
 from indexer.printable import stripped
 from indexer.store.catalog import Catalog
@@ -71,10 +72,17 @@ Mapped = Callable[[Callable[[Candidate], Reading], Iterable[Candidate]], Iterato
 class Reader:
     """Reads one file at a time, in whichever thread it is called."""
 
-    def __init__(self, library: Path, encoder: Encoder | None, is_known: Callable[[bytes], bool]) -> None:
+    def __init__(
+        self,
+        library: Path,
+        encoder: Encoder | None,
+        is_known: Callable[[bytes], bool],
+        decoders: Decoders | None = None,
+    ) -> None:
         self._library = library
         self._encoder = encoder
         self._is_known = is_known
+        self._decoders = decoders
 
     def hash(self, candidate: Candidate) -> Reading:
         """The file's hash."""
@@ -107,7 +115,7 @@ class Reader:
         hashed = self._hashed(path, status)
         if self._encoder is None or self._is_known(hashed.content_hash):
             return hashed
-        photo = open_photo(path, self._encoder.image_size)
+        photo = open_photo(path, self._encoder.image_size, self._decoders)
         facts = photo.facts
         fields = ImageFields(
             size=status.st_size,

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from indexer.errors import LibraryNotFound, LibraryTooNew, UnreadablePhoto
 from indexer.indexing.writer import GRAPH_THRESHOLD, LibraryWriter, open_writer
+from indexer.photos.decoders import Decoders
 from indexer.photos.photo import THUMBNAIL_SIDE, content_hash, open_photo
 from indexer.printable import visible
 from indexer.store.backup import BACKUP_NAME, backup_problem, has_sound_backup, problems_of, restore
@@ -135,13 +136,14 @@ def _mend_thumbnails(writer: LibraryWriter, repairs: Repairs) -> None:
     ]
     paths = writer.catalog.paths_of([image_id for image_id, _ in damaged])
     made: list[tuple[int, int]] = []
-    for image_id, digest in damaged:
-        jpeg = _thumbnail(paths.get(image_id, []), digest)
-        # A damaged one must not be shown either: whoever misses one shows the photo itself.
-        thumbnail_file(writer.folder, digest).unlink(missing_ok=True)
-        if jpeg is not None:
-            write_thumbnail(writer.folder, digest, jpeg)
-            made.append((image_id, zlib.crc32(jpeg)))
+    with Decoders() as decoders:
+        for image_id, digest in damaged:
+            jpeg = _thumbnail(paths.get(image_id, []), digest, decoders)
+            # A damaged one must not be shown either: whoever misses one shows the photo itself.
+            thumbnail_file(writer.folder, digest).unlink(missing_ok=True)
+            if jpeg is not None:
+                write_thumbnail(writer.folder, digest, jpeg)
+                made.append((image_id, zlib.crc32(jpeg)))
     with writer.catalog.transaction():
         for image_id, checksum in made:
             writer.catalog.put_thumbnail(image_id, checksum)
@@ -152,12 +154,12 @@ def _mend_thumbnails(writer: LibraryWriter, repairs: Repairs) -> None:
         repairs.left.append(f"{missing} thumbnails wait for photos that are away or changed; run this again then")
 
 
-def _thumbnail(paths: list[bytes], digest: bytes) -> bytes | None:
+def _thumbnail(paths: list[bytes], digest: bytes, decoders: Decoders) -> bytes | None:
     """Made from the first of these files that still holds the image with this hash."""
     for path in paths:
         try:
             if content_hash(path) == digest:
-                return open_photo(path, THUMBNAIL_SIDE).thumbnail
+                return open_photo(path, THUMBNAIL_SIDE, decoders).thumbnail
         except UnreadablePhoto:
             continue
     return None

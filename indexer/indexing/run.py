@@ -24,6 +24,7 @@ from indexer.indexing.settling import Ledger
 from indexer.indexing.target import Target
 from indexer.indexing.writer import Batch, FileEntry, FileProblem, LibraryWriter, NewImage, null_digest
 from indexer.paths import outermost, resolved, to_path
+from indexer.photos.decoders import Decoders
 from indexer.photos.formats import package_for
 from indexer.photos.scan import ScanResult, scan
 from indexer.printable import visible
@@ -151,7 +152,7 @@ class Run:
                 encoder, record = self._target.load()
                 # Entered before the threads that ask it, so that it outlives them.
                 known = stack.enter_context(KnownImages(self._library / CATALOG_NAME, record.id))
-                reader = Reader(self._library, encoder, known)
+                reader = Reader(self._library, encoder, known, stack.enter_context(Decoders()))
             in_threads = stack.enter_context(self._look_ahead())
             self._committed = time.perf_counter()
             for candidate, reading in in_threads(reader.read, fresh):

@@ -26,23 +26,18 @@ _RAW_SUFFIXES = frozenset(
 
 @dataclass(frozen=True)
 class _Extra:
-    """A module, the package that brings it, the suffixes it adds, and what Pillow calls the format ("" if it is none
-    of Pillow's)."""
+    """A module, the package that brings it, and the suffixes it adds."""
 
     module: str
     package: str
     suffixes: frozenset[bytes]
-    pillow_name: str = ""
 
 
-# Neither is Pillow's to open: their decoders run in processes of their own.
+# None is Pillow's to open: their decoders run in processes of their own.
 _HEIF = _Extra("pillow_heif", "pillow-heif", frozenset({b".heic", b".heif", b".hif"}))
+_AVIF = _Extra("pillow_avif", "pillow-avif-plugin", frozenset({b".avif"}))
 _RAW = _Extra("rawpy", "rawpy", _RAW_SUFFIXES)
-_EXTRAS = (
-    _HEIF,
-    _Extra("pillow_avif", "pillow-avif-plugin", frozenset({b".avif"}), "AVIF"),
-    _RAW,
-)
+_EXTRAS = (_HEIF, _AVIF, _RAW)
 _CORE_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "JPEG2000", "PPM")
 # Pillow's own modules for them. Named one by one because `Image.init()` would import some forty more, among them
 # plugins that start other programs (EPS).
@@ -74,6 +69,11 @@ def reads_heif() -> bool:
     return _is_installed(_HEIF.module)
 
 
+def reads_avif() -> bool:
+    """Whether AVIF files can be decoded here."""
+    return _is_installed(_AVIF.module)
+
+
 def reads_raw() -> bool:
     """Whether camera raw files can be decoded here."""
     return _is_installed(_RAW.module)
@@ -83,13 +83,7 @@ def register_formats() -> tuple[str, ...]:
     """Makes the allowed formats known to Pillow and returns their names, in the order to try them. Cheap to repeat."""
     for name in _CORE_PLUGINS:
         importlib.import_module(f"PIL.{name}ImagePlugin")
-    names = list(_CORE_FORMATS)
-    for extra in _EXTRAS:
-        if not extra.pillow_name or not _is_installed(extra.module):
-            continue
-        importlib.import_module(extra.module)
-        names.append(extra.pillow_name)
-    return tuple(names)
+    return _CORE_FORMATS
 
 
 def _is_installed(module: str) -> bool:

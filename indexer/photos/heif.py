@@ -1,6 +1,6 @@
-"""HEIC files, decoded by libheif in a process of its own (`libheif.py`): `python -m benchmarks.fuzz heif` crashed it.
+"""HEIC and AVIF files, decoded in processes of their own (`heif_decoder.py`): fuzzing crashed libheif.
 
-Needs pillow-heif, the extra `heif`, which this process never imports.
+Needs pillow-heif and pillow-avif-plugin, the extra `heif`, which this process never imports.
 """
 
 from __future__ import annotations
@@ -11,41 +11,51 @@ from typing import BinaryIO
 
 from PIL import Image
 
-from indexer.photos.apart import UnknownKind, decode_apart
-from indexer.photos.formats import reads_heif
+from indexer.photos.decoders import Decoders, UnknownKind
+from indexer.photos.formats import reads_avif, reads_heif
 
-_PROGRAM = Path(__file__).with_name("libheif.py")
-# What the file's first box says it is; the last two are of any such container, AVIF's too.
-_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"})
+HEIF, AVIF = "HEIF", "AVIF"
+_PROGRAM = Path(__file__).with_name("heif_decoder.py")
+# What the file's first box says it is.
+_HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"})
+_AVIF_BRANDS = frozenset({b"avif", b"avis"})
+_EITHERS_BRANDS = frozenset({b"mif1", b"msf1"})
 
 
 @dataclass(frozen=True)
 class Heif:
-    """A decoded file. `image`: small, upright, its EXIF with it. `width`, `height`: of the whole photo, upright."""
+    """A decoded file. `kind`: HEIF or AVIF. `image`: small; its EXIF, which comes with it, tells how to turn it.
+    `width`, `height`: of the whole photo, before that."""
 
+    kind: str
     image: Image.Image
     width: int
     height: int
 
 
-def is_heif(file: BinaryIO) -> bool:
-    """Whether libheif should look at the file. Leaves the file at its beginning."""
+def open_heif(file: BinaryIO, side: int, most_pixels: int, decoders: Decoders) -> Heif | None:
+    """Decodes to about `side` pixels on the shorter side; None where no decoder that is here knows the file.
+
+    Raises UnreadablePhoto, for more than `most_pixels` too. Leaves the file at its beginning.
+    """
+    for kind in kinds_of(file):
+        try:
+            told, data = decoders.decode(_PROGRAM, [kind, str(side), str(most_pixels)], file)
+        except UnknownKind:
+            continue
+        exif = int(told["exif"])
+        image = Image.frombytes(str(told["mode"]), (int(told["columns"]), int(told["rows"])), data[exif:])
+        if exif:
+            image.info["exif"] = data[:exif]
+        return Heif(kind, image, int(told["width"]), int(told["height"]))
+    return None
+
+
+def kinds_of(file: BinaryIO) -> tuple[str, ...]:
+    """What the file may be, of what can be decoded here. Leaves the file at its beginning."""
     head = file.read(16)
     file.seek(0)
-    return head[4:8] == b"ftyp" and head[8:12] in _BRANDS and reads_heif()
-
-
-def open_heif(file: BinaryIO, side: int, most_pixels: int) -> Heif | None:
-    """Decodes to about `side` pixels on the shorter side; None where libheif does not know the file.
-
-    Raises UnreadablePhoto, for more than `most_pixels` too.
-    """
-    try:
-        told, data = decode_apart(_PROGRAM, [str(side), str(most_pixels)], file)
-    except UnknownKind:
-        return None
-    exif = int(told["exif"])
-    image = Image.frombytes(str(told["mode"]), (int(told["columns"]), int(told["rows"])), data[exif:])
-    if exif:
-        image.info["exif"] = data[:exif]
-    return Heif(image, int(told["width"]), int(told["height"]))
+    brand = head[8:12] if head[4:8] == b"ftyp" else b""
+    heif = reads_heif() and brand in _HEIC_BRANDS | _EITHERS_BRANDS
+    avif = reads_avif() and brand in _AVIF_BRANDS | _EITHERS_BRANDS
+    return (*((HEIF,) if heif else ()), *((AVIF,) if avif else ()))

@@ -12,7 +12,7 @@ import os
 import stat
 import struct
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -20,9 +20,10 @@ from typing import BinaryIO
 from PIL import Image, ImageFile
 
 from indexer.errors import UnreadablePhoto
+from indexer.photos.decoders import Decoders
 from indexer.photos.facts import CaptureFacts, joined_facts, orientation, read_facts
 from indexer.photos.formats import register_formats
-from indexer.photos.heif import is_heif, open_heif
+from indexer.photos.heif import kinds_of, open_heif
 from indexer.photos.pixels import to_rgb
 from indexer.photos.quiet import silence_decoders
 from indexer.photos.raw import Raw, is_raw, open_raw
@@ -35,7 +36,7 @@ THUMBNAIL_SIDE = 320
 MAX_DECODED_PIXELS = 110_000_000
 # Bytes of a file that its decoder takes into memory whole: as much again as its pixels may take.
 MAX_WHOLE_BYTES = 400_000_000
-_READ_WHOLE = frozenset({"WEBP", "AVIF"})
+_READ_WHOLE = frozenset({"WEBP"})
 # A baseline JPEG is decoded row by row at down to 1/8, so its size costs time, not memory: 200-megapixel phones
 # (16,320 x 12,240) must pass, and at this cap a file of one colour still ends within seconds.
 MAX_JPEG_PIXELS = 420_000_000
@@ -68,16 +69,21 @@ class Photo:
     facts: CaptureFacts
 
 
-def open_photo(path: Path | bytes, side: int) -> Photo:
+def open_photo(path: Path | bytes, side: int, decoders: Decoders | None = None) -> Photo:
     """Decodes the file to about `side` pixels on its shorter side.
 
+    Whoever opens many gives the processes that decode some formats; without, they are started for this photo and ended.
     Raises UnreadablePhoto, whose message is the reason, for whatever cannot be read, decoded or held in memory.
     Safe to call from many threads.
     """
     name = os.fsencode(path)
     wanted = max(side, THUMBNAIL_SIDE)
-    with _regular_file(path) as file, _decoder_errors_named():
-        read = _read_raw(file, name, wanted) or _read_heif(file, name, wanted) or _read(file, name, wanted)
+    with ExitStack() as stack:
+        decoders = decoders or stack.enter_context(Decoders())
+        file = stack.enter_context(_regular_file(path))
+        stack.enter_context(_decoder_errors_named())
+        apart = _read_raw(file, name, wanted, decoders) or _read_heif(file, name, wanted, decoders)
+        read = apart or _read(file, name, wanted)
     rgb, width, height = read.rgb, read.width, read.height
     turn = _UPRIGHT.get(read.orientation)
     if turn is not None:
@@ -119,13 +125,13 @@ def _read(file: BinaryIO, name: bytes, wanted: int, formats: Sequence[str] = ())
     return _Read(to_rgb(image, wanted), width, height, kind, orientation(image), facts)
 
 
-def _read_raw(file: BinaryIO, name: bytes, wanted: int) -> _Read | None:
+def _read_raw(file: BinaryIO, name: bytes, wanted: int, decoders: Decoders) -> _Read | None:
     """A camera raw file by its embedded preview, or by the sensor's values if there is none of use; None if it is no
     raw file."""
     if not is_raw(file, name):
         return None
     _check_file_size(file)
-    raw = open_raw(file)
+    raw = open_raw(file, decoders)
     if raw is None:
         return None
     facts = read_facts(raw, name)
@@ -147,16 +153,16 @@ def _read_raw(file: BinaryIO, name: bytes, wanted: int) -> _Read | None:
     return replace(read, width=width, height=height, format="RAW", facts=facts)
 
 
-def _read_heif(file: BinaryIO, name: bytes, wanted: int) -> _Read | None:
-    """A HEIC file, which libheif turns upright itself; None if it is none."""
-    if not is_heif(file):
+def _read_heif(file: BinaryIO, name: bytes, wanted: int, decoders: Decoders) -> _Read | None:
+    """A HEIC or AVIF file; None if it is none."""
+    if not kinds_of(file):
         return None
     _check_file_size(file)
-    heif = open_heif(file, wanted, MAX_DECODED_PIXELS)
+    heif = open_heif(file, wanted, MAX_DECODED_PIXELS, decoders)
     if heif is None:
         return None
-    facts = read_facts(heif.image, name)
-    return _Read(to_rgb(heif.image, wanted), heif.width, heif.height, "HEIF", 1, facts)
+    image = heif.image
+    return _Read(to_rgb(image, wanted), heif.width, heif.height, heif.kind, orientation(image), read_facts(image, name))
 
 
 def _read_preview(raw: Raw, name: bytes, wanted: int) -> _Read | None:

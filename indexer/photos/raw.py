@@ -1,7 +1,7 @@
 """Camera raw files: the picture the camera put into one, or what LibRaw makes of the sensor's values.
 
 Knows nothing of thumbnails or encoders. Needs rawpy, the extra `raw`, which this process never imports: LibRaw runs in
-one of its own (`libraw.py`).
+one of its own (`raw_decoder.py`).
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import BinaryIO
 
 from PIL import Image
 
-from indexer.photos.apart import UnknownKind, decode_apart
+from indexer.photos.decoders import Decoders, UnknownKind
 from indexer.photos.formats import is_raw_name, reads_raw
 
-_PROGRAM = Path(__file__).with_name("libraw.py")
+_PROGRAM = Path(__file__).with_name("raw_decoder.py")
 _TIFF = (b"II*\0", b"MM\0*")
 # Of Panasonic, Olympus (three), Fujifilm, Sigma and Canon's first; Canon's latest is a film container.
 _OTHERS = (b"IIU\0", b"IIRO", b"IIRS", b"MMOR", b"FUJIFILMCCD-RAW", b"FOVb", b"II\x1a\0\0\0HEAPCCDR")
@@ -34,6 +34,7 @@ class Raw:
     """
 
     file: BinaryIO
+    decoders: Decoders
     width: int
     height: int
     orientation: int
@@ -42,7 +43,7 @@ class Raw:
 
     def developed(self) -> Image.Image:
         """The photo from the sensor's values: upright RGB, half as wide and high. Raises UnreadablePhoto."""
-        told, pixels = decode_apart(_PROGRAM, ["develop"], self.file)
+        told, pixels = self.decoders.decode(_PROGRAM, ["develop"], self.file)
         return Image.frombytes("RGB", (int(told["columns"]), int(told["rows"])), pixels)
 
     def getexif(self) -> Image.Exif:
@@ -66,15 +67,14 @@ def is_raw(file: BinaryIO, path: bytes) -> bool:
     return reads_raw() and (tiff or head.startswith(_OTHERS) or head[4:].startswith(_CANON_CR3))
 
 
-def open_raw(file: BinaryIO) -> Raw | None:
-    """The file, which must be one of the system's, as a raw file; None, and the file at its beginning, if LibRaw does
+def open_raw(file: BinaryIO, decoders: Decoders) -> Raw | None:
+    """The file as a raw file; None, and the file at its beginning, if LibRaw does
     not know it: a plain TIFF under another name, or one whose small preview Pillow can read. Raises UnreadablePhoto."""
     try:
-        told, preview = decode_apart(_PROGRAM, ["preview"], file)
+        told, preview = decoders.decode(_PROGRAM, ["preview"], file)
     except UnknownKind:
-        file.seek(0)
         return None
     width, height, orientation = int(told["width"]), int(told["height"]), _ORIENTATION.get(told["flip"], 1)
     if orientation in (6, 8):
         width, height = height, width
-    return Raw(file, width, height, orientation, int(told["pixels"]), preview)
+    return Raw(file, decoders, width, height, orientation, int(told["pixels"]), preview)

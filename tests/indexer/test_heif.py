@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import os
 import struct
+import subprocess
+import sys
 from datetime import datetime
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from indexer.errors import UnreadablePhoto
+from indexer.photos import decoders
 from indexer.photos.photo import MAX_WHOLE_BYTES, open_photo
 from tests import photos
 from tests.indexer.colours import Workplace, counts
@@ -142,3 +145,28 @@ def test_a_file_that_crashes_its_decoder_is_one_line(place: Workplace, capfd: py
     assert reason(crash).startswith("is damaged")
     assert counts(place.index()) == {"added": 3, "problems": 1}
     assert capfd.readouterr().err == ""
+
+
+def test_this_process_never_imports_the_extras(tmp_path: Path, kind: str) -> None:
+    script = (
+        "import sys; from pathlib import Path; from indexer.photos.photo import open_photo\n"
+        "print(open_photo(Path(sys.argv[1]), 64).format, {'pillow_heif', 'pillow_avif'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(made(tmp_path, kind))], capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.split() == [kind, "set()"], done.stderr
+
+
+def test_one_process_decodes_the_photos_of_a_run(place: Workplace, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[object] = []
+    start = decoders._started
+
+    def counted(program: Path) -> decoders.Process:
+        started.append(program)
+        return start(program)
+
+    monkeypatch.setattr(decoders, "_started", counted)
+    for number in range(6):
+        photos.corners((80 + number, 60)).save(place.photos / f"{number}-{KINDS[kind]}", kind)
+    assert counts(place.index(workers=1)) == {"added": 6} and len(started) == 1

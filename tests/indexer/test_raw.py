@@ -23,9 +23,9 @@ from tests.indexer.colours import Workplace, counts
 from tests.raw_photos import Camera, dng
 
 pytest.importorskip("rawpy", reason="reads camera raw files; the extra `raw` brings it")
-from indexer.photos.libraw import DEVELOP as DEVELOP_TASK
-from indexer.photos.libraw import PREVIEW as PREVIEW_TASK
-from indexer.photos.libraw import answer
+from indexer.photos.raw_decoder import DEVELOP as DEVELOP_TASK
+from indexer.photos.raw_decoder import PREVIEW as PREVIEW_TASK
+from indexer.photos.raw_decoder import answer
 
 SIDE = 64
 SIZE = (600, 400)
@@ -82,6 +82,13 @@ def test_the_sensor_is_developed_where_there_is_no_preview_of_use(
     photo = open_photo(dng(tmp_path / "a.dng", SENSOR, preview), SIDE)
     assert corners(photo)[0] == "green"
     assert photo.image.size == (SIZE[0] // 2, SIZE[1] // 2) and (photo.width, photo.height) == SIZE
+
+
+def test_a_sensor_that_sees_no_colours_gives_a_grey_photo(tmp_path: Path) -> None:
+    photo = open_photo(dng(tmp_path / "a.dng", SENSOR, camera=Camera(model="M11 Monochrom", monochrome=True)), SIDE)
+    seen = [photo.image.getpixel((int(photo.image.width * x), int(photo.image.height * y))) for x, y in PLACES]
+    assert all(isinstance(each, tuple) and max(each) - min(each) < 8 for each in seen) and seen[2] != seen[3]
+    assert (photo.width, photo.height) == SIZE
 
 
 def test_a_preview_with_its_own_orientation_is_turned_by_that_once(tmp_path: Path) -> None:
@@ -165,7 +172,7 @@ def test_any_flipped_bytes_give_a_photo_or_a_reason(
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), task=st.sampled_from([PREVIEW_TASK, DEVELOP_TASK]))
 def test_libraw_answers_whatever_it_is_given(tmp_path: Path, data: st.DataObject, task: str) -> None:
-    told, pixels = answer(task, io.BytesIO(flipped(tmp_path, data)))
+    told, pixels = answer([task], io.BytesIO(flipped(tmp_path, data)))
     if "error" not in told and task == DEVELOP_TASK:
         assert len(pixels) == int(str(told["columns"])) * int(str(told["rows"])) * 3
     assert json.loads(json.dumps(told)) == told
@@ -187,7 +194,7 @@ def test_a_file_that_breaks_libraw_is_one_line_and_costs_no_other(
     broken = place.photos.with_name("broken.py")
     broken.write_text(program)
     monkeypatch.setattr("indexer.photos.raw._PROGRAM", broken)
-    monkeypatch.setattr("indexer.photos.apart._SECONDS", 1)
+    monkeypatch.setattr("indexer.photos.decoders._SECONDS", 1)
     assert reason(path) == expected
     assert counts(place.index()) == {"added": 3, "problems": 1}
     assert capfd.readouterr().err == ""

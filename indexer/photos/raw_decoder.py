@@ -1,25 +1,27 @@
 """LibRaw on one camera raw file: a program of its own, since a parser of hostile files in C++ may crash, and prints.
 
-    python -P libraw.py preview|develop < FILE
+    python -P raw_decoder.py
 
-Answers with a line of JSON and, after it, the preview's bytes or the developed pixels. Knows rawpy and nothing of dar.
+asked as `decoder_process.py` says, with "preview" or "develop". Answers with the preview's bytes or the developed
+pixels. Knows rawpy and nothing of dar.
 """
 
 from __future__ import annotations
 
-import json
-import sys
+from collections.abc import Sequence
 from typing import BinaryIO
 
 import rawpy
+
+from indexer.photos.decoder_process import Told, serve
 
 PREVIEW, DEVELOP = "preview", "develop"
 UNKNOWN, SHORT, LARGE, DAMAGED = "unknown", "short", "large", "damaged"
 """Why there is no answer: LibRaw does not know the file, it ends early, is too large, or is damaged otherwise."""
 
 
-def answer(task: str, file: BinaryIO) -> tuple[dict[str, object], bytes]:
-    """What the program writes: the line, as a dict, and the bytes.
+def answer(arguments: Sequence[str], file: BinaryIO) -> tuple[Told, bytes]:
+    """What the program replies: the line, as a dict, and the bytes.
 
     The dict has "error" (one of the words above) and "text" where LibRaw refused. Else "width" and "height" as the
     sensor has them, "pixels" (of the whole sensor) and "flip" (0, 3, 5 or 6); after `develop`, "columns" and "rows"
@@ -29,17 +31,19 @@ def answer(task: str, file: BinaryIO) -> tuple[dict[str, object], bytes]:
         with rawpy.RawPy() as raw:
             raw.open_buffer(file)
             sizes = raw.sizes
-            told: dict[str, object] = {
+            told: Told = {
                 "width": sizes.width,
                 "height": sizes.height,
                 "pixels": sizes.raw_width * sizes.raw_height,
                 "flip": sizes.flip,
             }
-            if task == PREVIEW:
+            if arguments[0] == PREVIEW:
                 return told, _preview(raw)
             # Half as wide and high: one pixel from each 2 x 2 of the sensor's, which spares most of the work.
             pixels = raw.postprocess(half_size=True, use_camera_wb=True, output_bps=8)
-            rows, columns, _ = pixels.shape
+            rows, columns, channels = pixels.shape
+            if channels == 1:  # of a monochrome sensor
+                pixels = pixels.repeat(3, axis=2)
             return {**told, "columns": columns, "rows": rows}, pixels.tobytes()
     except rawpy.LibRawFileUnsupportedError:
         return {"error": UNKNOWN, "text": ""}, b""
@@ -63,13 +67,5 @@ def _preview(raw: rawpy.RawPy) -> bytes:
     return data if isinstance(data, bytes) else b""
 
 
-def main() -> None:
-    """The program."""
-    sys.stdin.buffer.seek(0)
-    told, data = answer(sys.argv[1], sys.stdin.buffer)
-    sys.stdout.buffer.write(json.dumps(told).encode() + b"\n")
-    sys.stdout.buffer.write(data)
-
-
 if __name__ == "__main__":
-    main()
+    serve(answer)

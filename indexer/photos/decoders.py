@@ -1,0 +1,143 @@
+"""Decoders that run in processes of their own: C and C++ that crashes on damaged files, and prints.
+
+Each process is kept for the next file, since to start one takes longer than many a photo (0.12 to 0.2 s of processor
+time). Knows no format: what a program says and does, `decoder_process.py` and the programs themselves tell.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from threading import Event, Lock, Timer
+from typing import Any, BinaryIO
+
+from indexer.errors import UnreadablePhoto
+from indexer.photos.decoder_process import read_reply, write_request
+from indexer.printable import stripped
+
+# The largest photos take seconds; a file that takes longer is made to.
+_SECONDS = 120
+# How long a process that has nothing to do may take to end.
+_GOODBYE_SECONDS = 5
+_ROOT = Path(__file__).parents[2]
+
+Process = subprocess.Popen[bytes]
+
+
+class UnknownKind(UnreadablePhoto):
+    """The decoder does not know this kind of file."""
+
+
+class Decoders:
+    """A context manager that ends them all. Safe to use from many threads, each of which gets a process of its own."""
+
+    def __init__(self) -> None:
+        self._idle: dict[Path, list[Process]] = defaultdict(list)
+        self._lock = Lock()
+
+    def __enter__(self) -> Decoders:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for processes in self._idle.values():
+            while processes:
+                _end(processes.pop())
+
+    def decode(self, program: Path, arguments: Sequence[str], file: BinaryIO) -> tuple[Mapping[str, Any], bytes]:
+        """What the program says of the file, and the bytes after it. Leaves the file at its beginning.
+
+        Raises UnreadablePhoto where it crashed, takes too long, or gave an "error": "unknown" (UnknownKind), "short",
+        "large" or "damaged", with a "text".
+        """
+        process = self._taken(program)
+        answered = False
+        try:
+            told, data = _asked(process, arguments, file)
+            answered = "error" not in told
+        finally:
+            # One that met a damaged file is not asked again: what that did to its memory could show in the next photo.
+            if answered:
+                with self._lock:
+                    self._idle[program].append(process)
+            else:
+                _end(process, at_once=True)
+        if not answered:
+            raise _refusal(str(told["error"]), stripped(str(told["text"]), limit=100))
+        return told, data
+
+    def _taken(self, program: Path) -> Process:
+        while True:
+            with self._lock:
+                idle = self._idle[program]
+                process = idle.pop() if idle else None
+            if process is None:
+                return _started(program)
+            if process.poll() is None:
+                return process
+            _end(process)
+
+
+def _started(program: Path) -> Process:
+    # The directory that dar was imported from, which need not be one that Python looks into by itself.
+    path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
+    return subprocess.Popen(
+        [sys.executable, "-P", str(program)],
+        env={**os.environ, "PYTHONPATH": path},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        # Ctrl-C is for dar, which ends in its own time; a file is not broken because its reader was interrupted.
+        process_group=0,
+    )
+
+
+def _asked(process: Process, arguments: Sequence[str], file: BinaryIO) -> tuple[Mapping[str, Any], bytes]:
+    """Raises UnreadablePhoto if the process ends without an answer, or is ended because it takes too long."""
+    assert process.stdin is not None and process.stdout is not None
+    late = Event()
+
+    def stop() -> None:
+        late.set()
+        process.kill()
+
+    timer = Timer(_SECONDS, stop)
+    timer.daemon = True
+    timer.start()
+    file.seek(0)
+    try:
+        write_request(process.stdin, arguments, file)
+        return read_reply(process.stdout)
+    except (BrokenPipeError, EOFError, json.JSONDecodeError):
+        reason = "takes too long to read" if late.is_set() else "is damaged: its decoder crashed"
+        raise UnreadablePhoto(reason) from None
+    finally:
+        timer.cancel()
+        file.seek(0)
+
+
+def _end(process: Process, *, at_once: bool = False) -> None:
+    if at_once:
+        process.kill()
+    # Which also closes its stdin: it has been told to end.
+    try:
+        process.communicate(timeout=_GOODBYE_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+
+
+def _refusal(error: str, text: str) -> UnreadablePhoto:
+    match error:
+        case "unknown":
+            return UnknownKind("is of a kind that its decoder does not know")
+        case "short":
+            return UnreadablePhoto("ends early (truncated)")
+        case "large":
+            return UnreadablePhoto(f"is too large to open safely: {text}" if text else "is too large to open safely")
+        case _:
+            return UnreadablePhoto(f"is damaged: {text}" if text else "is damaged")
