@@ -21,7 +21,7 @@ def main(
     target: Annotated[str, typer.Argument(help=", ".join(_NAMES))],
     minutes: Annotated[float, typer.Option(help="How long.")] = 10,
     seed: Annotated[int, typer.Option(help="Of libFuzzer's chance.")] = 1,
-    slowest: Annotated[int, typer.Option(help="Seconds after which an input is a finding; more on a busy machine.")] = 20,
+    slowest: Annotated[int, typer.Option(help="Seconds an input may take; more on a busy machine.")] = 20,
     corpus: Annotated[Path, typer.Option(help="Inputs found so far.")] = Path("fuzz-corpus"),
 ) -> None:
     """Fuzzes one target."""
