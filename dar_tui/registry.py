@@ -32,7 +32,7 @@ def remember_library(home: Path, library: Path) -> None:
     if library in remembered:
         return
     try:
-        with disk_errors_named(home):
+        with disk_errors_named(home, "folder"):
             make_private_folder(home)
             # A path that is not valid UTF-8 is escaped by JSON as the surrogates that Python holds it as.
             content = json.dumps([str(path) for path in (*remembered, library)])

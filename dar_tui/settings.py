@@ -248,7 +248,7 @@ def set_value(file: Path, key: str, text: str) -> None:
     if not _holds(after, values):
         # The old value ran over several lines: then comments are lost rather than the settings.
         after = _document(values)
-    with disk_errors_named(file.parent):
+    with disk_errors_named(file.parent, "folder"):
         make_private_folder(file.parent)
         replace_file(file, after.encode("utf-8"))
 

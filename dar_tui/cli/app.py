@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 from dar_tui.cli import chat, config, doctor, eval, index, library, models, search
-from dar_tui.cli.output import ClosedPipe, Output, discard_stdout
+from dar_tui.cli.output import ClosedPipe, Output, discard_stdout, open_closed_streams
 from dar_tui.cli.state import EncoderLoader, GeneratorLoader, State
 from indexer.errors import DarError
 
@@ -76,6 +76,7 @@ def run(
         if flag in own:
             given.remove(flag)
     keep_in(os.environ)
+    open_closed_streams()
     output = Output()
     try:
         code = _run(given, State(output, encoder_loader, generator_loader, offline), verbose)

@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperCommand
 
 from dar_tui.cli.options import JsonOption, LibraryOption, SearchEncoderOption
+from dar_tui.cli.output import keep_logs_off_stderr
 from dar_tui.cli.saved import LATEST, saved_session
 from dar_tui.cli.state import State, state_of
 from indexer.errors import DarError, UsageError
@@ -107,6 +108,7 @@ def chat(
     from dar_tui.fusion.strategies import DEFAULT
     from dar_tui.session.session import Options
 
+    keep_logs_off_stderr()
     options = Options(page=k, pictures=pictures, fusion=fusion or DEFAULT)
     with _script(script) as messages, state.open_library(library, encoder) as opened:
         chosen = QueryBuilder(state, opened).encoder

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dar_tui.cli import INTERRUPTED
-from dar_tui.cli.options import JsonOption, LibraryOption
+from dar_tui.cli.options import JsonOption, LibraryOption, named_path
 from dar_tui.cli.output import json_path
 from dar_tui.cli.state import State, state_of
 
@@ -27,7 +27,11 @@ def index(
     context: typer.Context,
     folders: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[FOLDER]...", help="Folders of photos. None: the folders the library has already."),
+        typer.Argument(
+            parser=named_path,
+            metavar="[FOLDER]...",
+            help="Folders of photos. None: the folders the library has already.",
+        ),
     ] = None,
     library: LibraryOption = None,
     profile: Annotated[

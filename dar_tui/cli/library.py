@@ -3,16 +3,20 @@ searches it."""
 
 from __future__ import annotations
 
+import glob
+import json
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dar_tui.cli.options import JsonOption, LibraryOption
+from dar_tui.cli.options import JsonOption, LibraryOption, named_path
 from dar_tui.cli.output import json_path
 from dar_tui.cli.state import State, state_of
 from indexer.errors import DarError
+from indexer.paths import relative, resolved
 from indexer.printable import visible
 
 if TYPE_CHECKING:
@@ -193,8 +197,8 @@ def repair(context: typer.Context, library: LibraryOption = None, json: JsonOpti
 @app.command()
 def move(
     context: typer.Context,
-    old: Annotated[Path, typer.Argument(help="Where the photos were.")],
-    new: Annotated[Path, typer.Argument(help="Where they are now.")],
+    old: Annotated[Path, typer.Argument(parser=named_path, metavar="OLD", help="Where the photos were.")],
+    new: Annotated[Path, typer.Argument(parser=named_path, metavar="NEW", help="Where they are now.")],
     library: LibraryOption = None,
 ) -> None:
     """Say that a folder of photos has moved. Nothing is read or encoded again."""
@@ -207,14 +211,26 @@ def move(
 @app.command()
 def forget(
     context: typer.Context,
-    folder: Annotated[Path, typer.Argument(help="The folder to forget.")],
+    folder: Annotated[Path, typer.Argument(parser=named_path, metavar="FOLDER", help="The folder to forget.")],
     library: LibraryOption = None,
 ) -> None:
     """Take a folder's photos out of a library. The photos themselves are not touched."""
     state = state_of(context)
     with state.open_library(library) as opened:
         dropped = opened.forget(folder)
+        inside = _is_inside(folder, opened.info())
     state.output.note(f"{dropped:,} photos of {visible(folder)} are out of the library; the files are where they were.")
+    if inside:
+        kept = [*state.settings.exclude, glob.escape(os.fsdecode(resolved(folder)))]
+        state.output.note(
+            "It lies in a folder of the library, so the next `dar index` takes it in again, unless it is left out:"
+            f" `dar config set exclude {shlex.quote(visible(json.dumps(kept, ensure_ascii=False)))}`."
+        )
+
+
+def _is_inside(folder: Path, known: LibraryInfo) -> bool:
+    """Whether a folder that stays in the library holds this one."""
+    return any(relative(resolved(folder), resolved(root.path)) for root in known.roots)
 
 
 def _size(count: int) -> str:

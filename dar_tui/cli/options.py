@@ -7,10 +7,22 @@ from typing import Annotated
 
 import typer
 
+
+def named_path(text: str) -> Path:
+    """A path the user gave. An empty one, left by a shell's unset variable, would silently mean the current folder."""
+    if not text:
+        raise typer.BadParameter("the path is empty.")
+    return Path(text)
+
+
 LibraryOption = Annotated[
     Path | None,
     typer.Option(
-        "--library", metavar="DIR", help="The library's folder, instead of the default one.", show_default=False
+        "--library",
+        parser=named_path,
+        metavar="DIR",
+        help="The library's folder, instead of the default one.",
+        show_default=False,
     ),
 ]
 SearchEncoderOption = Annotated[

@@ -18,6 +18,27 @@ class ClosedPipe(Exception):
     """Whoever read our stdout wants no more (`dar search ... | head`). Not an error."""
 
 
+def open_closed_streams() -> None:
+    """Gives a process that was started without stdin, stdout or stderr (`dar ... >&-`) ones that lead nowhere.
+
+    To be called before any file is opened: the system gives a new file the lowest free number, and what is written
+    to "stdout" by number would go into the library's catalog.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - a stream, not a path
+
+
+def keep_logs_off_stderr() -> None:
+    """Stops Python from printing dar's logged warnings: what a user should know of them comes as a note, worded."""
+    import logging
+
+    for name in ("dar_tui", "indexer"):
+        logger = logging.getLogger(name)
+        if not logger.handlers:
+            logger.addHandler(logging.NullHandler())
+
+
 class Output:
     """Writes text for people, and bytes and JSON for scripts."""
 

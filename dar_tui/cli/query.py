@@ -101,6 +101,11 @@ class QueryBuilder:
         try:
             photo = open_photo(os.fsencode(at_home(path)), self.encoder.image_size)
         except UnreadablePhoto as error:
+            if not os.path.lexists(at_home(path)):
+                raise UsageError(
+                    f"--like {visible(path)}: there is no such file.",
+                    "Give its path, as `dar search --paths` prints it.",
+                ) from None
             raise UsageError(f"--like {visible(path)}: {error.message}.", "Give a photo that can be opened.") from None
         embeddings = self.encoder.encode_images([photo.image])
         if space == VISUAL and embeddings.visual is not None:

@@ -104,15 +104,20 @@ class Played:
             case Question():
                 self.question = event
             case Note(text):
-                self.notes.append(text)
+                self._note(text)
             case TurnFailed(part, message, hint):
-                self.notes.append(f"{message} {hint}".strip())
+                self._note(f"{message} {hint}".strip())
                 if part is Part.SEARCH:
                     raise DarError(message, hint)
             case TurnDone():
                 self.done = event
             case Loading() | Loaded() | Imagining():
                 pass
+
+    def _note(self, text: str) -> None:
+        # A full disk refuses each record of a turn in the same words.
+        if text not in self.notes:
+            self.notes.append(text)
 
     def to_json(self) -> dict[str, Any]:
         """The object that docs/json.md describes."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dar_tui.cli.options import JsonOption, LibraryOption, SearchEncoderOption
+from dar_tui.cli.options import JsonOption, LibraryOption, SearchEncoderOption, named_path
 from dar_tui.cli.state import State, state_of
 from indexer.errors import NothingFound, UsageError
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dar_tui.cli.imagining import Drawn
     from dar_tui.cli.query import Asked, QueryBuilder
     from dar_tui.cli.reranking import Reranking
+    from indexer.library import Library
     from indexer.search.hits import Hit
     from indexer.search.ranking import Query
     from indexer.search.where import Where
@@ -28,7 +29,12 @@ def search(
     k: Annotated[int, typer.Option("-k", "--count", min=1, max=10_000, metavar="N", help="How many.")] = 10,
     like: Annotated[
         list[Path] | None,
-        typer.Option(metavar="PHOTO", help="Like this photo, indexed or not; repeatable.", show_default=False),
+        typer.Option(
+            parser=named_path,
+            metavar="PHOTO",
+            help="Like this photo, indexed or not; repeatable.",
+            show_default=False,
+        ),
     ] = None,
     unlike: Annotated[
         list[str] | None,
@@ -43,7 +49,9 @@ def search(
     ] = None,
     under: Annotated[
         list[Path] | None,
-        typer.Option(metavar="FOLDER", help="Only photos in this folder; repeatable.", show_default=False),
+        typer.Option(
+            parser=named_path, metavar="FOLDER", help="Only photos in this folder; repeatable.", show_default=False
+        ),
     ] = None,
     camera: Annotated[
         str, typer.Option(metavar="NAME", help="Only from cameras whose name holds NAME.", show_default=False)
@@ -83,6 +91,7 @@ def search(
         query, examples = builder.build(asked)
         query, drawn = _imagined(state, builder, asked, query) if imagine else (query, None)
         hits = opened.search(query, max(k, look_again.depth) if look_again else k, _without(where, examples))
+        advice = "" if hits else _advice(where, opened)
     chances: dict[int, float] = {}
     if look_again is not None:
         hits, chances = look_again(asked.text, hits)
@@ -95,7 +104,23 @@ def search(
     elif hits:
         _print_table(state, hits, preview=preview)
     if not hits:
-        raise NothingFound("No photo in the library fits.", "Widen --after, --before, --under or --camera.")
+        raise NothingFound("No photo in the library fits.", advice)
+
+
+def _advice(where: Where, library: Library) -> str:
+    """What may have kept all photos out, of the filters that were given."""
+    from indexer.paths import relative, resolved
+    from indexer.printable import visible
+
+    roots = [resolved(root.path) for root in library.info().roots]
+    advice: list[str] = []
+    for folder in where.under:
+        asked = resolved(folder)
+        if all(relative(asked, root) is None and relative(root, asked) is None for root in roots):
+            advice.append(f"{visible(folder)} is not in the library: `dar library info` lists what is.")
+    if where.after or where.before:
+        advice.append("Photos whose date is not known are left out by --after and --before.")
+    return " ".join(advice) or "Widen --under or --camera."
 
 
 def _reranker(state: State, asked: Asked, spec: str) -> Reranking:

@@ -103,7 +103,7 @@ def encode_corpus(
     folder = cache / f"corpus-{key}"
     dims = {JOINT: encoder.dim} | ({VISUAL: encoder.visual_dim} if encoder.visual_dim else {})
     files = {space: folder / f"{space}.f32" for space in dims}
-    with disk_errors_named(folder):
+    with disk_errors_named(folder, "folder"):
         make_private_folder(folder)
         done = min(_rows(files[space], dim) for space, dim in dims.items())
         with ExitStack() as stack:

@@ -46,7 +46,7 @@ def draw(report: Report, base: Path, k: int = 10) -> Sequence[Path]:
     axes.legend(fontsize=7)
     files = [base.with_name(f"{base.name}.{suffix}") for suffix in _FORMATS]
     # No date and ids that are not drawn by chance: the same report draws the same file.
-    with disk_errors_named(base.parent), rc_context({"svg.hashsalt": "dar"}):
+    with disk_errors_named(base.parent, "folder"), rc_context({"svg.hashsalt": "dar"}):
         for file in files:
             figure.savefig(file, metadata={"Date": None} if file.suffix == ".svg" else None)
     return files

@@ -34,7 +34,7 @@ class Journal:
         """Opens or begins the file. Raises UsageError where it was begun with other settings."""
         self._path = path
         self._settings = dict(settings)
-        with disk_errors_named(path):
+        with disk_errors_named(path, "file"):
             make_private_folder(path.parent)
             whole = _whole_lines(path)
             if whole:
@@ -48,7 +48,7 @@ class Journal:
 
     def add(self, entries: Sequence[Entry]) -> None:
         """Appends entries; they are on disk when this returns."""
-        with disk_errors_named(self._path), self._path.open("ab") as file:
+        with disk_errors_named(self._path, "file"), self._path.open("ab") as file:
             for entry in entries:
                 file.write(_line({"number": entry.number, "places": entry.places, "seconds": entry.seconds}))
             file.flush()

@@ -211,7 +211,7 @@ def library_of(photos: Mapping[str, Path], encoder: Encoder, cache: Path) -> Ite
     stats = [(name, path.stat().st_size, path.stat().st_mtime_ns) for name, path in photos.items()]
     key = hashlib.sha256(json.dumps([encoder.id, stats]).encode("utf-8", "surrogatepass")).hexdigest()[:24]
     folder = cache / f"library-{key}"
-    with disk_errors_named(folder):
+    with disk_errors_named(folder, "folder"):
         for name, path in photos.items():
             place = folder / "photos" / name
             make_private_folder(place.parent)

@@ -111,7 +111,7 @@ class DrawnPictures:
 
     def vectors(self, case: Case, words: Sequence[TurnWords]) -> list[list[Vectors]]:
         """As `Pictures`; draws what is not there. A turn in which nothing is wanted has none."""
-        with disk_errors_named(self.folder):
+        with disk_errors_named(self.folder, "folder"):
             make_private_folder(self.folder)
             if isinstance(self.generator, ConditionedGenerator):
                 return self._from_vectors(self.generator, case, words)

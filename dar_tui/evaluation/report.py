@@ -171,7 +171,7 @@ def from_json(data: Any) -> Report:
 
 def save(report: Report, folder: Path) -> Path:
     """Writes the report, and its table as CSV beside it; returns the report's file."""
-    with disk_errors_named(folder):
+    with disk_errors_named(folder, "folder"):
         make_private_folder(folder)
         replace_file(folder / FILE, json.dumps(report.to_json()).encode("ascii"))
         replace_file(folder / "table.csv", to_csv(report).encode("utf-8"))

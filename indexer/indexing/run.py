@@ -7,6 +7,7 @@ writer keeps them.
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
@@ -114,12 +115,21 @@ class Run:
         except DarError as error:
             if asked_for:
                 raise
-            yield ProblemFound(to_path(target), error.message)
+            yield ProblemFound(to_path(target), f"{error.message} {self._what_stays(target)}")
             return
         scans.append((target, result))
         for suffix, count in result.missing_extra.items():
             package = package_for(os.fsencode(suffix))
             yield Note(f"{count} {suffix} files are left out: `pip install {package}` reads them.")
+
+    def _what_stays(self, target: bytes) -> str:
+        if next(self._catalog.files_in(target), None) is None:
+            return f"`dar library forget {shlex.quote(visible(target))}` takes it out of the library."
+        named = shlex.quote(visible(target))
+        return (
+            f"Its photos stay in the library. Mount its drive, or if it moved: `dar library move {named} NEW`; if it is"
+            f" gone for good: `dar library forget {named}`."
+        )
 
     def _read_all(self, plan: Plan) -> Iterator[Event]:
         # 3. Files as long as a known image: a hash tells moves, copies and touches without decoding anything.

@@ -168,9 +168,9 @@ def check_version(connection: sqlite3.Connection, path: Path, known: int = len(M
         raise LibraryDamaged(f"{visible(path)} is damaged: it has no schema {version}.", REPAIR_HINT)
     if version > known:
         raise LibraryTooNew(
-            f"The library {visible(path.parent)} has schema {version}; this version of dar knows schemas up to"
-            f" {known}.",
-            "Use a newer dar.",
+            f"The library {visible(path.parent)} was written by a newer dar: its schema is {version}, this one knows up"
+            f" to {known}.",
+            "Update dar, or choose another library with --library.",
         )
     return version
 

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from indexer.errors import DarError
+from indexer.printable import visible
 from indexer.store.seals import damage_named
 
 # A library tells what is in someone's photos, so nobody else on the machine may read it.
@@ -63,8 +64,8 @@ def replace_file(path: Path, content: bytes, *, sync: bool = True) -> None:
 
 
 @contextmanager
-def disk_errors_named(folder: Path) -> Iterator[None]:
-    """Turns "no space", "not allowed" and their SQLite forms into a DarError that names `folder`.
+def disk_errors_named(folder: Path, what: str = "library") -> Iterator[None]:
+    """Turns "no space", "not allowed" and their SQLite forms into a DarError that names `folder`, which is a `what`.
 
     A damaged catalog becomes LibraryDamaged.
     """
@@ -73,38 +74,49 @@ def disk_errors_named(folder: Path) -> Iterator[None]:
             yield
     except OSError as error:
         if error.errno in _FULL:
-            raise _full(folder) from error
+            raise _full(folder, what) from error
         if error.errno in _REFUSED:
-            raise _refused(folder) from error
+            raise _refused(folder, what) from error
         if error.errno == errno.EIO:
-            raise _failing(folder, "disk I/O error") from error
+            raise _failing(folder, what, "disk I/O error") from error
         raise
     except sqlite3.OperationalError as error:
         text = str(error)
         if "full" in text:
-            raise _full(folder) from error
+            raise _full(folder, what) from error
         if "readonly" in text or "unable to open" in text:
-            raise _refused(folder) from error
+            raise _refused(folder, what) from error
         if "disk I/O error" in text:  # also what SQLite says where a quota or a limit on files' sizes is met
-            raise _failing(folder, text) from error
+            raise _failing(folder, what, text) from error
         raise
 
 
-def _full(folder: Path) -> DarError:
+def _full(folder: Path, what: str) -> DarError:
+    if what != "library":
+        return DarError(
+            f"The disk that holds the {what} {visible(folder)} is full.", "Free some space and run it again."
+        )
     return DarError(
-        f"The disk that holds the library {folder} is full.",
+        f"The disk that holds the library {visible(folder)} is full.",
         "Everything indexed so far is kept. Free some space and run `dar index` again; it goes on from there.",
     )
 
 
-def _failing(folder: Path, reason: str) -> DarError:
+def _failing(folder: Path, what: str, reason: str) -> DarError:
+    if what != "library":
+        return DarError(
+            f"The disk that holds the {what} {visible(folder)} failed: {reason}.",
+            "Make sure that the disk is sound and has room, then run it again.",
+        )
     return DarError(
-        f"The disk that holds the library {folder} failed: {reason}.",
+        f"The disk that holds the library {visible(folder)} failed: {reason}.",
         "Everything indexed so far is kept. Make sure that the disk is sound and has room, then run `dar index` again.",
     )
 
 
-def _refused(folder: Path) -> DarError:
+def _refused(folder: Path, what: str) -> DarError:
+    if what != "library":
+        return DarError(f"The {what} {visible(folder)} cannot be written here.", "Check the folder's permissions.")
     return DarError(
-        f"The library {folder} cannot be written here.", "Check the folder's permissions, or use --library."
+        f"The library {visible(folder)} cannot be written here.", "Check the folder's permissions, or use --library."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import sys
@@ -197,3 +198,15 @@ def test_search_has_nothing_to_imagine_without_words(dar: Chat, world: World) ->
     photo = next(world.photos.iterdir())
     assert dar("search", "--imagine", "--like", photo).code == 2
     assert dar("search", "no", "people", "--imagine").code in (0, 3)
+
+
+def test_a_disk_that_refuses_the_session_is_told_once_a_turn_in_words(
+    dar: Chat, script: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("dar_tui.session.transcript.Transcript.append", full)
+    done = dar("chat", "--script", script("something red"))
+    assert done.code == 0 and done.err.count("not being saved: No space left on device") == 1
+    assert "Errno" not in done.err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tomllib
 from pathlib import Path
@@ -142,3 +143,13 @@ def test_a_user_there_is_not_in_a_path_is_part_of_its_name(dar: Dar, tmp_path: P
     for arguments in (("index", "~!x"), ("library", "info", "--library", "~!x"), ("search", "--like", "~!x")):
         done = dar(*arguments)
         assert done.code in (1, 3) and done.err.count("\n") == 1 and "home directory" not in done.err
+
+
+def test_a_full_disk_is_not_told_as_the_librarys(dar: Dar, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("dar_tui.settings.replace_file", full)
+    done = dar("config", "set", "device", "cpu")
+    assert done.code == 1 and "is full" in done.err
+    assert "library" not in done.err and "dar index" not in done.err
