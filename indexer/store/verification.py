@@ -63,11 +63,12 @@ def damaged_embeddings(catalog: Catalog, store: VectorStore, encoder: EncoderRec
         inside = [place for place in part if place[0] < encoder.rows]
         rows = np.array([row for row, _, _ in inside], np.int64)
         vectors = [each.take(rows) for each in opened]
-        lengths = [np.linalg.norm(vector, axis=1) for vector in vectors]
+        with np.errstate(all="ignore"):  # a damaged vector may be of any length
+            lengths = [np.linalg.norm(vector, axis=1) for vector in vectors]
         for place, checksum in enumerate(checksums(*vectors)):
             if checksum != inside[place][2]:
                 yield inside[place][1], "is damaged"
-            elif any(abs(length[place] - 1) > _LENGTH_TOLERANCE for length in lengths):
+            elif not all(abs(length[place] - 1) <= _LENGTH_TOLERANCE for length in lengths):
                 yield inside[place][1], "has not the length 1"
 
 

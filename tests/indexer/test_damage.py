@@ -138,7 +138,7 @@ def test_a_flipped_bit_in_the_schemas_version_is_found(sound: Workplace, copy: P
     assert search_all(copy, sound) == search_all(sound.library_path, sound)
 
 
-@pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("seed", range(OTHER_FLIPS))
 @pytest.mark.parametrize("pattern", ["vectors-*-joint-*", "vectors-*-visual-*"])
 def test_a_flipped_bit_in_a_vector_is_found_and_encoded_again(
@@ -163,7 +163,7 @@ def test_a_flipped_bit_in_a_vector_is_found_and_encoded_again(
     assert verified(copy) == [] and search_all(copy, sound) == expected
 
 
-@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+@pytest.mark.filterwarnings("error")
 def test_a_vector_that_became_enormous_is_refused_rather_than_found(sound: Workplace, copy: Path) -> None:
     [vectors] = copy.glob("vectors-*-joint-*")
     rows = np.fromfile(vectors, "<f4")
