@@ -60,6 +60,11 @@ class Query:
                 raise UsageError("A query term is not a vector of finite numbers.", "Check the encoder that made it.")
 
 
+def same(one: Term, other: Term) -> bool:
+    """Whether every photo has the same cosine with both."""
+    return one is other or (one.space == other.space and np.array_equal(one.vector, other.vector))
+
+
 def merged(query: Query) -> tuple[Term, ...]:
     """The terms to score: one unit vector of weight 1 where "cosine" meets a single space, else as they are."""
     spaces = {term.space for term in query.terms}

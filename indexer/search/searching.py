@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.search.hits import Placing
-from indexer.search.ranking import Query, Term, best, direction, fold, merged, scores
+from indexer.search.ranking import Query, Term, best, direction, fold, merged, same, scores
 from indexer.search.snapshot import Positions, Snapshot
 from indexer.search.strength import Spread, spread_of, thresholds
 from indexer.store.vectors import damaged_vectors
@@ -95,16 +95,21 @@ def _by_index(
         return None
     passing = len(snapshot.ids) if allowed is None else int(np.count_nonzero(allowed))
     fetch = max(_MIN_LOOK, _LOOK_OVERFETCH * want) * len(snapshot.ids) // passing + 1
+    cosines = None
     if passing <= min(fetch, _MAX_FETCH):
         positions = np.arange(passing) if allowed is None else np.flatnonzero(allowed)
     elif fetch > _MAX_FETCH:
         return None
     else:
-        positions = snapshot.candidates(terms, fetch)
-        positions = positions if allowed is None else positions[allowed[positions]]
+        positions, known = snapshot.candidates(terms, fetch)
+        if allowed is not None:
+            passes = allowed[positions]
+            positions, known = positions[passes], None if known is None else known[passes]
         if len(positions) < min(want, passing):
             return None
-    cosines = snapshot.cosines(asked, positions)
+        if known is not None and same(terms[0], along):
+            cosines = [known, known]
+    cosines = cosines or snapshot.cosines(asked, positions)
     _check(cosines)
     values = scores(combine, terms, cosines[:-1], spreads[:-1])
     return _Pool(positions, values, cosines[-1] - spreads[-1].mean, spreads[-1], len(positions) == passing)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from indexer.encoders import JOINT, VISUAL
 from indexer.errors import EncoderMismatch
-from indexer.search.ranking import Term
+from indexer.search.ranking import Term, same
 from indexer.search.strength import Spread
 from indexer.store.catalog import Catalog
 from indexer.store.records import EncoderRecord, spaces_of
@@ -111,23 +112,35 @@ class Snapshot:
         """The spread of each term's cosines without reading them; None where the store does not know it."""
         if not all(self.spaces[term.space].indexed for term in terms):
             return None
-        return [self.spaces[term.space].spread(_numbers(term)) for term in terms]
+        return _each(terms, lambda term: self.spaces[term.space].spread(_numbers(term)))
 
     def scans_fast(self, terms: Sequence[Term]) -> bool:
         """Whether going through all photos is a matter of milliseconds."""
         return all(self.spaces[term.space].scans_fast for term in terms)
 
-    def candidates(self, terms: Sequence[Term], fetch: int) -> Positions:
-        """The positions of about `fetch` nearest photos of each wanted term, and of all that are not indexed yet."""
+    def candidates(self, terms: Sequence[Term], fetch: int) -> tuple[Positions, Vectors | None]:
+        """The positions of about `fetch` nearest photos of each wanted term, and of all that are not indexed yet.
+
+        With their cosines, where there is one term and its index knows them: then no vector needs to be read.
+        """
         covered = min(self.spaces[term.space].indexed for term in terms)
-        found = [np.arange(np.searchsorted(self.rows, covered), len(self.rows))]
-        for term in terms:
-            if term.weight > 0:
-                rows = self.spaces[term.space].nearest(_numbers(term), fetch)
-                places = np.searchsorted(self.rows, rows)
-                inside = places < len(self.rows)
-                found.append(places[inside][self.rows[places[inside]] == rows[inside]])
-        return np.unique(np.concatenate(found))
+        young = np.arange(np.searchsorted(self.rows, covered), len(self.rows))
+        nearest = [self.spaces[term.space].nearest(_numbers(term), fetch) for term in terms if term.weight > 0]
+        places = [self._position_of[each.rows] for each in nearest]
+        if len(terms) == 1 and nearest and nearest[0].products is not None:
+            live = places[0] >= 0
+            cosines = [*self.cosines(terms, young), nearest[0].products[live]]
+            return np.concatenate([young, places[0][live]]), np.concatenate(cosines)
+        return np.unique(np.concatenate([young, *(found[found >= 0] for found in places)])), None
+
+    @cached_property
+    def _position_of(self) -> NDArray[np.int32]:
+        """The position of each row, -1 where no live photo has it. Looking 200 rows up in `rows` took 0.25 ms."""
+        positions = np.full(self.encoder.rows, -1, np.int32)
+        if len(self.rows) and not 0 <= self.rows[0] <= self.rows[-1] < self.encoder.rows:
+            raise damaged_vectors()
+        positions[self.rows] = np.arange(len(self.rows), dtype=np.int32)
+        return positions
 
 
 def _numbers(term: Term) -> Vectors:
@@ -138,13 +151,6 @@ def _each(terms: Sequence[Term], answer: Callable[[Term], Answer]) -> list[Answe
     """The answer to each term; asked once where two are the same, as what is scored and what is judged mostly are."""
     answers: list[Answer] = []
     for place, term in enumerate(terms):
-        same = next(
-            (
-                earlier
-                for earlier in range(place)
-                if terms[earlier].space == term.space and np.array_equal(terms[earlier].vector, term.vector)
-            ),
-            None,
-        )
-        answers.append(answer(term) if same is None else answers[same])
+        asked = next((earlier for earlier in range(place) if same(terms[earlier], term)), None)
+        answers.append(answer(term) if asked is None else answers[asked])
     return answers

@@ -25,7 +25,7 @@ from indexer.store.sketch import (
     sketch_problem,
     write_sketch,
 )
-from indexer.store.vector_store import RowNumbers, Scan
+from indexer.store.vector_store import Nearest, RowNumbers, Scan
 from indexer.store.vectors import VectorAppender, Vectors, map_rows, vector_file, whole_rows
 
 # Up to so many rows are read one by one. Touching them in the mapping would bring in what lies around each as well:
@@ -50,14 +50,14 @@ class FileRows:
         self.indexed = self._graph.rows if self._graph is not None else 0
 
     def take(self, rows: RowNumbers) -> Vectors:
-        if self._descriptor is None or len(rows) > _READ_SINGLY or not hasattr(os, "preadv"):
+        if self._descriptor is None or len(rows) > _READ_SINGLY or not hasattr(os, "pread"):
             return np.asarray(self._matrix[rows])
-        taken = np.empty((len(rows), self._matrix.shape[1]), self._matrix.dtype)
-        length = taken.itemsize * taken.shape[1]
-        for row, place in zip(rows.tolist(), taken, strict=True):
-            if not 0 <= row < self.rows or os.preadv(self._descriptor, [place.data], row * length) != length:
-                raise LibraryDamaged("A vector file was cut short while it was read.", "Run `dar library verify`.")
-        return taken
+        descriptor, length = self._descriptor, self._matrix.itemsize * self._matrix.shape[1]
+        inside = len(rows) == 0 or 0 <= rows.min() <= rows.max() < self.rows
+        taken = bytearray().join([os.pread(descriptor, length, row * length) for row in rows.tolist() if inside])
+        if len(taken) != len(rows) * length:
+            raise LibraryDamaged("A vector file was cut short while it was read.", "Run `dar library verify`.")
+        return np.frombuffer(taken, self._matrix.dtype).reshape(len(rows), self._matrix.shape[1])
 
     def scan(self, vector: Vectors) -> Scan:
         if self._sketch is None:
@@ -65,7 +65,7 @@ class FileRows:
         young = self._matrix[self._sketch.rows :] @ vector
         return Scan(np.concatenate([self._sketch.products(vector), young]), exact_from=self._sketch.rows)
 
-    def nearest(self, vector: Vectors, count: int) -> RowNumbers:
+    def nearest(self, vector: Vectors, count: int) -> Nearest:
         assert self._graph is not None
         return self._graph.nearest(vector, count)
 

@@ -22,6 +22,7 @@ from indexer.search.strength import Spread
 from indexer.store.disk import FILE_MODE, replace_file, sync_file
 from indexer.store.moments import moments_of, spread_from
 from indexer.store.seals import seal_of
+from indexer.store.vector_store import Nearest
 from indexer.store.vectors import CHUNK_ROWS, Vectors, chunks
 
 # Text vectors lie off the cloud of photos, where graphs lose their way first: many links and a wide search. Of a
@@ -53,13 +54,14 @@ class Graph:
         self._index = index
         self._moments = moments
 
-    def nearest(self, vector: Vectors, count: int) -> NDArray[np.int64]:
-        """About the `count` rows with the highest dot product, in no promised order."""
+    def nearest(self, vector: Vectors, count: int) -> Nearest:
+        """About the `count` rows with the highest dot product."""
         count = min(count, self.rows)
         width = _SEARCH_WIDTH * max(self.rows, _MEASURED_ROWS) // _MEASURED_ROWS
         self._index.set_ef(max(width, 2 * count))
-        labels, _ = self._index.knn_query(vector[np.newaxis], k=count, num_threads=1)
-        return np.asarray(labels[0], np.int64)
+        labels, distances = self._index.knn_query(vector[np.newaxis], k=count, num_threads=1)
+        # hnswlib keeps the vectors as they are and calls 1 less the product a distance.
+        return Nearest(labels[0].astype(np.int64), 1 - distances[0])
 
     def spread(self, vector: Vectors) -> Spread:
         """The exact spread of this query's dot products over the rows that were live when the graph was written."""

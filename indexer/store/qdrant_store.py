@@ -23,7 +23,7 @@ from indexer.search.strength import Spread
 from indexer.store.disk import replace_file
 from indexer.store.moments import moments_of, spread_from
 from indexer.store.records import Space
-from indexer.store.vector_store import RowNumbers, Scan, chunks
+from indexer.store.vector_store import Nearest, RowNumbers, Scan, chunks
 from indexer.store.vectors import Vectors
 
 if TYPE_CHECKING:
@@ -197,7 +197,7 @@ class QdrantRows:
         parts = [part @ vector for part in chunks(self, np.arange(self.rows))]
         return Scan(np.concatenate([np.zeros(0, np.float32), *parts]))
 
-    def nearest(self, vector: Vectors, count: int) -> RowNumbers:
+    def nearest(self, vector: Vectors, count: int) -> Nearest:
         from qdrant_client import models
 
         with self._store.reached() as client:
@@ -209,7 +209,7 @@ class QdrantRows:
                 with_payload=False,
             )
         ids = np.array([int(point.id) for point in found.points], np.int64)
-        return ids[ids < self.rows]
+        return Nearest(ids[ids < self.rows])
 
     def spread(self, vector: Vectors) -> Spread:
         assert self._known is not None

@@ -29,6 +29,14 @@ class Scan:
     exact_from: int = 0
 
 
+@dataclass(frozen=True, eq=False)
+class Nearest:
+    """The rows an index found, (n,), in no promised order; their products, if it knows them to float32's rounding."""
+
+    rows: RowNumbers
+    products: Vectors | None = None
+
+
 class VectorRows(Protocol):
     """The committed rows of one space, for reading. Usable from one thread at a time."""
 
@@ -46,8 +54,8 @@ class VectorRows(Protocol):
         """The dot product of every row with this vector."""
         ...
 
-    def nearest(self, vector: Vectors, count: int) -> RowNumbers:
-        """About the `count` indexed rows with the highest dot product, in no promised order."""
+    def nearest(self, vector: Vectors, count: int) -> Nearest:
+        """About the `count` indexed rows with the highest dot product."""
         ...
 
     def spread(self, vector: Vectors) -> Spread:

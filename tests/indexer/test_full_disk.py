@@ -100,7 +100,7 @@ def test_a_graph_that_did_not_fit_is_told_and_never_searched(tmp_path: Path) -> 
         assert load_graph(path, 48) is None and not list(tmp_path.glob("*.tmp"))
     write()
     graph = load_graph(path, 48)
-    assert graph is not None and graph.nearest(vectors[7], 1)[0] == 7
+    assert graph is not None and graph.nearest(vectors[7], 1).rows[0] == 7
 
 
 def test_a_cut_graph_whose_checksum_is_of_the_cut_is_damaged_and_made_again(tmp_path: Path) -> None:
@@ -116,4 +116,4 @@ def test_a_cut_graph_whose_checksum_is_of_the_cut_is_damaged_and_made_again(tmp_
     assert load_graph(path, 48) is None and "damaged" in graph_problem(path, 48)
     assert write_graph(path, vectors, live, 1)
     graph = load_graph(path, 48)
-    assert graph is not None and graph.nearest(vectors[7], 1)[0] == 7
+    assert graph is not None and graph.nearest(vectors[7], 1).rows[0] == 7

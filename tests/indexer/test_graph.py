@@ -42,7 +42,7 @@ def test_recall_at_10_is_at_least_99_percent(written: Path, kind: str) -> None:
     found = 0
     for query in queries(kind):
         exact = set(np.argsort(-(photos() @ query))[:10].tolist())
-        found += len(exact & set(graph.nearest(query, 200).tolist()))
+        found += len(exact & set(graph.nearest(query, 200).rows.tolist()))
     assert found / 1000 >= 0.99
 
 
@@ -63,7 +63,7 @@ def test_extending_adds_what_is_new_and_an_unchanged_graph_is_left_alone(tmp_pat
     graph = load_graph(path, DIM)
     assert graph is not None
     assert graph.rows == 1500
-    assert 1400 in graph.nearest(photos()[1400], 10)
+    assert 1400 in graph.nearest(photos()[1400], 10).rows
 
 
 @pytest.mark.parametrize("which", [0, 1, 2])

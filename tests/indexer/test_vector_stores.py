@@ -63,8 +63,8 @@ def test_what_lies_behind_the_committed_rows_is_replaced(store: VectorStore) -> 
     put(store, numbers(30, seed=2), behind=110)
     assert len(store.open(SPACE, 110).scan(numbers(1)[0]).products) == 110
     store.derive(SPACE, 110, np.arange(110), 1, 50)
-    nearest = store.open(SPACE, 110).nearest(numbers(30, seed=2)[3], 40) if store.open(SPACE, 110).indexed else []
-    assert all(row < 110 for row in nearest)
+    opened = store.open(SPACE, 110)
+    assert not opened.indexed or (opened.nearest(numbers(30, seed=2)[3], 40).rows < 110).all()
 
 
 def test_fewer_rows_than_were_committed_are_damage_and_a_missing_space_is_missing(store: VectorStore) -> None:
@@ -91,7 +91,10 @@ def test_after_deriving_the_nearest_and_the_spread_are_known(store: VectorStore)
     found = 0
     for query in numbers(30, seed=9):
         products = numbers(ROWS) @ query
-        found += len(set(np.argsort(-products)[:10].tolist()) & set(opened.nearest(query, 40).tolist()))
+        nearest = opened.nearest(query, 40)
+        found += len(set(np.argsort(-products)[:10].tolist()) & set(nearest.rows.tolist()))
+        if nearest.products is not None:
+            assert nearest.products == pytest.approx(products[nearest.rows], abs=1e-6)
         assert opened.spread(query).mean == pytest.approx(spread_of(products).mean, abs=1e-5)
         assert opened.spread(query).deviation == pytest.approx(spread_of(products).deviation, rel=1e-3)
         scan = opened.scan(query)
