@@ -16,7 +16,7 @@ FOLDER_NAME = "thumbs"
 def thumbnail_file(library: Path, content_hash: bytes) -> Path:
     """Where the thumbnail of the image with this hash lies, if it is there."""
     name = content_hash.hex()
-    return library / FOLDER_NAME / name[:2] / f"{name}.jpg"
+    return library / f"{FOLDER_NAME}/{name[:2]}/{name}.jpg"
 
 
 def is_thumbnail(path: Path, checksum: int | None) -> bool:
