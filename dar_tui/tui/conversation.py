@@ -72,10 +72,23 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class Tally:
+    """A page of photos in numbers. `risen`: how many stand higher than by the text alone; `scored`: False where it is
+    not known how well they match."""
+
+    photos: int
+    strong: int
+    weak: int
+    risen: int
+    scored: bool
+
+
+@dataclass(frozen=True)
 class Exchange:
     """One message and all that came of it. `text_ranks`: the rank of each image id when only the text had counted.
 
-    `first`: the first of the pictures that are being drawn now; those before it are from an earlier try.
+    `first`: the first of the pictures that are being drawn now; those before it are from an earlier try. `kept`: what
+    the page came to, once it is put away.
     """
 
     message: str
@@ -85,6 +98,7 @@ class Exchange:
     hits: tuple[Hit, ...] = ()
     stage: Stage | None = None
     text_ranks: Mapping[int, int] = field(default_factory=dict)
+    kept: Tally | None = None
     drawings: tuple[Drawing, ...] = ()
     first: int = 0
     loading: bool = False
@@ -101,7 +115,7 @@ class Exchange:
             case Results(turn, stage, hits):
                 # The first page is the text's own; what comes later is compared with it.
                 ranks = self.text_ranks or {hit.image_id: hit.rank for hit in hits}
-                return replace(self, turn=turn, hits=hits, stage=stage, text_ranks=ranks)
+                return replace(self, turn=turn, hits=hits, stage=stage, text_ranks=ranks, kept=None)
             case Prompts(turn, prompts, seeds):
                 drawings = tuple(Drawing(prompt, seed) for prompt, seed in zip(prompts, seeds, strict=True))
                 # Pictures of a turn are numbered through when it is imagined again.
@@ -129,17 +143,30 @@ class Exchange:
         return self if self.state is not State.RUNNING else replace(self, state=State.STOPPED, loading=False)
 
     def put_away(self) -> Exchange:
-        """What is kept once the next message came."""
-        return replace(self.ended(), hits=self.hits[:KEPT_HITS], text_ranks={})
+        """What is kept once the next message came: numbers of everything, and the best photos without those they hide.
+
+        One burst may have folded a whole library under a hit.
+        """
+        kept = tuple(replace(hit, similar=(), copies=()) for hit in self.hits[:KEPT_HITS])
+        return replace(self.ended(), hits=kept, text_ranks={}, kept=self.tally)
 
     def rise(self, hit: Hit) -> int:
         """By how many places pictures and feedback lifted a photo; 0 on the page that only the text had made."""
         return self.text_ranks.get(hit.image_id, len(self.text_ranks) + 1) - hit.rank if self.text_ranks else 0
 
     @property
-    def risen(self) -> int:
-        """How many photos stand higher than by the text alone."""
-        return sum(self.rise(hit) > 0 for hit in self.hits)
+    def tally(self) -> Tally:
+        """The page in numbers, which stay those of the whole page when it is put away."""
+        if self.kept is not None:
+            return self.kept
+        return Tally(
+            photos=len(self.hits),
+            strong=sum(str(hit.strength) == "strong" for hit in self.hits),
+            weak=sum(str(hit.strength) == "weak" for hit in self.hits),
+            risen=sum(self.rise(hit) > 0 for hit in self.hits),
+            # A session taken up again knows which photos it had found, not how well they matched.
+            scored=any(hit.score for hit in self.hits),
+        )
 
     @property
     def pictures(self) -> int:

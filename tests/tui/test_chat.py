@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -35,6 +36,22 @@ async def test_a_turn_shows_hits_pictures_what_rose_and_the_question(engine: Fak
         ]
         facts = chat.status.facts
         assert (facts.photos, facts.turn, facts.doing, facts.taken) == (24, 1, "", "0.6 s")
+
+
+async def test_what_is_out_of_sight_keeps_its_words_and_lets_go_of_its_photos(
+    engine: FakeEngine, make_app: MakeApp
+) -> None:
+    hits = engine.script.hits
+    burst = tuple(replace(hits[0], image_id=number) for number in range(1000, 1300))
+    engine.script.hits = (replace(hits[0], similar=burst), *hits[1:])
+    app = make_app(engine)
+    async with app.run_test(size=WIDE) as pilot:
+        for number in range(4):
+            await say(pilot, app, f"red square {number}")
+        *before, last = app.chat.talk.query("ExchangeView")
+        assert all(view.lines == last.lines for view in before)  # type: ignore[attr-defined]
+        told = app.chat.talk.exchanges
+        assert [sum(1 + len(hit.similar) for hit in each.hits) for each in told] == [12, 12, 12, 324]
 
 
 async def test_hits_of_the_text_are_there_while_it_imagines_and_typing_goes_on(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from dar_tui.session.events import (
     TurnDone,
     TurnFailed,
 )
-from dar_tui.tui.conversation import KEPT_HITS, Exchange, State
+from dar_tui.tui.conversation import KEPT_HITS, Exchange, State, Tally
 from indexer.search.hits import Hit
 from tests.tui.fake_engine import make_hits, ranked
 
@@ -35,7 +36,7 @@ def found(hits: tuple[Hit, ...]) -> Exchange:
 
 def test_nothing_has_risen_on_the_page_of_the_text(hits: tuple[Hit, ...]) -> None:
     exchange = found(hits)
-    assert exchange.risen == 0
+    assert exchange.tally.risen == 0
     assert exchange.hits == hits
 
 
@@ -43,7 +44,7 @@ def test_photos_that_pictures_lifted_are_marked_by_how_far(hits: tuple[Hit, ...]
     fused = ranked([hits[5], *hits[:5], *hits[6:]])
     exchange = found(hits).after(Results(0, Stage.FUSED, fused))
     assert [exchange.rise(hit) for hit in exchange.hits[:7]] == [5, -1, -1, -1, -1, -1, 0]
-    assert exchange.risen == 1
+    assert exchange.tally.risen == 1
 
 
 def test_a_photo_that_was_not_on_the_first_page_has_risen_from_below_it(hits: tuple[Hit, ...]) -> None:
@@ -108,3 +109,18 @@ def test_an_exchange_put_away_keeps_only_the_first_page(hits: tuple[Hit, ...]) -
     away = found(hits).put_away()
     assert len(away.hits) == KEPT_HITS
     assert away.text_ranks == {}
+
+
+def test_what_is_put_away_keeps_its_numbers_and_none_of_the_photos_folded_under_a_hit(hits: tuple[Hit, ...]) -> None:
+    burst = tuple(replace(hits[1], image_id=number) for number in range(500, 1000))
+    copies = tuple(hits[1].path.with_name(f"copy-{number}.jpg") for number in range(500))
+    folded = (replace(hits[0], similar=burst, copies=copies), *hits[1:])
+    exchange = found(folded).after(Results(0, Stage.FUSED, ranked([hits[15], *folded[:15], *folded[16:]])))
+    away = exchange.put_away()
+    assert [hit.image_id for hit in away.hits] == [hit.image_id for hit in exchange.hits[:KEPT_HITS]]
+    assert not any(hit.similar or hit.copies for hit in away.hits)
+    assert away.tally == exchange.tally == Tally(photos=20, strong=4, weak=4, risen=1, scored=True)
+
+
+def test_a_page_shown_again_is_counted_again(hits: tuple[Hit, ...]) -> None:
+    assert found(hits).put_away().after(Results(0, Stage.TEXT, hits[:3])).tally.photos == 3

@@ -128,14 +128,14 @@ def _told(exchange: Exchange) -> list[tuple[str, str]]:
 
 
 def _found(exchange: Exchange) -> str:
-    if not exchange.hits:
+    tally = exchange.tally
+    if not tally.photos:
         return "no photo fits"
-    if not any(hit.score for hit in exchange.hits):
-        return "photos found then"  # a session taken up again knows which, not how well they matched
-    strong = sum(str(hit.strength) == "strong" for hit in exchange.hits)
-    none = all(str(hit.strength) == "none" for hit in exchange.hits)
-    found = wording.count(len(exchange.hits), "photo")
-    how = ", none matches well" if none else f", {strong} strong" if strong else ", weak matches"
+    if not tally.scored:
+        return "photos found then"
+    none = not (tally.strong or tally.weak)
+    found = wording.count(tally.photos, "photo")
+    how = ", none matches well" if none else f", {tally.strong} strong" if tally.strong else ", weak matches"
     taken = wording.seconds(exchange.timings.text_hits)
     return f"{found}{how}{f' in {taken}' if taken else ''}"
 
@@ -143,7 +143,6 @@ def _found(exchange: Exchange) -> str:
 def _imagined(exchange: Exchange) -> str:
     pictures = wording.count(exchange.pictures, "picture")
     taken = wording.seconds(exchange.timings.imagine)
-    risen = (
-        f", {wording.count(exchange.risen, 'photo')} rose" if exchange.stage is Stage.FUSED and exchange.risen else ""
-    )
+    rose = exchange.tally.risen
+    risen = f", {wording.count(rose, 'photo')} rose" if exchange.stage is Stage.FUSED and rose else ""
     return f"imagined {pictures}{f' in {taken}' if taken else ''}{risen}"
