@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from rich.segment import Segment
+from textual.strip import Strip
 
 from dar_tui.tui.graphics.blocks import BlockPainter
 from dar_tui.tui.graphics.choice import Graphics, Means, choose
-from dar_tui.tui.graphics.gallery import Gallery
+from dar_tui.tui.graphics.gallery import CAPACITY, Gallery
 from dar_tui.tui.graphics.kitty import KittyPainter
 from dar_tui.tui.graphics.loading import NoPicture, load
 from dar_tui.tui.graphics.picture import Kind, Painted, Request, Source, Unpaintable, fitted
@@ -127,7 +129,7 @@ class Slow:
     def paint(self, image: Image.Image, columns: int, lines: int) -> Painted:
         self.go.wait(_SECONDS)
         self.painted.append(columns)
-        return Painted((), columns, lines, setup=f"+{columns}", teardown=f"-{columns}")
+        return Painted((Strip([Segment("x")]),), columns, lines, setup=f"+{columns}", teardown=f"-{columns}")
 
 
 def requests(folder: Path, count: int) -> list[Request]:
@@ -158,7 +160,8 @@ def test_what_is_no_longer_wanted_is_not_painted(tmp_path: Path) -> None:
 def test_the_oldest_pictures_go_first_and_are_taken_down(tmp_path: Path) -> None:
     painter, ready, sent = Slow(), list[Request](), list[str]()
     painter.go.set()
-    gallery = Gallery(lambda: painter, ready.append, sent.append, capacity=3)
+    three = 3 * Painted((Strip([Segment("x")]),), 1, 1).weight
+    gallery = Gallery(lambda: painter, ready.append, sent.append, capacity=three)
     wanted = requests(tmp_path, 5)
     for request in wanted[:3]:
         gallery.want("grid", [request])
@@ -170,6 +173,38 @@ def test_the_oldest_pictures_go_first_and_are_taken_down(tmp_path: Path) -> None
     assert sent == ["+1", "+2", "+3", "+4", "-2", "+5", "-3"]
     gallery.close()
     assert sent[-1] == "-1-4-5"
+
+
+def test_large_pictures_are_few_and_give_way_to_each_other_first_seen_first(tmp_path: Path) -> None:
+    gallery = Gallery(BlockPainter, lambda request: None)
+    path = photos.jpeg(tmp_path / "a.jpg", 5, (300, 200))
+    seen = [Request(Source(path, Kind.THUMBNAIL, path), 200, 40, side) for side in range(8)]
+    for request in seen:
+        gallery.want("zoom", [request])
+        wait_for(lambda request=request: gallery.get(request) is not None)
+    kept = [request for request in seen if gallery.get(request)]
+    assert kept == seen[-len(kept) :]
+    assert 0 < len(kept) < len(seen)
+    assert gallery.weight == sum(gallery.get(request).weight for request in kept) <= CAPACITY  # type: ignore[union-attr]
+    gallery.forget()
+    assert gallery.weight == 0
+    gallery.close()
+
+
+def test_what_is_on_screen_stays_whatever_it_weighs(tmp_path: Path) -> None:
+    painter, ready = Slow(), list[Request]()
+    painter.go.set()
+    gallery = Gallery(lambda: painter, ready.append, capacity=1)
+    wanted = requests(tmp_path, 6)
+    gallery.want("grid", wanted[:3])
+    gallery.want("strip", wanted[3:5])
+    wait_for(lambda: len(ready) == 5)
+    assert all(gallery.get(request) for request in wanted[:5])
+    gallery.leave("strip")
+    gallery.want("grid", [*wanted[1:3], wanted[5]])
+    wait_for(lambda: len(ready) == 6)
+    assert [request.columns for request in wanted if gallery.get(request)] == [2, 3, 6]
+    gallery.close()
 
 
 def test_a_painter_that_fails_leaves_words(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Pictures painted ahead of the eye: asked for on the interface's thread, painted in one of its own, kept for a while.
 
-Knows requests and painters; not what the pictures are of, nor where they are shown.
+The one place where pictures are kept, up to so many bytes: those on screen, and of the others those seen last. Knows
+requests and painters; not what the pictures are of, nor where they are shown.
 """
 
 from __future__ import annotations
@@ -17,15 +18,17 @@ from dar_tui.tui.graphics.picture import Painted, Painter, Request, Unpaintable
 logger = logging.getLogger(__name__)
 
 Result = Painted | Unpaintable
-# A thumbnail of 24x8 half-blocks is about 100 kB of segments; 160 are six screens full, and 16 MB at most.
-CAPACITY = 160
+# A thumbnail of 22x7 half-blocks weighs 100 to 150 kB, so these are nine screens full of 24 of them; a photo that fills
+# a terminal of 200x60 weighs 9 MB, one of 400x100 25 MB.
+CAPACITY = 32_000_000
 
 
 class Gallery:
     """Paints in one daemon thread, started when first needed; the other cores are the models' and the interface's.
 
     `make_painter` is called in that thread, since importing imaging libraries takes a while. `ready` is called there
-    too, with every picture that is done. `send` writes to the terminal what pictures need there.
+    too, with every picture that is done. `send` writes to the terminal what pictures need there. `capacity`: bytes kept
+    (`weight`), beyond which only what is shown now stays.
     """
 
     def __init__(
@@ -41,10 +44,17 @@ class Gallery:
         self._capacity = capacity
         self._lock = threading.Condition()
         self._wanted: dict[Hashable, list[Request]] = {}
+        self._shown: dict[Hashable, frozenset[Request]] = {}
         self._kept: OrderedDict[Request, Result] = OrderedDict()
+        self._weight = 0
         self._in_hand: Request | None = None
         self._thread: threading.Thread | None = None
         self._closed = False
+
+    @property
+    def weight(self) -> int:
+        """Bytes that the pictures kept take up, about."""
+        return self._weight
 
     def get(self, request: Request) -> Result | None:
         """The picture if it is painted. Never waits for painting."""
@@ -58,6 +68,7 @@ class Gallery:
         """Says what `owner` shows now, first things first; what it wanted before and no longer does is not painted."""
         with self._lock:
             there = {*self._kept, self._in_hand}
+            self._shown[owner] = frozenset(requests)
             self._wanted[owner] = [request for request in requests if request not in there]
             if self._wanted[owner] and not self._closed:
                 if self._thread is None:
@@ -69,11 +80,12 @@ class Gallery:
         """Forgets an owner that is shown no more."""
         with self._lock:
             self._wanted.pop(owner, None)
+            self._shown.pop(owner, None)
 
     def forget(self) -> None:
         """Drops every picture, as when the terminal lost them."""
         with self._lock:
-            kept, self._kept = list(self._kept.values()), OrderedDict()
+            kept, self._kept, self._weight = list(self._kept.values()), OrderedDict(), 0
         self._take_down(kept)
 
     def close(self) -> None:
@@ -112,7 +124,6 @@ class Gallery:
             return None
 
     def _keep(self, request: Request, result: Result) -> None:
-        dropped: list[Result] = []
         if isinstance(result, Painted) and result.setup:
             # Before anyone can show it. The terminal has the pixels then; they need not be kept here as well.
             self._send(result.setup)
@@ -120,12 +131,24 @@ class Gallery:
         with self._lock:
             self._in_hand = None
             if self._closed:
-                dropped.append(result)
+                dropped = [result]
             else:
                 self._kept[request] = result
-            while len(self._kept) > self._capacity:
-                dropped.append(self._kept.popitem(last=False)[1])
+                self._weight += result.weight
+                dropped = self._drop_oldest()
         self._take_down(dropped)
+
+    def _drop_oldest(self) -> list[Result]:
+        # What is on screen is drawn again from here at every scroll; nobody would ask for it once more.
+        shown = frozenset[Request]().union(*self._shown.values())
+        dropped: list[Result] = []
+        for request in list(self._kept):
+            if self._weight <= self._capacity:
+                break
+            if request not in shown:
+                dropped.append(self._kept.pop(request))
+                self._weight -= dropped[-1].weight
+        return dropped
 
     def _take_down(self, results: Sequence[Result]) -> None:
         text = "".join(result.teardown for result in results if isinstance(result, Painted))
