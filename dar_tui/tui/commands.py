@@ -16,7 +16,7 @@ from textual.screen import Screen
 
 from dar_tui.tui import background
 from dar_tui.tui.engine import Engine, LibraryFacts, SavedSession
-from dar_tui.tui.keymap import KEYS, read_remapping
+from dar_tui.tui.keymap import KEYS, read_remapping, shown
 from dar_tui.tui.messages import Trouble
 from dar_tui.tui.options import Options
 from dar_tui.tui.screens.chat import ChatScreen
@@ -156,11 +156,17 @@ class Commands(App[None]):
             self.start_indexing(folder)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """Every key of the chat is a command too, by its words."""
-        yield from super().get_system_commands(screen)
+        """Every key of the chat is a command too, by its words; above another screen those that are not the chat's.
+
+        Textual's own commands name what has no meaning here (maximise a widget) or is here under another name.
+        """
+        told = {"find any command by name"}
         for key in KEYS:
-            if screen is self.chat and "{}" not in key.action and key.action.startswith(("app.", "screen.")):
-                yield SystemCommand(key.help.capitalize(), key.id, lambda key=key: self.run_action(key.action, screen))
+            own = key.action.startswith("screen.") and screen is self.chat
+            if (own or key.action.startswith("app.")) and "{}" not in key.action and key.help not in told:
+                told.add(key.help)
+                keys = shown(self.remapping.keys_of(key))
+                yield SystemCommand(key.help.capitalize(), keys, lambda key=key: self.run_action(key.action, screen))
 
     def _trouble(self, error: DarError) -> None:
         self.chat.tell(Trouble(f"{error.message} {error.hint}".rstrip()))

@@ -5,10 +5,14 @@ from __future__ import annotations
 import pytest
 from textual import events
 
-from dar_tui.tui.engine import Say
+from dar_tui.dialogue.turn import Expects, Question
+from dar_tui.tui.engine import Say, Skip
 from dar_tui.tui.widgets.prompt import ANSWER_SECONDS, MAX_CHARACTERS
 from tests.tui.conftest import MakeApp, idle, say, until
 from tests.tui.fake_engine import FakeEngine
+from tests.tui.reading import screen_text
+
+WIDE = (120, 40)
 
 
 @pytest.mark.parametrize(("key", "message"), [("y", "yes"), ("n", "no")])
@@ -62,6 +66,46 @@ async def test_letters_are_letters_while_no_question_stands(engine: FakeEngine, 
         await pilot.press("y")
         await pilot.pause(ANSWER_SECONDS + 0.1)
         assert app.chat.prompt.text == "y"
+
+
+OPEN = Question("What place is it?", "the place", Expects.OPEN)
+
+
+async def test_where_words_are_asked_for_a_letter_is_the_first_of_them(engine: FakeEngine, make_app: MakeApp) -> None:
+    """A slow writer of "snow" once skipped the question with its first letter."""
+    engine.script.question = OPEN
+    app = make_app(engine)
+    async with app.run_test(size=WIDE) as pilot:
+        await say(pilot, app, "red")
+        assert "What place is it?   s Enter skip" in screen_text(app)
+        await pilot.press("s")
+        await pilot.pause(ANSWER_SECONDS + 0.1)
+        assert app.chat.question == OPEN
+        await pilot.press(*"now", "enter")
+        await idle(pilot, app)
+        assert engine.played[-1] == Say("snow") and engine.feedback == []
+
+
+async def test_enter_after_s_alone_skips_where_words_are_asked_for(engine: FakeEngine, make_app: MakeApp) -> None:
+    engine.script.question = OPEN
+    app = make_app(engine)
+    async with app.run_test() as pilot:
+        await say(pilot, app, "red")
+        await pilot.press("s", "enter")
+        await until(pilot, lambda: engine.feedback == [Skip()])
+        assert app.chat.question is None and app.chat.prompt.text == ""
+
+
+async def test_the_empty_prompt_says_that_a_question_stands(engine: FakeEngine, make_app: MakeApp) -> None:
+    app = make_app(engine)
+    async with app.run_test(size=WIDE) as pilot:
+        await until(pilot, lambda: app.chat.opened)
+        await until(pilot, lambda: "What do you remember of it?" in screen_text(app))
+        await say(pilot, app, "red")
+        assert "Answer, or say anything else" in screen_text(app)
+        await pilot.press("tab", "s")
+        await until(pilot, lambda: app.chat.question is None)
+        await until(pilot, lambda: "What do you remember of it?" in screen_text(app))
 
 
 async def test_every_letter_that_is_a_key_elsewhere_can_be_written(engine: FakeEngine, make_app: MakeApp) -> None:

@@ -87,7 +87,7 @@ def test_a_whole_session_by_keys_alone(tmux: Tmux, world: World, tmp_path: Path)
     tmux.see("Indexed: 56 photos")
     # Describe, with hits at once and pictures after.
     tmux.press("something red and white", "Enter")
-    tmux.see("turn 1", "? ", "s skip")
+    tmux.see("turn 1", "? ", "s Enter skip")
     # Like the first photo, unlike the second; the page follows.
     tmux.press("Tab", "+")
     tmux.see("♥ liked")

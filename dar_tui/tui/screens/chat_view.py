@@ -124,10 +124,13 @@ class ChatView(PictureActions):
         """Shows the question that stands, or none, and readies the keys that answer it."""
         self.question = question
         answers = self.remapping.answers() if question is not None else {}
-        if question is not None and not takes_yes(question):
+        in_words = question is not None and not takes_yes(question)
+        if in_words:
             answers = {key: answer for key, answer in answers.items() if answer == "skip"}
-        self.prompt.expect(answers)
-        self.query_one(QuestionLine).ask(question, list(answers.items()))
+        self.prompt.expect(answers, in_words=in_words)
+        self.query_one(QuestionLine).ask(
+            question, [(f"{key} Enter" if in_words else key, answer) for key, answer in answers.items()]
+        )
 
     def page_of(self, hits: tuple[Hit, ...], exchange: Exchange | None = None) -> Page:
         """Hits as the grid shows them; with an exchange, what rose in it."""

@@ -19,7 +19,7 @@ _NOTES = {
     Place.GRID: "while photos or imagined pictures have the focus: Tab goes there, Esc back to the prompt",
     Place.PHOTO: "the photo in hand, in the grid and when looked at large",
     Place.IMAGINED: "pictures dar imagined, which are not photos of yours",
-    Place.ANSWER: "y, n and s answer from the photos at once, and from an empty prompt after a moment",
+    Place.ANSWER: "y, n and s answer from the photos at once, from an empty prompt after a moment or by Enter",
 }
 
 

@@ -1,7 +1,8 @@
 """The prompt: where messages are written. Knows typing, pasting and what was written before; not what becomes of it.
 
 A question's keys (y, n, s) also answer from an empty prompt: the letter is typed as any other, and answers if nothing
-follows it for a moment, so that "yellow car" can be written while a question stands.
+follows it for a moment, so that "yellow car" can be written while a question stands. Where words are asked for, a
+letter is most likely the first of them: it answers by Enter alone, however long its writer thinks.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ from dar_tui.tui.wording import clean
 ANSWER_SECONDS = 0.6
 # Six pages of text. What rules and encoders read of it is far less, and wrapping more would make typing slow.
 MAX_CHARACTERS = 20_000
+
+_INVITATION = "What do you remember of it?"
+_INVITATION_TO_ANSWER = "Answer, or say anything else you remember"
 
 
 class Prompt(TextArea):
@@ -49,19 +53,23 @@ class Prompt(TextArea):
         dropped: int
 
     def __init__(self, send: Collection[str] = ("enter",), *, id: str | None = None) -> None:
-        super().__init__(
-            id=id, soft_wrap=True, compact=True, highlight_cursor_line=False, placeholder="What do you remember of it?"
-        )
+        super().__init__(id=id, soft_wrap=True, compact=True, highlight_cursor_line=False, placeholder=_INVITATION)
         self._send = send
         self._answers: Mapping[str, str] = {}
+        self._in_words = False
         self._waiting: Timer | None = None
         self._history: list[str] = []
         self._at = 0
         self._draft = ""
 
-    def expect(self, answers: Mapping[str, str]) -> None:
-        """The keys that answer the question that stands: character -> answer. Empty: no question stands."""
-        self._answers = answers
+    def expect(self, answers: Mapping[str, str], *, in_words: bool = False) -> None:
+        """The keys that answer the question that stands: character -> answer. Empty: no question stands.
+
+        `in_words`: it is answered by a sentence.
+        """
+        self._stop_waiting()
+        self._answers, self._in_words = answers, in_words
+        self.placeholder = _INVITATION_TO_ANSWER if answers else _INVITATION
 
     def restore(self, text: str) -> None:
         """Puts back a message that came to nothing, unless something else is being written."""
@@ -96,7 +104,7 @@ class Prompt(TextArea):
             self.action_send()
         elif event.key == "enter":
             event.prevent_default()
-        elif not self.text and event.character and event.character in self._answers:
+        elif not self._in_words and not self.text and event.character and event.character in self._answers:
             self._waiting = self.set_timer(ANSWER_SECONDS, lambda typed=event.character: self._take_answer(typed))
 
     async def _on_paste(self, event: events.Paste) -> None:
