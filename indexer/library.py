@@ -247,6 +247,21 @@ class Library:
             writer.activate(record)
             return EncoderInfo(record, writer.catalog.embedded_photos(record.id))
 
+    def spare(self, encoder: str) -> EncoderInfo:
+        """The encoder of this spec or id, which searches do not use.
+
+        Raises EncoderMismatch if they do, if the library has no vectors of it, or if several have the name.
+        """
+        with self._lock, disk_errors_named(self.path):
+            return _spare(self._catalog, encoder)
+
+    def drop(self, encoder: str) -> EncoderInfo:
+        """Takes a `spare` encoder's vectors out of the library for good; returns what it was. Photos stay."""
+        with self.writer() as writer:
+            found = _spare(writer.catalog, encoder)
+            writer.drop_encoder(found.record)
+            return found
+
     def forget(self, folder: Path) -> int:
         """Takes a folder's photos out of the library (never off the disk); returns how many files that were."""
         with self.writer() as writer:
@@ -290,6 +305,8 @@ class Library:
             try:
                 if self._snapshot is None or self._snapshot.version != self._catalog.version():
                     encoder = self.encoder
+                    if encoder is None and self._encoder_name:  # dropped by another process meanwhile
+                        raise _no_vectors_of(self._encoder_name, [each.spec for each in self._catalog.encoders()])
                     self._snapshot = Snapshot.read(self._store, self._catalog, encoder) if encoder is not None else None
                 return self._snapshot
             except FileNotFoundError:
@@ -323,6 +340,25 @@ class Library:
                 caption = captions.get(leader.image_id, "")
                 hits.append(make_hit(self.path, leader, *found, where.under, tuple(made), caption))
         return hits
+
+
+def _spare(catalog: Catalog, name: str) -> EncoderInfo:
+    encoders = catalog.encoders()
+    named = [each for each in encoders if name in (each.spec, each.encoder_id)]
+    if not named:
+        raise _no_vectors_of(name, [each.spec for each in encoders])
+    if len(named) > 1:
+        raise EncoderMismatch(
+            f"The library has {len(named)} encoders called {name}.",
+            f"Name it by its id: {' or '.join(each.encoder_id for each in named)}.",
+        )
+    if named[0].active:
+        others = " or ".join(f"`dar library use {each.spec}`" for each in encoders if not each.active)
+        raise EncoderMismatch(
+            f"Searches use the encoder {name}.",
+            f"Make them use another first: {others}." if others else "The library has vectors of no other.",
+        )
+    return EncoderInfo(named[0], catalog.embedded_photos(named[0].id))
 
 
 def _no_vectors_of(encoder: str, there: Sequence[str]) -> EncoderMismatch:

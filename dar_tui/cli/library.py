@@ -7,6 +7,7 @@ import glob
 import json
 import os
 import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,7 +16,7 @@ import typer
 from dar_tui.cli.options import JsonOption, LibraryOption, named_path
 from dar_tui.cli.output import json_path
 from dar_tui.cli.state import State, state_of
-from indexer.errors import DarError
+from indexer.errors import DarError, UsageError
 from indexer.paths import relative, resolved
 from indexer.printable import visible
 
@@ -146,6 +147,34 @@ def use(
     state.output.note(f"Searches of {visible(opened.path)} now use {used.record.spec}.")
     if used.photos < photos:
         state.output.note(f"It has no vectors yet of {photos - used.photos:,} photos; `dar index` makes them.")
+
+
+@app.command()
+def drop(
+    context: typer.Context,
+    encoder: Annotated[str, typer.Argument(help="One of the library's encoders, as `dar library info` names it.")],
+    library: LibraryOption = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask first.")] = False,
+) -> None:
+    """Remove an encoder's vectors from a library for good. Photos and other encoders' vectors stay."""
+    state = state_of(context)
+    with state.open_library(library) as opened:
+        spare = opened.spare(encoder)
+        what = f"the vectors of {spare.photos:,} photos that {spare.record.spec} made"
+        if not yes and not _agreed(f"Remove {what} from {visible(opened.path)}?"):
+            state.output.note("Nothing was removed.")
+            raise typer.Exit(1)
+        before = opened.info().size
+        opened.drop(spare.record.encoder_id)
+        freed = before - opened.info().size
+    state.output.note(f"{what[0].upper()}{what[1:]} are gone: {_size(max(freed, 0))} of disk given back.")
+
+
+def _agreed(question: str) -> bool:
+    """Asks on stderr; raises UsageError where nobody can be asked."""
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise UsageError("There is no terminal in which to ask whether to remove them.", "Add --yes.")
+    return typer.confirm(question, err=True)
 
 
 @app.command()

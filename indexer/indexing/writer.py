@@ -20,9 +20,11 @@ from indexer.search.ranking import FOLD_THRESHOLDS
 from indexer.search.strength import PHOTO_SAMPLE, peaks
 from indexer.store.backup import BACKUP_NAME, write_backup
 from indexer.store.catalog import CATALOG_NAME
+from indexer.store.catalog_schema import shrink
 from indexer.store.catalog_writer import CatalogWriter, ImageFields
 from indexer.store.compaction import compact
 from indexer.store.disk import disk_errors_named
+from indexer.store.dropping import let_go, remove_dropped
 from indexer.store.lock import writer_lock
 from indexer.store.records import EncoderRecord, spaces_of
 from indexer.store.stores import choose_store, open_store
@@ -92,6 +94,7 @@ class LibraryWriter:
         self._appenders: dict[str, RowAppender] = {}
         # Migrations count as changes too, so that the copy is never of an older schema for long.
         self._copied_changes = 0
+        remove_dropped(catalog, store)
         self._drop_lost_rows()
 
     @property
@@ -143,6 +146,17 @@ class LibraryWriter:
         """Makes this the encoder that searches use."""
         with self.catalog.transaction():
             self.catalog.activate(encoder.id)
+
+    def drop_encoder(self, encoder: EncoderRecord) -> None:
+        """Takes the vectors of an encoder that searches do not use out of the library, and off the disk."""
+        finished = self.is_finished()
+        with self.catalog.transaction():
+            self.catalog.drop_encoder(encoder.id)
+            let_go(self.catalog, spaces_of(encoder))
+            if finished:
+                self.catalog.put_meta(_DERIVED, self._state())
+        remove_dropped(self.catalog, self.store)
+        shrink(self.folder / CATALOG_NAME)
 
     # What is derived from the photos as a whole, at the end of a run
 

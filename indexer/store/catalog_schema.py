@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from indexer.errors import LibraryDamaged, LibraryTooNew
@@ -184,6 +184,18 @@ def migrate(connection: sqlite3.Connection, path: Path, migrations: Sequence[Mig
             connection.execute(f"PRAGMA user_version = {version + 1}")
             if version + 1 == len(migrations):
                 seal_all(connection)
+
+
+def shrink(path: Path) -> None:
+    """Gives back to the disk what deleted rows of the catalog at `path` took, under the writer lock.
+
+    Where there is no room to do so, the rows to come take their place.
+    """
+    # Not by the writer's own connection, whose temporary tables, and here that is all rows, are in memory.
+    with closing(connect(path, readonly=False)) as connection, suppress(sqlite3.OperationalError):
+        connection.execute("VACUUM")
+        # Into the catalog's file now: until then the log holds all of it a second time.
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 @contextmanager

@@ -200,6 +200,11 @@ class CatalogWriter(Catalog):
         """Makes this the encoder that searches use."""
         self.connection.execute("UPDATE encoders SET active = (id = ?)", (encoder,))
 
+    def drop_encoder(self, encoder: int) -> None:
+        """Forgets an encoder that searches do not use, with its embeddings."""
+        self.connection.execute("DELETE FROM embeddings WHERE encoder = ?", (encoder,))
+        self.connection.execute("DELETE FROM encoders WHERE id = ? AND NOT active", (encoder,))
+
     def put_embeddings(self, encoder: int, embeddings: Iterable[tuple[int, int, int]]) -> None:
         """Adds (image id, row, checksum) for rows that are on the disk."""
         self.connection.executemany(

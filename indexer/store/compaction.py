@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from indexer.store.catalog_writer import CatalogWriter
+from indexer.store.dropping import let_go, remove_dropped
 from indexer.store.records import EncoderRecord, Space, spaces_of
 from indexer.store.thumbnails import drop_thumbnail
 from indexer.store.vector_store import RowNumbers, VectorStore, chunks
@@ -30,8 +31,8 @@ def compact(folder: Path, catalog: CatalogWriter, store: VectorStore, encoder: E
             [(int(image), new, known[int(old)]) for new, (image, old) in enumerate(zip(ids, live, strict=True))],
         )
         catalog.set_rows(encoder.id, len(live), generation)
-    for space in spaces_of(encoder):
-        store.drop(space)
+        let_go(catalog, spaces_of(encoder))
+    remove_dropped(catalog, store)
     for content_hash in hashes:
         drop_thumbnail(folder, content_hash)
 

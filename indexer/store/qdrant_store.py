@@ -115,7 +115,8 @@ class QdrantStore:
 
     def drop(self, space: Space) -> None:
         with self.reached() as client:
-            client.delete_collection(self.collection(space))
+            if client.collection_exists(self.collection(space)):
+                client.delete_collection(self.collection(space))
         self._moments(space).unlink(missing_ok=True)
 
     def problems(self, space: Space, rows: int, *, deep: bool) -> Iterator[str]:

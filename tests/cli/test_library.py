@@ -1,4 +1,4 @@
-"""`dar library`: list, info, verify, move, forget."""
+"""`dar library`: list, info, verify, move, forget, use, drop."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 
 from tests import photos
-from tests.cli.conftest import Dar
+from tests.cli.conftest import REPOSITORY, Dar, command
+from tests.cli.terminal import run_in_terminal
 
 
 def default_library() -> Path:
@@ -167,3 +168,49 @@ def test_info_tells_which_encoders_have_which_photos(dar: Dar, indexed: Path) ->
     done = dar("library", "use", "other")
     assert "no vectors yet of 2 photos; `dar index` makes them" in done.err
     assert dar("index", "--json").json["encoded"] == 2
+
+
+def test_drop_gives_the_disk_back_what_an_encoder_took(dar: Dar, indexed: Path) -> None:
+    dar("index", "--encoder", "other")
+    assert list(default_library().glob("*-2-*"))
+    done = dar("library", "drop", "other", "--yes")
+    assert done.code == 0 and done.out == b""
+    assert done.err.startswith("The vectors of 18 photos that other made are gone: ")
+    assert not list(default_library().glob("*-2-*"))
+    assert [each["spec"] for each in dar("library", "info", "--json").json["encoders"]] == ["bundled"]
+    assert dar("library", "verify", "--deep").code == 0
+    assert dar("search", "red", "-k", 1, "--paths").text == f"{indexed / 'red.jpg'}\n"
+    assert "no vectors of the encoder other" in dar("search", "red", "--encoder", "other").err
+
+
+def test_drop_refuses_the_encoder_that_searches_use_and_one_that_is_not_there(dar: Dar, indexed: Path) -> None:
+    done = dar("library", "drop", "bundled", "--yes")
+    assert done.code == 1 and "Searches use the encoder bundled" in done.err and "no other" in done.err
+    dar("index", "--encoder", "other")
+    assert "`dar library use other`" in dar("library", "drop", "bundled", "--yes").err
+    assert "no vectors of the encoder third" in dar("library", "drop", "third").err
+    assert len(dar("library", "info", "--json").json["encoders"]) == 2
+
+
+def test_drop_asks_first_and_without_a_terminal_does_nothing(dar: Dar, indexed: Path) -> None:
+    dar("index", "--encoder", "other")
+
+    def answered(answer: bytes) -> tuple[int, bytes]:
+        said: list[bytes] = []
+
+        def watch(written: bytes, _: object) -> bytes | None:
+            if said or b"[y/N]" not in written:
+                return None
+            said.append(answer)
+            return answer
+
+        return run_in_terminal(command("library", "drop", "other"), cwd=REPOSITORY, columns=400, watch=watch)
+
+    done = dar("library", "drop", "other")
+    assert done.code == 2 and "--yes" in done.err
+    code, written = answered(b"n\r")
+    assert code == 1 and b"Nothing was removed" in written and b"that other made from" in written
+    assert len(dar("library", "info", "--json").json["encoders"]) == 2
+    code, written = answered(b"y\r")
+    assert code == 0 and b"are gone" in written
+    assert len(dar("library", "info", "--json").json["encoders"]) == 1
