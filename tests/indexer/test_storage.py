@@ -53,7 +53,7 @@ def test_a_library_of_a_newer_dar_is_refused_by_readers_and_writers(tmp_path: Pa
     connection = connect(tmp_path / CATALOG_NAME, readonly=False)
     connection.execute("PRAGMA user_version = 99")
     connection.close()
-    with pytest.raises(LibraryTooNew, match="schema 99"):
+    with pytest.raises(LibraryTooNew, match="its schema is 99"):
         Library.open(tmp_path)
     with pytest.raises(LibraryTooNew):
         CatalogWriter.open(tmp_path / CATALOG_NAME)
