@@ -158,7 +158,7 @@ def _dates(exif: Mapping[int, Any], details: Mapping[int, Any]) -> list[Any]:
     ]
 
 
-_EXIF_DATE = re.compile(r"(\d{4})[:\-/. ](\d\d)[:\-/. ](\d\d)(?:[ T]+(\d\d):(\d\d)(?::(\d\d))?)?")
+_EXIF_DATE = re.compile(r"(\d{4})[:\-/. ](\d\d)[:\-/. ](\d\d)(?:[ T:]+(\d\d):(\d\d)(?::(\d\d))?)?")
 
 
 def _exif_date(value: Any) -> datetime | None:

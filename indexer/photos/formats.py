@@ -39,6 +39,9 @@ _AVIF = _Extra("pillow_avif", "pillow-avif-plugin", frozenset({b".avif"}))
 _RAW = _Extra("rawpy", "rawpy", _RAW_SUFFIXES)
 _EXTRAS = (_HEIF, _AVIF, _RAW)
 _CORE_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "JPEG2000", "PPM")
+# Picture editors write megabytes of history into a PNG's text; Pillow refuses a file with more than one in a piece.
+# What all pieces may take together stays at its 64 MB.
+_PNG_TEXT_BYTES = 16 << 20
 # Pillow's own modules for them. Named one by one because `Image.init()` would import some forty more, among them
 # plugins that start other programs (EPS).
 _CORE_PLUGINS = ("Jpeg", "Png", "WebP", "Gif", "Bmp", "Tiff", "Jpeg2K", "Ppm")
@@ -81,8 +84,11 @@ def reads_raw() -> bool:
 
 def register_formats() -> tuple[str, ...]:
     """Makes the allowed formats known to Pillow and returns their names, in the order to try them. Cheap to repeat."""
+    from PIL import PngImagePlugin as png
+
     for name in _CORE_PLUGINS:
         importlib.import_module(f"PIL.{name}ImagePlugin")
+    png.MAX_TEXT_CHUNK = _PNG_TEXT_BYTES
     return _CORE_FORMATS
 
 

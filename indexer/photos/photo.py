@@ -6,6 +6,7 @@ regular file, only by allow-listed decoders, and only if its header asks for a s
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import os
@@ -257,7 +258,8 @@ def _decoder_errors_named() -> Iterator[None]:
     except MemoryError:
         raise UnreadablePhoto("needs more memory to open than there is") from None
     except OSError as error:
-        if error.errno is not None:
+        # EINVAL: the file sent its decoder to a place that no file has.
+        if error.errno not in (None, errno.EINVAL):
             raise UnreadablePhoto(f"cannot be read: {reason_of(error)}") from None
         raise UnreadablePhoto(_damage(error)) from None
     except Exception as error:  # a decoder given hostile bytes may raise anything; the file is at fault, not the run
@@ -269,5 +271,5 @@ def _damage(error: Exception) -> str:
     if isinstance(error, EOFError) or "truncated" in text.lower():
         return "ends early (truncated)"
     # Only OSError is Pillow speaking to the user, and then at times in bare numbers (libtiff's codes).
-    said = isinstance(error, OSError) and any(character.isalpha() for character in text)
+    said = isinstance(error, OSError) and error.errno is None and any(character.isalpha() for character in text)
     return f"is damaged: {text}" if said else "is damaged"

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from indexer.errors import UnreadablePhoto
 from indexer.photos.photo import MAX_WHOLE_BYTES, content_hash, open_photo
@@ -299,6 +300,25 @@ def test_decoders_warn_nobody_and_no_limit_of_pillow_is_changed(tmp_path: Path) 
         open_photo(path, SIDE)
     assert caught == []
     assert limit == Image.MAX_IMAGE_PIXELS
+
+
+def test_a_png_with_megabytes_of_metadata_is_opened(tmp_path: Path) -> None:
+    """Picture editors write their whole history into one."""
+    history, bomb = PngInfo(), PngInfo()
+    history.add_itxt("XML:com.adobe.xmp", "<history/>" * 300_000, zip=True)
+    for number in range(6):
+        bomb.add_itxt(f"XML:{number}", " " * 15_000_000, zip=True)
+    photos.picture().save(tmp_path / "a.png", pnginfo=history)
+    assert open_photo(tmp_path / "a.png", SIDE).format == "PNG"
+    photos.picture().save(tmp_path / "b.png", pnginfo=bomb)
+    assert reason(tmp_path / "b.png") == "is damaged"
+
+
+def test_a_directory_beyond_what_files_can_be_is_the_files_fault(tmp_path: Path) -> None:
+    """Most file systems refuse to go there, as they refuse what is wrong with the disk."""
+    path = tmp_path / "a.tif"
+    path.write_bytes(b"II+\0\x08\0\0\0" + (2**60).to_bytes(8, "little") + b"\0" * 64)
+    assert not reason(path).startswith("cannot be read")
 
 
 def test_damaged_tiffs_write_nothing_to_the_terminal(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
