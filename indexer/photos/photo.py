@@ -32,7 +32,8 @@ from indexer.photos.scan import reason_of
 from indexer.printable import stripped
 
 THUMBNAIL_SIDE = 320
-# Pixels decoded in full, at up to 4 bytes each: 400 MB for the moment of decoding, while two or more threads decode.
+# Pixels decoded in full: 460 MB for the moment of decoding, while two or more threads decode, and up to 970 MB where a
+# second copy is needed (transparency, 16 bits, progressive JPEG).
 # The largest sensors of cameras that write TIFF or PNG have 100 to 102 million pixels.
 MAX_DECODED_PIXELS = 110_000_000
 # Bytes of a file that its decoder takes into memory whole: as much again as its pixels may take.
