@@ -33,11 +33,11 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 from PIL import Image
-from rich.console import Console
 from rich.table import Table
 
 from benchmarks.agreement import LEAST_OVERLAP, top_overlap, trained_photos, trained_texts
 from benchmarks.random_models import write_model
+from benchmarks.report import output
 
 # Enough for the pipeline to run full, few enough for a minute: a photo of 12 megapixels takes 40 ms to decode.
 SMALL, LARGE = 96, 24
@@ -102,7 +102,7 @@ def main(
                     task = Task(model, spec, backend, count, sizes, small, large, folder / "cache", compared)
                     row = in_own_process(task)
                     rows.append(row)
-                    Console(stderr=True).print(row)
+                    typer.echo(f"{model} {backend} {count}: {max(row.tower.values()):.1f} images a second", err=True)
                 if row.vectors is not None:
                     exact = row.vectors if exact is None else exact
                     overlaps[f"{model} {backend} (random weights)"] = top_overlap(exact, row.vectors)
@@ -219,9 +219,10 @@ def show(rows: Sequence[Row], overlaps: dict[str, float]) -> None:
         rates = [f"{row.tower[size]:.1f}" for size in sizes]
         ends = [f"{row.cpu_seconds:.3f}", f"{row.small:.1f}", f"{row.large:.1f}", f"{row.megabytes:.0f}"]
         table.add_row(row.model, row.backend, str(row.cores), *rates, *ends)
-    Console().print(table)
+    console = output()
+    console.print(table)
     for name, overlap in overlaps.items():
-        Console().print(f"top-10 overlap with fp32: {overlap:.4f}  {name}")
+        console.print(f"top-10 overlap with fp32: {overlap:.4f}  {name}")
 
 
 if __name__ == "__main__":

@@ -67,12 +67,16 @@ def show(title: str, figures: Sequence[Figure], json_file: Path | None = None) -
         target = f">= {figure.at_least:g}" if figure.at_least is not None else target
         verdict = {None: figure.note, True: f"met {figure.note}", False: f"missed {figure.note}"}[figure.met]
         table.add_row(figure.name, f"{_number(figure.value)} {figure.unit}", spread, target, verdict)
-    console = Console()
-    # Into a file or a pipe, where nobody said how wide it is, a row stays a line.
-    (console if console.is_terminal else Console(width=_FILE_WIDTH)).print(table)
+    output().print(table)
     if json_file is not None:
         content = {"title": title, "machine": machine(), "figures": [asdict(figure) for figure in figures]}
         json_file.write_text(json.dumps(content, indent=1) + "\n")
+
+
+def output() -> Console:
+    """Where tables go. Into a file or a pipe, where nobody said how wide it is, a row stays a line."""
+    console = Console()
+    return console if console.is_terminal else Console(width=_FILE_WIDTH)
 
 
 def read(json_file: Path) -> list[Figure]:
