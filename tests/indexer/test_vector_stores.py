@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import closing
@@ -14,7 +15,7 @@ from indexer.errors import DarError, LibraryDamaged, UsageError
 from indexer.library import Library
 from indexer.search.ranking import Query, Term
 from indexer.search.strength import spread_of
-from indexer.store.file_store import FileStore
+from indexer.store.file_store import FileRows, FileStore
 from indexer.store.qdrant_store import QdrantStore
 from indexer.store.records import Space
 from indexer.store.vector_store import VectorStore, chunks
@@ -50,6 +51,20 @@ def test_rows_come_back_as_they_were_and_in_the_order_asked_for(store: VectorSto
     asked = np.array([7, 1199, 0, 7])
     assert np.array_equal(opened.take(asked), numbers(ROWS)[asked])
     assert np.array_equal(np.vstack(list(chunks(opened, np.arange(ROWS)))), numbers(ROWS))
+
+
+def test_rows_by_the_thousand_are_read_and_not_brought_in_with_all_around_them(tmp_path: Path) -> None:
+    files, many = FileStore(tmp_path, index_above=10**9), 4 * ROWS
+    put(files, numbers(2 * many))
+    vectors = tmp_path / "vectors-1-joint-0.f32"
+    asked = np.random.default_rng(1).permutation(2 * many)[:many]
+    mapping = np.full((2 * many, DIM), 7, np.float32)
+    # The descriptor is the rows' from now on, to be closed with them.
+    rows = FileRows(mapping, os.open(vectors, os.O_RDONLY), None, None)
+    assert np.array_equal(rows.take(asked), numbers(2 * many)[asked])
+    os.truncate(vectors, many * DIM * 4)
+    with pytest.raises(LibraryDamaged):
+        rows.take(asked)
 
 
 def test_what_lies_behind_the_committed_rows_is_replaced(store: VectorStore) -> None:
