@@ -26,11 +26,13 @@ from numpy.typing import NDArray
 from benchmarks.measure import run_often
 from benchmarks.report import Figure, median_of, once, quantile_of, show
 from benchmarks.vectors import DIM, QUERY_KINDS, Vectors, World
-from indexer.indexing.writer import Batch, FileEntry, NewImage, open_writer
+from indexer.indexing.batch import Batch, FileEntry, NewImage
+from indexer.indexing.writer import open_writer
 from indexer.library import Library
 from indexer.search.ranking import Query, Term
 from indexer.search.where import Where
 from indexer.store.catalog_writer import ImageFields
+from indexer.store.embeddings import live_rows
 from indexer.store.file_store import FileStore
 from indexer.store.records import spaces_of
 from indexer.store.vectors import map_rows, vector_file
@@ -101,7 +103,7 @@ def build(path: Path, world: World, size: int, *, graph: bool) -> list[Figure]:
     store = FileStore(path, index_above=NEVER, sketch_above=0)
     with open_writer(path) as writer:
         record = writer.catalog.encoders()[0]
-        _, live = writer.catalog.live_rows(record.id)
+        _, live = live_rows(writer.catalog, record.id)
         space = spaces_of(record)[0]
         for name, above in (("sketch", NEVER), *((("graph", 0),) if graph else ())):
             started = time.perf_counter()

@@ -16,48 +16,31 @@ from types import TracebackType
 import numpy as np
 
 from indexer.encoders import JOINT
-from indexer.errors import DarError, EncoderMismatch, LibraryBusy, LibraryDamaged, LibraryNotFound
+from indexer.errors import DarError, LibraryBusy, LibraryDamaged, LibraryNotFound
 from indexer.indexing.writer import GRAPH_THRESHOLD, LibraryWriter, open_writer
-from indexer.paths import at_home, resolved, to_path
+from indexer.paths import at_home, resolved
 from indexer.printable import visible
-from indexer.search.hits import Hit, Placing, make_hit
-from indexer.search.info import EncoderInfo, LibraryInfo, RootInfo
+from indexer.search.hits import Hit, Placing, hits_of
+from indexer.search.info import EncoderInfo, LibraryInfo, encoder_info, info_of
 from indexer.search.ranking import FOLD_THRESHOLDS, Query
 from indexer.search.searching import search
 from indexer.search.snapshot import Snapshot
 from indexer.search.strength import Strength
 from indexer.search.where import Where
 from indexer.store.backup import backup_problem, check_not_lost
-from indexer.store.captions import captions_of
 from indexer.store.catalog import CATALOG_NAME, Catalog
 from indexer.store.catalog_schema import MIGRATIONS, schema_version
-from indexer.store.disk import disk_errors_named, make_private_folder
+from indexer.store.disk import disk_errors_named
+from indexer.store.embeddings import rows_of
+from indexer.store.encoders import no_vectors_of, spare_encoder
+from indexer.store.folder import prepare_folder
 from indexer.store.records import EncoderRecord, Problem
-from indexer.store.seals import damaged
 from indexer.store.stores import open_store
 from indexer.store.vectors import Vectors
 from indexer.store.verification import verify
 
-# What a library folder may hold before it is a library.
-_OWN_NAMES = ("sessions", "thumbs", "writer.lock", "writer.json", CATALOG_NAME)
 # A compaction between reading the catalog and mapping its files is met again only by another compaction.
 _ATTEMPTS = 5
-
-
-def prepare_folder(path: Path) -> None:
-    """Makes the library's folder if it is missing; raises DarError rather than move in with somebody else's files."""
-    with disk_errors_named(path):
-        if path.exists() and not path.is_dir():
-            raise DarError(f"{visible(path)} is a file, not a folder.", "Choose another place with --library.")
-        make_private_folder(path)
-        check_not_lost(path)
-        if not (path / CATALOG_NAME).exists():
-            for entry in path.iterdir():
-                if entry.name not in _OWN_NAMES:
-                    raise DarError(
-                        f"{visible(path)} is not a library and not empty ({visible(entry.name)} is in it).",
-                        "Choose an empty or new folder with --library.",
-                    )
 
 
 class Library:
@@ -111,9 +94,9 @@ class Library:
                 catalog.close()
                 raise
         if encoder and library.encoder is None:
-            names = [each.spec for each in catalog.encoders()]
+            error = no_vectors_of(catalog, encoder)
             catalog.close()
-            raise _no_vectors_of(encoder, names)
+            raise error
         return library
 
     def close(self) -> None:
@@ -162,12 +145,12 @@ class Library:
                 index_above=self._graph_threshold,
             )
             snapshot.check_vectors(self._catalog, [placing.image_id for group in groups for placing in group])
-            return self._hits(groups, where)
+            return hits_of(self.path, self._catalog, groups, where.under)
 
     def vectors(self, image_ids: Sequence[int], space: str = JOINT) -> Vectors:
         """The (n, dim) unit vectors of these images; raises DarError if one has none."""
         with self._state() as snapshot:
-            rows = self._catalog.rows_of(snapshot.encoder.id, image_ids) if snapshot else {}
+            rows = rows_of(self._catalog, snapshot.encoder.id, image_ids) if snapshot else {}
             missing = [image_id for image_id in image_ids if image_id not in rows]
             if snapshot is None or missing:
                 raise DarError(f"Photo {missing[:1]} is not in the library.", "Run `dar index` and search again.")
@@ -190,9 +173,8 @@ class Library:
     def photos(self, image_ids: Sequence[int]) -> list[Hit]:
         """These images as hits without a score, in the order given; those no file holds any more are left out."""
         with self._state():
-            return self._hits(
-                [[Placing(image_id, 0.0, rank, Strength.NONE)] for rank, image_id in enumerate(image_ids, 1)], Where()
-            )
+            alone = [[Placing(image_id, 0.0, rank, Strength.NONE)] for rank, image_id in enumerate(image_ids, 1)]
+            return hits_of(self.path, self._catalog, alone)
 
     # What there is
 
@@ -212,18 +194,8 @@ class Library:
 
     def info(self) -> LibraryInfo:
         """What is in the library, and where its photos are."""
-        with self._lock, disk_errors_named(self.path), self._catalog.consistent():
-            photos, images, problems = self._catalog.counts()
-            roots = tuple(
-                RootInfo(to_path(root.path), *self._catalog.counts_of(root), to_path(root.path).is_dir())
-                for root in self._catalog.roots()
-            )
-            encoder, schema = self._catalog.active_encoder(), self._catalog.schema_version()
-            encoders = tuple(
-                EncoderInfo(record, self._catalog.embedded_photos(record.id)) for record in self._catalog.encoders()
-            )
-        size = sum(file.lstat().st_size for file in self.path.rglob("*") if file.is_file())
-        return LibraryInfo(self.path, encoder, photos, images, problems, roots, size, schema, encoders)
+        with self._lock, disk_errors_named(self.path):
+            return info_of(self.path, self._catalog)
 
     def verify(self, deep: bool = False) -> list[str]:
         """What is wrong with the library's own files, one line each; `deep` reads every row, vector and thumbnail."""
@@ -243,9 +215,9 @@ class Library:
         with self.writer() as writer:
             record = writer.catalog.encoder_named(encoder)
             if record is None:
-                raise _no_vectors_of(encoder, [each.spec for each in writer.catalog.encoders()])
+                raise no_vectors_of(writer.catalog, encoder)
             writer.activate(record)
-            return EncoderInfo(record, writer.catalog.embedded_photos(record.id))
+            return encoder_info(writer.catalog, record)
 
     def spare(self, encoder: str) -> EncoderInfo:
         """The encoder of this spec or id, which searches do not use.
@@ -253,12 +225,12 @@ class Library:
         Raises EncoderMismatch if they do, if the library has no vectors of it, or if several have the name.
         """
         with self._lock, disk_errors_named(self.path):
-            return _spare(self._catalog, encoder)
+            return encoder_info(self._catalog, spare_encoder(self._catalog, encoder))
 
     def drop(self, encoder: str) -> EncoderInfo:
         """Takes a `spare` encoder's vectors out of the library for good; returns what it was. Photos stay."""
         with self.writer() as writer:
-            found = _spare(writer.catalog, encoder)
+            found = encoder_info(writer.catalog, spare_encoder(writer.catalog, encoder))
             writer.drop_encoder(found.record)
             return found
 
@@ -306,7 +278,7 @@ class Library:
                 if self._snapshot is None or self._snapshot.version != self._catalog.version():
                     encoder = self.encoder
                     if encoder is None and self._encoder_name:  # dropped by another process meanwhile
-                        raise _no_vectors_of(self._encoder_name, [each.spec for each in self._catalog.encoders()])
+                        raise no_vectors_of(self._catalog, self._encoder_name)
                     self._snapshot = Snapshot.read(self._store, self._catalog, encoder) if encoder is not None else None
                 return self._snapshot
             except FileNotFoundError:
@@ -320,49 +292,3 @@ class Library:
             f"Vector files of the library {visible(self.path)} are missing.",
             "Run `dar index`: it encodes what is lost again.",
         )
-
-    def _hits(self, groups: Sequence[Sequence[Placing]], where: Where) -> list[Hit]:
-        ids = [placing.image_id for group in groups for placing in group]
-        images, paths = self._catalog.images(ids), self._catalog.paths_of(ids)
-        if not paths.keys() <= images.keys():
-            raise damaged("files name photos it no longer has")
-        captions = captions_of(self._catalog, ids)
-        hits: list[Hit] = []
-        for group in groups:
-            present = [placing for placing in group if placing.image_id in paths]
-            made = [
-                make_hit(self.path, each, images[each.image_id], paths[each.image_id], where.under)
-                for each in present[1:]
-            ]
-            if present:
-                leader = present[0]
-                found = images[leader.image_id], paths[leader.image_id]
-                caption = captions.get(leader.image_id, "")
-                hits.append(make_hit(self.path, leader, *found, where.under, tuple(made), caption))
-        return hits
-
-
-def _spare(catalog: Catalog, name: str) -> EncoderInfo:
-    encoders = catalog.encoders()
-    named = [each for each in encoders if name in (each.spec, each.encoder_id)]
-    if not named:
-        raise _no_vectors_of(name, [each.spec for each in encoders])
-    if len(named) > 1:
-        raise EncoderMismatch(
-            f"The library has {len(named)} encoders called {name}.",
-            f"Name it by its id: {' or '.join(each.encoder_id for each in named)}.",
-        )
-    if named[0].active:
-        others = " or ".join(f"`dar library use {each.spec}`" for each in encoders if not each.active)
-        raise EncoderMismatch(
-            f"Searches use the encoder {name}.",
-            f"Make them use another first: {others}." if others else "The library has vectors of no other.",
-        )
-    return EncoderInfo(named[0], catalog.embedded_photos(named[0].id))
-
-
-def _no_vectors_of(encoder: str, there: Sequence[str]) -> EncoderMismatch:
-    return EncoderMismatch(
-        f"The library has no vectors of the encoder {encoder}, only of {', '.join(there) or 'none'}.",
-        f"Make them with `dar index --encoder {encoder}`.",
-    )

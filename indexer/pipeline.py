@@ -27,11 +27,11 @@ from indexer.indexing.events import (
 from indexer.indexing.options import IndexOptions
 from indexer.indexing.run import Run
 from indexer.indexing.writer import LibraryWriter, open_writer
-from indexer.library import prepare_folder
 from indexer.paths import at_home
 from indexer.photos.scan import ScanOptions, scan
 from indexer.printable import visible
 from indexer.store.catalog import CATALOG_NAME, Catalog
+from indexer.store.folder import prepare_folder
 
 if TYPE_CHECKING:
     from indexer.captioning import Captioner

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from indexer.indexing.writer import FileProblem
+from indexer.indexing.batch import FileProblem
 from indexer.paths import join, relative
 from indexer.photos.scan import ScanResult
 from indexer.store.catalog import Catalog

@@ -23,6 +23,7 @@ from indexer.photos.photo import content_hash, open_photo
 from indexer.printable import stripped
 from indexer.store.catalog import Catalog
 from indexer.store.catalog_writer import ImageFields
+from indexer.store.embeddings import is_embedded
 from indexer.store.thumbnails import write_thumbnail
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ class KnownImages:
 
     def __call__(self, content_hash: bytes) -> bool:
         with self._lock:
-            return self._catalog.is_embedded(self._encoder, content_hash)
+            return is_embedded(self._catalog, self._encoder, content_hash)
 
     def __enter__(self) -> KnownImages:
         return self

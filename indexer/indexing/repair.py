@@ -21,6 +21,7 @@ from indexer.printable import visible
 from indexer.store.backup import BACKUP_NAME, backup_problem, has_sound_backup, problems_of, restore
 from indexer.store.catalog import CATALOG_NAME, Catalog
 from indexer.store.disk import disk_errors_named
+from indexer.store.embeddings import unembedded
 from indexer.store.lock import writer_lock
 from indexer.store.records import EncoderRecord, spaces_of
 from indexer.store.stores import open_store
@@ -111,7 +112,7 @@ def _drop_damaged(writer: LibraryWriter, encoder: EncoderRecord, lost: int, repa
         repairs.done.append(f"{lost} vectors of {encoder.spec} are no longer in their files")
     if damaged:
         repairs.done.append(f"{len(damaged)} damaged vectors of {encoder.spec} are out of the library")
-    if lacking := len(writer.catalog.unembedded(encoder.id)):
+    if lacking := len(unembedded(writer.catalog, encoder.id)):
         command = "dar index" if encoder.active else f"dar index --encoder {encoder.spec}"
         repairs.left.append(f"run `{command}`: {lacking} photos have no vector and are not found until then")
 

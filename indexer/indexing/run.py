@@ -16,20 +16,23 @@ from typing import TYPE_CHECKING
 
 from indexer.encoders import fastest_batch
 from indexer.errors import DarError
+from indexer.indexing.batch import Batch, FileEntry, FileProblem, NewImage
 from indexer.indexing.encoding import encode_each
 from indexer.indexing.events import Event, Finished, IndexSummary, Note, Planned, ProblemFound, Progress, Scanning
+from indexer.indexing.finishing import finish
 from indexer.indexing.options import IndexOptions
 from indexer.indexing.plan import Candidate, Plan, make_plan
 from indexer.indexing.reading import Broken, Decoded, Hashed, KnownImages, Mapped, Reader, Reading, Vanished, look_ahead
 from indexer.indexing.settling import Ledger
 from indexer.indexing.target import Target
-from indexer.indexing.writer import Batch, FileEntry, FileProblem, LibraryWriter, NewImage, null_digest
+from indexer.indexing.writer import LibraryWriter
 from indexer.paths import outermost, resolved, to_path
 from indexer.photos.decoders import Decoders
 from indexer.photos.formats import package_for
 from indexer.photos.scan import ScanResult, scan
 from indexer.printable import visible
 from indexer.store.catalog import CATALOG_NAME, Catalog
+from indexer.store.embeddings import unembedded
 
 if TYPE_CHECKING:
     from indexer.encoders import Encoder
@@ -97,8 +100,9 @@ class Run:
         except (KeyboardInterrupt, GeneratorExit):
             self._flush()
             raise
-        if not self._interrupted:
-            yield from self._finish()
+        # 5. What is derived from the photos as a whole.
+        if not self._interrupted and self._writer is not None:
+            yield from finish(self._catalog, self._writer, self._target, self._options)
         if self._writer is not None:
             self._writer.copy_catalog()  # now, since whoever has the summary may ask for nothing more
         yield Finished(self._summary())
@@ -255,41 +259,13 @@ class Run:
         planned = {candidate.path for candidate in besides}
         lacking = [
             Candidate(path, known.size, known.mtime_ns, known)
-            for path, known in self._catalog.unembedded(record.id)
+            for path, known in unembedded(self._catalog, record.id)
             if path not in planned
         ]
         # They count as unchanged already, and again when they are settled.
         self._ledger.unchanged -= len(lacking)
         self._total += len(lacking)
         return lacking
-
-    # The end
-
-    def _finish(self) -> Iterator[Event]:
-        """5. What is derived from the photos as a whole, if they changed since it was last derived."""
-        writer, options = self._writer, self._options
-        if writer is None:
-            return
-        encoder, record = self._target.encoder, self._target.record
-        if encoder is not None and record is not None:
-            if options.switch_encoder and not record.active:
-                writer.activate(record)
-            digest, _ = self._catalog.null_vectors(record)
-            if options.null_texts and digest != null_digest(options.null_texts):
-                writer.keep_null_vectors(options.null_texts, encoder.encode_texts(list(options.null_texts)))
-        if not writer.is_finished():
-            if self._catalog.counts()[1] > options.graph_threshold:
-                yield Note("Bringing the search graph up to date.")
-            writer.finish(options.threads, options.graph_threshold, options.compact_above)
-        yield from self._tell_encoders()
-
-    def _tell_encoders(self) -> Iterator[Event]:
-        active, record = self._target.searched_instead(), self._target.record
-        if active is None or record is None:
-            return
-        yield Note(f"Searches still use {active.spec}; `dar library use {record.spec}` makes them use {record.spec}.")
-        if lacking := len(self._catalog.unembedded(active.id)):
-            yield Note(f"{active.spec} has no vectors yet of {lacking:,} photos; `dar index` makes them.")
 
     def _summary(self) -> IndexSummary:
         seconds = time.perf_counter() - self._started

@@ -9,22 +9,23 @@ import hashlib
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from indexer.encoders import JOINT, VISUAL
+from indexer.indexing.batch import Batch, NewImage
 from indexer.search.ranking import FOLD_THRESHOLDS
 from indexer.search.strength import PHOTO_SAMPLE, peaks
 from indexer.store.backup import BACKUP_NAME, write_backup
 from indexer.store.catalog import CATALOG_NAME
 from indexer.store.catalog_schema import shrink
-from indexer.store.catalog_writer import CatalogWriter, ImageFields
+from indexer.store.catalog_writer import CatalogWriter
 from indexer.store.compaction import compact
 from indexer.store.disk import disk_errors_named
 from indexer.store.dropping import let_go, remove_dropped
+from indexer.store.embeddings import live_rows
 from indexer.store.lock import writer_lock
 from indexer.store.records import EncoderRecord, spaces_of
 from indexer.store.stores import choose_store, open_store
@@ -38,49 +39,6 @@ GRAPH_THRESHOLD = 1_000_000
 COMPACT_ABOVE = 1_000
 # The catalog's note of the state that peaks and graphs were last made for.
 _DERIVED = "derived"
-
-
-@dataclass(frozen=True, eq=False)
-class NewImage:
-    """An image with its vectors: `joint` (dim,), `visual` (visual_dim,) or None, both float32 and of unit length."""
-
-    content_hash: bytes
-    fields: ImageFields
-    joint: Vectors
-    visual: Vectors | None = None
-
-
-@dataclass(frozen=True)
-class FileEntry:
-    """A file and the hash of the image it holds, which is known already or comes in the same batch."""
-
-    path: bytes
-    size: int
-    mtime_ns: int
-    content_hash: bytes
-
-
-@dataclass(frozen=True)
-class FileProblem:
-    """A file, or a folder that cannot be listed (size -1), and why it is not in the library."""
-
-    path: bytes
-    size: int
-    mtime_ns: int
-    reason: str
-
-
-@dataclass
-class Batch:
-    """What is committed together. Absolute paths; `gone` files are dropped before `files` are put."""
-
-    images: list[NewImage] = field(default_factory=list)
-    files: list[FileEntry] = field(default_factory=list)
-    problems: list[FileProblem] = field(default_factory=list)
-    gone: list[bytes] = field(default_factory=list)
-
-    def __len__(self) -> int:
-        return len(self.images) + len(self.files) + len(self.problems) + len(self.gone)
 
 
 class LibraryWriter:
@@ -167,7 +125,7 @@ class LibraryWriter:
 
     def measure_peaks(self, encoder: EncoderRecord) -> None:
         """Measures what unrelated texts, and the library's own photos, reach at best in the library as it is now."""
-        _, live = self.catalog.live_rows(encoder.id)
+        _, live = live_rows(self.catalog, encoder.id)
         _, nulls = self.catalog.null_vectors(encoder)
         record = self._fresh(encoder)
         rows = {space.name: self.store.open(space, record.rows) for space in spaces_of(record)}
@@ -184,7 +142,7 @@ class LibraryWriter:
 
     def compact(self, encoder: EncoderRecord, above: int = COMPACT_ABOVE) -> bool:
         """Rewrites the vector files without dead rows if these are many; returns whether it did."""
-        _, live = self.catalog.live_rows(encoder.id)
+        _, live = live_rows(self.catalog, encoder.id)
         dead = encoder.rows - len(live)
         if dead <= above or 2 * dead <= encoder.rows:
             return False
@@ -197,7 +155,7 @@ class LibraryWriter:
 
     def derive(self, encoder: EncoderRecord, threads: int, graph_threshold: int = GRAPH_THRESHOLD) -> bool:
         """Brings up to date whatever the vector store makes to search faster; returns whether that changed."""
-        _, live = self.catalog.live_rows(encoder.id)
+        _, live = live_rows(self.catalog, encoder.id)
         record = self._fresh(encoder)
         changed = [
             self.store.derive(space, record.rows, live, threads, graph_threshold)

@@ -1,6 +1,6 @@
 """What a search gives back: a photo, where it is, how well it matches.
 
-Plain data; knows how it is put together from the catalog's records, not how photos are ranked.
+Knows how it is put together from what the catalog says; not how photos are ranked.
 """
 
 from __future__ import annotations
@@ -12,7 +12,10 @@ from pathlib import Path
 
 from indexer.paths import relative, resolved, to_path
 from indexer.search.strength import Strength
+from indexer.store.captions import captions_of
+from indexer.store.catalog import Catalog
 from indexer.store.records import ImageRecord
+from indexer.store.seals import damaged
 from indexer.store.thumbnails import thumbnail_file
 
 
@@ -54,20 +57,47 @@ class Placing:
     strength: Strength
 
 
-def make_hit(
+def hits_of(
+    library: Path, catalog: Catalog, groups: Sequence[Sequence[Placing]], under: Sequence[Path] = ()
+) -> list[Hit]:
+    """One hit for each group, led by its first image; images that no file holds any more are left out.
+
+    Of several files with the same bytes a hit names the first, one in `under` before any other.
+    Raises LibraryDamaged if the catalog is not as it was written.
+    """
+    ids = [placing.image_id for group in groups for placing in group]
+    images, paths = catalog.images(ids), catalog.paths_of(ids)
+    if not paths.keys() <= images.keys():
+        raise damaged("files name photos it no longer has")
+    captions = captions_of(catalog, ids)
+    folders = [resolved(folder) for folder in under]
+
+    def made(placing: Placing, similar: tuple[Hit, ...] = (), caption: str = "") -> Hit:
+        image = images[placing.image_id]
+        return _hit(library, placing, image, _ordered(paths[placing.image_id], folders), similar, caption)
+
+    hits: list[Hit] = []
+    for group in groups:
+        present = [placing for placing in group if placing.image_id in paths]
+        if present:
+            leader, *others = present
+            hits.append(made(leader, tuple(made(each) for each in others), captions.get(leader.image_id, "")))
+    return hits
+
+
+def _ordered(paths: Sequence[bytes], folders: Sequence[bytes]) -> list[bytes]:
+    return sorted(paths, key=lambda path: (not any(relative(path, folder) is not None for folder in folders), path))
+
+
+def _hit(
     library: Path,
     placing: Placing,
     image: ImageRecord,
     paths: Sequence[bytes],
-    under: Sequence[Path] = (),
-    similar: tuple[Hit, ...] = (),
-    caption: str = "",
+    similar: tuple[Hit, ...],
+    caption: str,
 ) -> Hit:
-    """Puts a hit together; of several files with the same bytes it names the first, one in `under` before any other."""
-    folders = [resolved(folder) for folder in under]
-    first, *others = sorted(
-        paths, key=lambda path: (not any(relative(path, folder) is not None for folder in folders), path)
-    )
+    first, *others = paths
     return Hit(
         image_id=placing.image_id,
         path=to_path(first),

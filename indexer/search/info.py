@@ -1,10 +1,13 @@
-"""What a library says of itself: plain values, made by `Library.info`."""
+"""What a library says of itself."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
+from indexer.paths import to_path
+from indexer.store.catalog import Catalog
+from indexer.store.embeddings import embedded_photos
 from indexer.store.records import EncoderRecord
 
 
@@ -42,3 +45,22 @@ class LibraryInfo:
     size: int
     schema: int
     encoders: tuple[EncoderInfo, ...] = ()
+
+
+def encoder_info(catalog: Catalog, record: EncoderRecord) -> EncoderInfo:
+    """What the catalog says of one of its encoders."""
+    return EncoderInfo(record, embedded_photos(catalog, record.id))
+
+
+def info_of(library: Path, catalog: Catalog) -> LibraryInfo:
+    """What the catalog and the folder of the library say."""
+    with catalog.consistent():
+        photos, images, problems = catalog.counts()
+        roots = tuple(
+            RootInfo(to_path(root.path), *catalog.counts_of(root), to_path(root.path).is_dir())
+            for root in catalog.roots()
+        )
+        encoder, schema = catalog.active_encoder(), catalog.schema_version()
+        encoders = tuple(encoder_info(catalog, record) for record in catalog.encoders())
+    size = sum(file.lstat().st_size for file in library.rglob("*") if file.is_file())
+    return LibraryInfo(library, encoder, photos, images, problems, roots, size, schema, encoders)

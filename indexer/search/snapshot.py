@@ -18,6 +18,7 @@ from indexer.errors import EncoderMismatch
 from indexer.search.ranking import Term, same
 from indexer.search.strength import Spread
 from indexer.store.catalog import Catalog
+from indexer.store.embeddings import checksums_of, live_rows
 from indexer.store.records import EncoderRecord, spaces_of
 from indexer.store.vector_store import VectorRows, VectorStore
 from indexer.store.vectors import Vectors, checksums, damaged_vectors
@@ -45,7 +46,7 @@ class Snapshot:
         Opens every space now, so that a later compaction cannot take it away. Raises FileNotFoundError if one did.
         """
         spaces = {space.name: store.open(space, encoder.rows) for space in spaces_of(encoder)}
-        return cls(catalog.version(), encoder, *catalog.live_rows(encoder.id), *catalog.peaks(encoder.id), spaces)
+        return cls(catalog.version(), encoder, *live_rows(catalog, encoder.id), *catalog.peaks(encoder.id), spaces)
 
     def dim(self, space: str) -> int:
         """The length of this space's vectors; raises EncoderMismatch if the library's encoder does not have it."""
@@ -77,7 +78,7 @@ class Snapshot:
 
         Reading every checksum would cost more than a search; those of the photos to be shown cost next to nothing.
         """
-        recorded = list(catalog.checksums_of(self.encoder.id, image_ids).values())
+        recorded = list(checksums_of(catalog, self.encoder.id, image_ids).values())
         rows = np.array([row for row, _ in recorded], np.int64)
         if len(rows) and rows.max() >= self.encoder.rows:
             raise damaged_vectors()

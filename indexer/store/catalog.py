@@ -1,6 +1,7 @@
-"""What the library holds, as its catalog tells it: roots, files, images, problems, encoders, embeddings.
+"""What the library holds, as its catalog tells it: roots, files, images, problems, encoders.
 
-Reads only; `catalog_writer` changes things. Knows nothing of vectors' values, of pixels or of what is on disk now.
+Reads only; `catalog_writer` changes things, `embeddings` and `captions` read tables of their own. Knows nothing of
+vectors' values, of pixels or of what is on disk now.
 """
 
 from __future__ import annotations
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 CATALOG_NAME = "catalog.sqlite3"
 # SQLite takes at least 999 parameters in one statement, on every version and build.
 _PARAMETERS = 900
-_ROWS_AT_ONCE = 20_000
 
 
 class Catalog:
@@ -163,24 +163,6 @@ class Catalog:
         """Whether any known image has this many bytes; if not, a file of that size must be new."""
         return self.connection.execute("SELECT 1 FROM images WHERE size = ? LIMIT 1", (size,)).fetchone() is not None
 
-    def is_embedded(self, encoder: int, content_hash: bytes) -> bool:
-        """Whether this encoder's vectors of the image with these bytes are committed."""
-        row = self.connection.execute(
-            "SELECT 1 FROM embeddings JOIN images ON images.id = image_id WHERE content_hash = ? AND encoder = ?",
-            (content_hash, encoder),
-        ).fetchone()
-        return row is not None
-
-    def unembedded(self, encoder: int) -> list[tuple[bytes, FileRecord]]:
-        """The files whose image this encoder has no vectors of, by absolute path."""
-        rows = self.connection.execute(
-            "SELECT path, relpath, size, mtime_ns, image_id FROM files JOIN roots ON roots.id = root_id WHERE"
-            " NOT EXISTS (SELECT 1 FROM embeddings AS e WHERE e.encoder = ? AND e.image_id = files.image_id)"
-            " ORDER BY path, relpath",
-            (encoder,),
-        )
-        return [(join(root, relpath), FileRecord(*rest)) for root, relpath, *rest in rows]
-
     def images(self, image_ids: Iterable[int]) -> dict[int, ImageRecord]:
         """The records of these images, by id; unknown ids are left out."""
         records: dict[int, ImageRecord] = {}
@@ -210,7 +192,7 @@ class Catalog:
                 paths.setdefault(image_id, []).append(join(root, relpath))
         return {image_id: sorted(found) for image_id, found in paths.items()}
 
-    # Encoders and embeddings
+    # Encoders
 
     def encoders(self) -> list[EncoderRecord]:
         """All encoders the library has vectors of."""
@@ -234,63 +216,6 @@ class Catalog:
         """The encoder of this spec or id, the active one for "" and wherever two have the name; None if none has it."""
         named = [each for each in self.encoders() if (name in (each.spec, each.encoder_id) if name else each.active)]
         return next((each for each in named if each.active), named[-1] if named else None)
-
-    def embedded_photos(self, encoder: int) -> int:
-        """How many files hold an image that this encoder has vectors of."""
-        (count,) = self.connection.execute(
-            "SELECT count(*) FROM files JOIN embeddings AS e ON e.image_id = files.image_id WHERE e.encoder = ?",
-            (encoder,),
-        ).fetchone()
-        return int(count)
-
-    def live_rows(self, encoder: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """(image ids, rows) of the images that have a file, in the order of rows: what a search looks through."""
-        import numpy as np
-
-        cursor = self.connection.execute(
-            "SELECT image_id, row FROM embeddings AS e WHERE encoder = ?"
-            " AND EXISTS (SELECT 1 FROM files WHERE files.image_id = e.image_id) ORDER BY row",
-            (encoder,),
-        )
-        parts = [np.zeros((0, 2), np.int64)]
-        # A million rows as Python's numbers would take 200 MB at once.
-        while found := cursor.fetchmany(_ROWS_AT_ONCE):
-            parts.append(np.array(found, np.int64))
-        table = np.concatenate(parts)
-        return np.ascontiguousarray(table[:, 0]), np.ascontiguousarray(table[:, 1])
-
-    def rows_of(self, encoder: int, image_ids: Sequence[int]) -> dict[int, int]:
-        """The row of each of these images in the encoder's vector files; images without one are left out."""
-        rows: dict[int, int] = {}
-        for part, marks in in_parts(image_ids):
-            rows.update(
-                self.connection.execute(
-                    f"SELECT image_id, row FROM embeddings WHERE encoder = ? AND image_id IN ({marks})",
-                    (encoder, *part),
-                ).fetchall()
-            )
-        return rows
-
-    def checksums(self, encoder: int) -> Iterator[tuple[int, int, int]]:
-        """(row, image id, checksum) of every embedding of this encoder, in the order of rows."""
-        return iter(
-            self.connection.execute(
-                "SELECT row, image_id, checksum FROM embeddings WHERE encoder = ? ORDER BY row", (encoder,)
-            )
-        )
-
-    def checksums_of(self, encoder: int, image_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
-        """(row, checksum) of each of these images, by id; raises LibraryDamaged if one is not as it was written."""
-        found: dict[int, tuple[int, int]] = {}
-        for part, marks in in_parts(image_ids):
-            for image_id, row, checksum, intact in self.connection.execute(
-                f"SELECT image_id, row, checksum, {self.intact('embeddings')} FROM embeddings"
-                f" WHERE encoder = ? AND image_id IN ({marks})",
-                (encoder, *part),
-            ):
-                check(intact, "embeddings")
-                found[image_id] = row, checksum
-        return found
 
     def thumbnails(self) -> Iterator[tuple[int, bytes, int | None]]:
         """(image id, hash, the thumbnail's CRC-32 or None if that was not kept) of every image that has a file."""

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from indexer.store.catalog_writer import CatalogWriter
 from indexer.store.dropping import let_go, remove_dropped
+from indexer.store.embeddings import checksums_by_row, live_rows
 from indexer.store.records import EncoderRecord, Space, spaces_of
 from indexer.store.thumbnails import drop_thumbnail
 from indexer.store.vector_store import RowNumbers, VectorStore, chunks
@@ -19,8 +20,8 @@ from indexer.store.vector_store import RowNumbers, VectorStore, chunks
 
 def compact(folder: Path, catalog: CatalogWriter, store: VectorStore, encoder: EncoderRecord) -> None:
     """Keeps the rows of images that have a file, in their order; forgets all other images, thumbnails included."""
-    ids, live = catalog.live_rows(encoder.id)
-    known = {row: checksum for row, _, checksum in catalog.checksums(encoder.id)}
+    ids, live = live_rows(catalog, encoder.id)
+    known = {row: checksum for row, _, checksum in checksums_by_row(catalog, encoder.id)}
     generation = encoder.generation + 1
     for space in spaces_of(encoder):
         _copy_rows(store, space, encoder.rows, live)

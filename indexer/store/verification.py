@@ -13,6 +13,7 @@ from indexer.errors import LibraryDamaged
 from indexer.printable import stripped
 from indexer.store.catalog import Catalog
 from indexer.store.catalog_schema import WITH_SEALS, schema_version
+from indexer.store.embeddings import checksums_by_row
 from indexer.store.records import EncoderRecord, spaces_of
 from indexer.store.seals import broken_seals, has_seals
 from indexer.store.thumbnails import is_thumbnail, thumbnail_file
@@ -57,7 +58,7 @@ def catalog_problems(connection: sqlite3.Connection, *, deep: bool) -> Iterator[
 def damaged_embeddings(catalog: Catalog, store: VectorStore, encoder: EncoderRecord) -> Iterator[tuple[int, str]]:
     """(image id, what is wrong with its vector). Raises what `VectorStore.open` raises."""
     opened = [store.open(space, encoder.rows) for space in spaces_of(encoder)]
-    recorded = catalog.checksums(encoder.id)
+    recorded = checksums_by_row(catalog, encoder.id)
     while part := list(islice(recorded, CHUNK_ROWS)):
         yield from ((image, "was never committed") for row, image, _ in part if row >= encoder.rows)
         inside = [place for place in part if place[0] < encoder.rows]

@@ -16,7 +16,8 @@ from PIL import Image
 
 from indexer.encoders import JOINT, VISUAL
 from indexer.errors import DarError, EncoderMismatch, LibraryBusy, LibraryDamaged, LibraryNotFound
-from indexer.indexing.writer import Batch, FileEntry, LibraryWriter, NewImage
+from indexer.indexing.batch import Batch, FileEntry, NewImage
+from indexer.indexing.writer import LibraryWriter
 from indexer.library import Library
 from indexer.search.ranking import Query, Term
 from indexer.search.strength import Strength
