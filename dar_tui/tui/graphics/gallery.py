@@ -18,8 +18,8 @@ from dar_tui.tui.graphics.picture import Painted, Painter, Request, Unpaintable
 logger = logging.getLogger(__name__)
 
 Result = Painted | Unpaintable
-# A thumbnail of 22x7 half-blocks weighs 100 to 150 kB, so these are nine screens full of 24 of them; a photo that fills
-# a terminal of 200x60 weighs 9 MB, one of 400x100 25 MB.
+# A thumbnail of 22x7 half-blocks weighs 100 to 150 kB, so these are nine screens full of 24 of them and more; a photo
+# that fills a terminal of 200x60 weighs 5 to 9 MB, one of 400x100 15 to 30.
 CAPACITY = 32_000_000
 
 
