@@ -5,6 +5,8 @@ Knows nothing of files. Colour profiles are left aside: they shift hues a little
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -12,6 +14,8 @@ from PIL import Image
 # Modes Pillow can average over blocks; doing it before any conversion keeps only one full-size copy in memory.
 _REDUCIBLE = frozenset({"L", "LA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "I", "F"})
 _PAPER = (255, 255, 255)
+# Pixels changed at once where Pillow would hold the whole picture twice.
+_STRIP_PIXELS = 4_000_000
 
 
 def to_rgb(image: Image.Image, side: int) -> Image.Image:
@@ -24,7 +28,13 @@ def to_rgb(image: Image.Image, side: int) -> Image.Image:
     image.load()
     colour_key = "transparency" in image.info and image.mode in ("1", "L", "RGB", "P")
     factor = min(image.size) // (2 * side)
-    if factor > 1 and image.mode in _REDUCIBLE and not colour_key:
+    if image.mode.startswith("I;16"):
+        # Pillow's own conversion clips 16-bit values at 255: nearly every pixel would come out white.
+        image = _by_strips(image, "L", 1, _high_bytes)
+    if factor > 1 and image.mode in ("LA", "RGBA"):
+        # For transparency's sake Pillow makes a copy of the whole picture first.
+        image = _by_strips(image, image.mode, factor, lambda strip: strip.reduce(factor))
+    elif factor > 1 and image.mode in _REDUCIBLE and not colour_key:
         image = image.reduce(factor)
     rgb = _flattened(image) if colour_key or image.mode in ("RGBA", "LA", "PA", "RGBa", "La") else _opaque(image)
     factor = min(rgb.size) // (2 * side)
@@ -41,11 +51,24 @@ def _flattened(image: Image.Image) -> Image.Image:
     return paper
 
 
+def _by_strips(
+    image: Image.Image, mode: str, factor: int, change: Callable[[Image.Image], Image.Image]
+) -> Image.Image:
+    """What `change` makes of the image, `factor` times smaller (rounded up), made strip by strip."""
+    width, height = image.size
+    rows = factor * max(1, _STRIP_PIXELS // (width * factor))
+    changed = Image.new(mode, (-(-width // factor), -(-height // factor)))
+    for top in range(0, height, rows):
+        strip = image.crop((0, top, width, min(height, top + rows)))
+        changed.paste(change(strip), (0, top // factor))
+    return changed
+
+
+def _high_bytes(image: Image.Image) -> Image.Image:
+    return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+
+
 def _opaque(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I;16"):
-        # Pillow's own conversion clips 16-bit values at 255: nearly every pixel would come out white.
-        deep = np.asarray(image)
-        return Image.fromarray((deep >> 8).astype(np.uint8)).convert("RGB")
     if image.mode in ("I", "F"):
         return Image.fromarray(_to_bytes(np.asarray(image, np.float32))).convert("RGB")
     return image.copy() if image.mode == "RGB" else image.convert("RGB")

@@ -173,6 +173,21 @@ def test_large_transparent_pictures_shrink_over_white(tmp_path: Path) -> None:
     assert_near(at(small, 0.8, 0.5), photos.WHITE, 3)
 
 
+def test_pictures_changed_in_strips_have_no_seams(tmp_path: Path) -> None:
+    """Of 9 million pixels, in sides that no shrinking divides."""
+    size = (3001, 3011)
+    grey = Image.linear_gradient("L").resize(size)
+    Image.merge("RGBA", (grey, grey.transpose(Image.Transpose.ROTATE_180), grey, grey)).save(tmp_path / "a.png")
+    deep = np.asarray(grey, np.uint16) * 256 + 255
+    Image.fromarray(deep).save(tmp_path / "b.png")
+    factor = 3001 // (2 * 320)
+    layers = Image.open(tmp_path / "a.png").reduce(factor)
+    over_white = Image.new("RGB", layers.size, photos.WHITE)
+    over_white.paste(layers, mask=layers.getchannel("A"))
+    assert open_photo(tmp_path / "a.png", SIDE).image == over_white
+    assert open_photo(tmp_path / "b.png", SIDE).image == grey.reduce(factor).convert("RGB")
+
+
 @pytest.mark.parametrize(
     "maker",
     [
