@@ -171,8 +171,10 @@ class Dialogue:
         return {"version": VERSION, "events": [event_to_json(event) for event in self.events]}
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Dialogue:
+    def from_json(cls, data: object) -> Dialogue:
         """The dialogue that `to_json` wrote. Raises DialogueUnreadable for another version or other data."""
+        if not isinstance(data, Mapping):
+            raise DialogueUnreadable("What was saved is no dialogue.", "Start a new one with `dar chat`.")
         check_version(data.get("version"))
         events = data.get("events")
         if not isinstance(events, list):

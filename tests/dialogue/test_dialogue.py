@@ -83,6 +83,13 @@ def test_another_version_is_refused_by_name(version: object) -> None:
     assert error.value.hint
 
 
+@pytest.mark.parametrize("data", [0, None, "dialogue", ["events"]])
+def test_what_is_no_dialogue_is_refused(data: object) -> None:
+    """Found by fuzzing."""
+    with pytest.raises(DialogueUnreadable, match="no dialogue"):
+        Dialogue.from_json(data)
+
+
 @pytest.mark.parametrize(
     "event",
     [

@@ -167,9 +167,10 @@ def test_a_flipped_bit_in_a_vector_is_found_and_encoded_again(
 def test_a_vector_that_became_enormous_is_refused_rather_than_found(sound: Workplace, copy: Path) -> None:
     [vectors] = copy.glob("vectors-*-joint-*")
     rows = np.fromfile(vectors, "<f4")
-    for value in (np.nan, np.inf, 1e30, -1e30):
+    signalling = np.array([0x7F800001], np.uint32).view(np.float32)
+    for values in ([np.nan], signalling, [np.inf], [1e30], [-1e30], [np.inf, -np.inf], [3e38, 3e38, -3e38]):
         damaged = rows.copy()
-        damaged[5 * ColourEncoder.dim] = value
+        damaged[5 * ColourEncoder.dim :][: len(values)] = values
         damaged.tofile(vectors)
         with pytest.raises(LibraryDamaged):
             search_all(copy, sound)
