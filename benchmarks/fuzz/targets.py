@@ -16,9 +16,11 @@ from pathlib import Path
 from PIL import Image
 
 from dar_tui.cli.script import lines
-from dar_tui.dialogue.dialogue import Dialogue, DialogueUnreadable
+from dar_tui.dialogue.dialogue import Dialogue, DialogueUnreadable, OnPhoto, OnPicture, Opinion, Skipped
 from dar_tui.dialogue.turn import Question
 from dar_tui.reformulate.rules import RuleReformulator
+from dar_tui.session.saving import Log
+from dar_tui.session.transcript import Pictured, Prompted, Shown, Started, record_to_json, sessions
 from dar_tui.settings import load_settings
 from indexer.errors import DarError, UnreadablePhoto, UsageError
 from indexer.photos.photo import THUMBNAIL_SIDE, open_photo
@@ -105,6 +107,24 @@ def _dialogue(data: bytes) -> None:
         dialogue = dialogue.said(message, _NOW)
     _derive(dialogue)
     assert Dialogue.from_json(json.loads(json.dumps(dialogue.to_json()))) == dialogue
+
+
+def _session(data: bytes) -> None:
+    with tempfile.TemporaryDirectory(dir=_memory()) as folder:
+        path = Path(folder) / "a.jsonl"
+        path.write_bytes(data)
+        sessions(path.parent)
+        log = Log(path, Started(_NOW))
+        try:
+            restored = log.restored()
+        except DialogueUnreadable as error:
+            _is_one_line(error)
+            return
+        finally:
+            log.close()
+    _derive(restored.dialogue)
+    for query in restored.queries.values():
+        assert all(isinstance(text, str) for text in query.texts)
 
 
 def _derive(dialogue: Dialogue) -> None:
@@ -197,6 +217,14 @@ def _dialogues() -> Iterator[bytes]:
     yield json.dumps(Dialogue().said("a dog", _NOW).asked(Question("Indoors?")).said("yes", _NOW).to_json()).encode()
 
 
+def _saved_sessions() -> Iterator[bytes]:
+    dialogue = Dialogue().said("a dog", _NOW).asked(Question("Indoors?", choices=("yes", "no"))).said("yes", _NOW)
+    dialogue = dialogue.after(OnPhoto("3", Opinion.GOOD), OnPicture(0, 0, Opinion.BAD), Skipped())
+    prompted = Prompted(0, ("a dog",), ("a photo of a dog",), (7,))
+    records = [Started(_NOW, "/photos", "bundled"), *dialogue.events, prompted, Pictured(0, 0, "a.png")]
+    yield "".join(f"{json.dumps(record_to_json(record))}\n" for record in [*records, Shown(0, "text", ("3",))]).encode()
+
+
 def _scripts() -> Iterator[bytes]:
     yield b"a dog\n/like 2\n/unlike 1\n/pick 1\n/veto 3\n/skip\n/yes\n/no\n"
 
@@ -212,6 +240,7 @@ TARGETS = {
     "raw": Target(_raw, _raw_files),
     "exif": Target(_exif, _exif_blocks),
     "dialogue": Target(_dialogue, _dialogues),
+    "session": Target(_session, _saved_sessions),
     "script": Target(_script, _scripts),
     "config": Target(_config, _configs),
 }

@@ -14,6 +14,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
+from dar_tui.dialogue import values
 from dar_tui.dialogue.need import Memory, Need
 from dar_tui.dialogue.turn import Expects, Question, Turn
 from dar_tui.dialogue.when import Hemisphere
@@ -217,28 +218,22 @@ def event_from_json(data: Mapping[str, Any]) -> Event:
     try:
         match data["kind"]:
             case "said":
-                return Said(_text(data["text"]), datetime.fromisoformat(data["at"]))
+                return Said(values.text(data["text"]), values.moment(data["at"]))
             case "asked":
-                choices = tuple(_text(choice) for choice in data["choices"])
-                return Asked(Question(_text(data["text"]), _text(data["topic"]), Expects(data["expects"]), choices))
+                said, topic = values.text(data["text"]), values.text(data["topic"])
+                return Asked(Question(said, topic, Expects(data["expects"]), values.texts(data["choices"])))
             case "skipped":
                 return Skipped()
             case "on-photo":
-                return OnPhoto(_text(data["photo"]), Opinion(data["opinion"]))
+                return OnPhoto(values.text(data["photo"]), Opinion(data["opinion"]))
             case "on-picture":
-                return OnPicture(int(data["turn"]), int(data["index"]), Opinion(data["opinion"]))
+                return OnPicture(values.number(data["turn"]), values.number(data["index"]), Opinion(data["opinion"]))
             case kind:
                 raise ValueError(f"unknown kind {kind!r}")
     except (KeyError, TypeError, ValueError) as error:
         raise DialogueUnreadable(
             f"The saved dialogue holds something that is no event ({error}).", "Start a new one with `dar chat`."
         ) from error
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} is not text")
-    return value
 
 
 __all__ = [

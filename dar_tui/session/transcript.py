@@ -18,6 +18,7 @@ from typing import Any, Self
 
 from filelock import FileLock, Timeout
 
+from dar_tui.dialogue import values
 from dar_tui.dialogue.dialogue import (
     VERSION,
     Dialogue,
@@ -227,14 +228,19 @@ def record_from_json(data: Mapping[str, Any]) -> Record:
         match data["kind"]:
             case "started":
                 check_version(data["version"])
-                return Started(datetime.fromisoformat(data["at"]), str(data["library"]), str(data["profile"]))
+                library, profile = values.text(data["library"]), values.text(data["profile"])
+                return Started(values.moment(data["at"]), library, profile)
             case "prompted":
-                seeds = tuple(int(seed) for seed in data["seeds"])
-                return Prompted(int(data["turn"]), tuple(data["query"]), tuple(data["prompts"]), seeds)
+                query, prompts = values.texts(data["query"]), values.texts(data["prompts"])
+                seeds = values.numbers(data["seeds"])
+                if len(seeds) != len(prompts):
+                    raise ValueError("each prompt has one seed")
+                return Prompted(values.number(data["turn"]), query, prompts, seeds)
             case "pictured":
-                return Pictured(int(data["turn"]), int(data["index"]), str(data["path"]))
+                turn, index = values.number(data["turn"]), values.number(data["index"])
+                return Pictured(turn, index, values.text(data["path"]))
             case "shown":
-                return Shown(int(data["turn"]), str(data["stage"]), tuple(data["photos"]))
+                return Shown(values.number(data["turn"]), values.text(data["stage"]), values.texts(data["photos"]))
             case _:
                 return event_from_json(data)
     except (KeyError, TypeError, ValueError) as error:
@@ -252,7 +258,7 @@ def _records(data: bytes, path: Path) -> tuple[Record, ...]:
             value = json.loads(line)
             if not isinstance(value, dict):
                 raise ValueError("not an object")
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise DialogueUnreadable(
                 f"Line {number} of the session {path.stem} is damaged.", f"Remove the line, or the file {path}."
             ) from error

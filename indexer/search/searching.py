@@ -40,7 +40,7 @@ class _Pool:
     whole: bool
 
 
-# What a damaged vector does to a product is found in the product (`_check`); numpy's warning would tell nobody anything.
+# What a damaged vector does to a product is found there (`_check`); numpy's warning would tell nobody anything.
 @np.errstate(all="ignore")
 def search(
     snapshot: Snapshot,

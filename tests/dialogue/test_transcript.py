@@ -136,6 +136,35 @@ def test_damage_in_the_middle_is_named_and_left_alone(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"kind":"said","text":"last summer","at":"0001-01-01T00:00:00"}',
+        '{"kind":"said","text":5,"at":"2024-01-01T00:00:00"}',
+        '{"kind":"said","text":"a dog","at":5}',
+        '{"kind":"on-picture","turn":Infinity,"index":0,"opinion":"good"}',
+        '{"kind":"prompted","turn":0,"query":[1],"prompts":[],"seeds":[]}',
+        '{"kind":"prompted","turn":0,"query":["a"],"prompts":["b"],"seeds":[]}',
+        '{"kind":"pictured","turn":0,"index":-1,"path":"a.png"}',
+        '{"kind":["said"]}',
+        "[" * 100_000,
+    ],
+)
+def test_what_is_no_record_is_refused_and_listed_nowhere(tmp_path: Path, line: str) -> None:
+    """Found by fuzzing; each was a traceback, some when sessions were only listed."""
+    path = written(tmp_path / "s.jsonl", RECORDS[:2])
+    path.write_bytes(path.read_bytes() + line.encode() + b"\n")
+    with pytest.raises(DialogueUnreadable) as caught:
+        resume(path)
+    assert caught.value.message.isprintable() and sessions(tmp_path) == []
+
+
+def test_a_beginning_of_no_age_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path / "s.jsonl", RECORDS[:2])
+    path.write_bytes(path.read_bytes().replace(b"2024-10-15", b"0001-01-01", 1))
+    assert sessions(tmp_path) == []
+
+
 def test_no_such_session(tmp_path: Path) -> None:
     with pytest.raises(DialogueUnreadable, match="cannot be read"):
         resume(tmp_path / "none.jsonl")
