@@ -51,9 +51,7 @@ def _flattened(image: Image.Image) -> Image.Image:
     return paper
 
 
-def _by_strips(
-    image: Image.Image, mode: str, factor: int, change: Callable[[Image.Image], Image.Image]
-) -> Image.Image:
+def _by_strips(image: Image.Image, mode: str, factor: int, change: Callable[[Image.Image], Image.Image]) -> Image.Image:
     """What `change` makes of the image, `factor` times smaller (rounded up), made strip by strip."""
     width, height = image.size
     rows = factor * max(1, _STRIP_PIXELS // (width * factor))
