@@ -285,6 +285,23 @@ def test_photos_younger_than_the_graph_are_found(large: tuple[Library, np.ndarra
     assert names(library, young[7], k=1) == [5007]
 
 
+def test_photos_gone_since_the_graph_and_younger_ones_are_told_apart(large: tuple[Library, np.ndarray]) -> None:
+    library, old = large
+    joint = np.concatenate([old, fill(library, 200, start=1500)])
+    gone = set(range(0, 1500, 3))
+    with library.writer() as writer:
+        writer.commit(Batch(gone=[b"/photos/%06d.jpg" % number for number in gone]))
+    agree = 0
+    with Library.open(library.path, graph_threshold=10**9) as exact:
+        for query in unit(np.random.default_rng(3).normal(size=(20, DIM))):
+            hits = library.search(Query((Term(query),)), fold=False)
+            found = [int(hit.path.stem) for hit in hits]
+            assert gone.isdisjoint(found)
+            assert [hit.score for hit in hits] == pytest.approx((joint[found] @ query).tolist(), abs=1e-5)
+            agree += len(set(found) & set(names(exact, query)))
+    assert agree >= 0.99 * 200
+
+
 def test_filters_work_above_the_threshold(large: tuple[Library, np.ndarray]) -> None:
     library, joint = large
     query = joint[3]
