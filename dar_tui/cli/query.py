@@ -48,6 +48,11 @@ class Asked:
         return "text" if self.text.strip() else "example"
 
 
+def is_empty(library: Library) -> NothingFound:
+    """What to say of a library without photos."""
+    return NothingFound(f"The library {visible(library.path)} is empty.", "Run `dar index FOLDER` first.")
+
+
 class QueryBuilder:
     """Makes one query for one library; loads the library's encoder only if a stored vector does not do."""
 
@@ -60,7 +65,7 @@ class QueryBuilder:
         """The library's encoder. Raises NothingFound for a library that never held a photo."""
         record = self._library.encoder
         if record is None:
-            raise NothingFound(f"The library {visible(self._library.path)} is empty.", "Run `dar index FOLDER` first.")
+            raise is_empty(self._library)
         return record
 
     @cached_property

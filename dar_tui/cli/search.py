@@ -108,11 +108,15 @@ def search(
 
 
 def _advice(where: Where, library: Library) -> str:
-    """What may have kept all photos out, of the filters that were given."""
+    """What may have kept all photos out, of the filters that were given. Raises NothingFound if there are no photos."""
+    from dar_tui.cli.query import is_empty
     from indexer.paths import relative, resolved
     from indexer.printable import visible
 
-    roots = [resolved(root.path) for root in library.info().roots]
+    info = library.info()
+    if not info.photos:
+        raise is_empty(library)
+    roots = [resolved(root.path) for root in info.roots]
     advice: list[str] = []
     for folder in where.under:
         asked = resolved(folder)
@@ -120,7 +124,7 @@ def _advice(where: Where, library: Library) -> str:
             advice.append(f"{visible(folder)} is not in the library: `dar library info` lists what is.")
     if where.after or where.before:
         advice.append("Photos whose date is not known are left out by --after and --before.")
-    return " ".join(advice) or "Widen --under or --camera."
+    return " ".join(advice) or ("Widen --under or --camera." if where.under or where.camera else "")
 
 
 def _reranker(state: State, asked: Asked, spec: str) -> Reranking:

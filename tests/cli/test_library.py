@@ -130,6 +130,9 @@ def test_forget_drops_a_folder_and_leaves_its_files(dar: Dar, indexed: Path, tmp
     assert len(list((indexed / "patterns").iterdir())) == 12
     assert dar("library", "info", "--json").json["photos"] == 6
     assert dar("library", "forget", tmp_path / "nothing").code == 1
+    assert dar("library", "forget", indexed).code == 0
+    emptied = dar("search", "red")
+    assert emptied.code == 3 and "is empty" in emptied.err and "dar index FOLDER" in emptied.err
 
 
 def test_commands_on_a_library_that_is_not_there_are_exit_3(dar: Dar, tmp_path: Path) -> None:
