@@ -2,7 +2,7 @@
 
     python -m benchmarks.tui LIBRARY [--turns 100] [--repeats 3] [--text-only] [--json FILE]
 
-Processes are timed from outside, on a pseudo-terminal, from the moment they are started. Gaps and memory are measured
+Processes are timed from outside (`terminal`), from the moment they are started. Gaps and memory are measured
 on the same app without a terminal: with pictures in this process, without a generator in one of its own. Every figure
 is of the real models of the profile `bundled`.
 """
@@ -10,16 +10,11 @@ is of the real models of the profile `bundled`.
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
-import pty
-import select
-import struct
 import subprocess
 import sys
-import termios
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -30,6 +25,7 @@ import typer
 
 from benchmarks.commands import CHAT_MB
 from benchmarks.report import Figure, median_of, once, read, show
+from benchmarks.terminal import MESSAGES, PROCESSES, SECONDS, first_paint
 from dar_tui.cli.dates import parse_date
 from dar_tui.cli.output import Output
 from dar_tui.cli.screen import ScreenModels, Wanted
@@ -41,107 +37,14 @@ from dar_tui.tui.options import Options
 from dar_tui.tui.session_engine import SessionEngine
 
 SIZE = (200, 60)
-SECONDS = 120.0
-QUIT = b"\x11"
+
+
 # The loop is asked this often whether it is free; a gap is how much later than that it answers.
 _BEAT = 0.002
+
+
 # The design's: a prompt within half a second, hits from text a second later.
 _TARGET_MS = {"first paint": 500.0, "hits from text, from process start": 1500.0}
-# The cursor stands on the first letter, which is drawn apart.
-PROMPT = "hat do you remember"
-MESSAGES = ("a dog on the grass", "it is brown", "no people", "there is a ball", "it was a sunny day")
-
-
-class Terminal:
-    """`dar chat` on a pseudo-terminal, timed from its start."""
-
-    def __init__(self, library: Path) -> None:
-        self._ours, theirs = pty.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 45, 160, 0, 0))
-        environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", "VTE_VERSION": "7000"}
-        environment.pop("NO_COLOR", None)
-        # A user's second start finds compiled modules; compiling them is half of the first paint.
-        environment.pop("PYTHONDONTWRITEBYTECODE", None)
-        self._began = time.perf_counter()
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "dar_tui.cli", "chat", "--library", str(library)],
-            stdin=theirs, stdout=theirs, stderr=theirs, env=environment, start_new_session=True,
-        )  # fmt: skip
-        os.close(theirs)
-
-    def __enter__(self) -> Terminal:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._process.poll() is None:
-            self._process.kill()
-        self._process.wait()
-        os.close(self._ours)
-
-    def type(self, keys: bytes) -> None:
-        """Sends keys."""
-        os.write(self._ours, keys)
-
-    def until(self, *texts: str) -> float:
-        """Seconds from the start until one of the texts is drawn."""
-        seen, deadline = b"", time.perf_counter() + SECONDS
-        while not any(text.encode() in seen for text in texts):
-            if time.perf_counter() > deadline:
-                raise TimeoutError(f"{texts} never came")
-            if select.select([self._ours], [], [], 0.001)[0]:
-                seen += os.read(self._ours, 65536)
-        return time.perf_counter() - self._began
-
-    def quit(self) -> float:
-        """Seconds from Ctrl+Q to the process's end."""
-        began = time.perf_counter()
-        self.type(QUIT)
-        while self._process.poll() is None:
-            if select.select([self._ours], [], [], 0.001)[0]:
-                try:
-                    os.read(self._ours, 65536)
-                except OSError:
-                    break
-        self._process.wait()
-        return time.perf_counter() - began
-
-
-def first_paint(library: Path) -> float:
-    """From the start to the prompt on screen."""
-    with Terminal(library) as terminal:
-        return terminal.until(PROMPT)
-
-
-def first_typing(library: Path) -> float:
-    """From the start to typed letters on screen, typed when the prompt is seen."""
-    with Terminal(library) as terminal:
-        terminal.until(PROMPT)
-        terminal.type(b"zebras")
-        return terminal.until("zebras")
-
-
-def first_hits(library: Path) -> float:
-    """From the start to photos found by the text, typed when the prompt is seen."""
-    with Terminal(library) as terminal:
-        terminal.until(PROMPT)
-        terminal.type(MESSAGES[0].encode() + b"\r")
-        return terminal.until("strong", "weak", "no match")
-
-
-def quit_while_loading(library: Path) -> float:
-    """Ctrl+Q while the generator loads."""
-    with Terminal(library) as terminal:
-        terminal.until("loading the generator")
-        return terminal.quit()
-
-
-def quit_while_imagining(library: Path) -> float:
-    """Ctrl+Q in the middle of a picture."""
-    with Terminal(library) as terminal:
-        terminal.until(PROMPT)
-        terminal.type(MESSAGES[0].encode() + b"\r")
-        terminal.until("step ")
-        return terminal.quit()
 
 
 class Pulse:
@@ -294,15 +197,6 @@ def main(
         figures += _in_own_process(library, Path(home), turns)
         figures += asyncio.run(feel(library, Path(home), turns))
     show("dar chat in a terminal", figures, json_file)
-
-
-PROCESSES: Mapping[str, Callable[[Path], float]] = {
-    "first paint": first_paint,
-    "typing on screen": first_typing,
-    "hits from text, from process start": first_hits,
-    "quit while the generator loads": quit_while_loading,
-    "quit while imagining": quit_while_imagining,
-}
 
 
 if __name__ == "__main__":

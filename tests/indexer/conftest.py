@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from indexer.library import Library
 from indexer.store import qdrant_store
 from tests.indexer.colours import Workplace
 
@@ -29,3 +30,13 @@ def qdrant(monkeypatch: pytest.MonkeyPatch) -> str:
 def vectors(request: pytest.FixtureRequest) -> str:
     """Where a library keeps its vectors: every test that asks runs once for each vector store."""
     return "" if request.param == "files" else request.getfixturevalue("qdrant")
+
+
+@pytest.fixture
+def library(tmp_path: Path, vectors: str) -> Library:
+    return Library.create(tmp_path / "library", graph_threshold=500, vectors=vectors)
+
+
+@pytest.fixture
+def library_in_files(tmp_path: Path) -> Library:
+    return Library.create(tmp_path / "library", graph_threshold=500)

@@ -1,11 +1,7 @@
-"""Searching, filtering, verifying, moving and forgetting, through the library's own door."""
+"""Searching and filtering, through the library's own door."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import sys
 import threading
 from datetime import datetime
 from pathlib import Path
@@ -15,61 +11,17 @@ import pytest
 from PIL import Image
 
 from indexer.encoders import JOINT, VISUAL
-from indexer.errors import DarError, EncoderMismatch, LibraryBusy, LibraryDamaged, LibraryNotFound
-from indexer.indexing.batch import Batch, FileEntry, NewImage
-from indexer.indexing.writer import LibraryWriter
+from indexer.errors import DarError, EncoderMismatch
 from indexer.library import Library
 from indexer.search.ranking import Query, Term
 from indexer.search.strength import Strength
 from indexer.search.where import Where
 from indexer.store.catalog_writer import ImageFields
-from indexer.store.thumbnails import write_thumbnail
-from tests.indexer.colours import Workplace, counts, draw, unit, vector_of
+from tests.indexer.colours import Workplace, draw, unit, vector_of
+from tests.indexer.filled import DIM, VISUAL_DIM, fill, names
 
 # A server heeds the width it is asked to search with; the one in this process looks at everything.
 pytestmark = pytest.mark.filterwarnings("ignore:Local mode performs exact")
-DIM, VISUAL_DIM = 16, 8
-
-
-def fill(
-    library: Library, count: int, *, start: int = 0, folder: bytes = b"/photos", fields: list[ImageFields] | None = None
-) -> np.ndarray:
-    """Commits `count` made-up images straight through the writer; returns their joint vectors."""
-    numbers = np.random.default_rng(start)
-    joint, visual = unit(numbers.normal(size=(count, DIM))), unit(numbers.normal(size=(count, VISUAL_DIM)))
-    batch = Batch()
-    for place in range(count):
-        content_hash = (start + place).to_bytes(16, "big")
-        made = fields[place] if fields else ImageFields(10, 4, 3, "JPEG")
-        batch.images.append(NewImage(content_hash, made, joint[place], visual[place]))
-        batch.files.append(FileEntry(b"%s/%06d.jpg" % (folder, start + place), 10, 1, content_hash))
-        write_thumbnail(library.path, content_hash, b"\xff\xd8\xff\xd9")
-    with library.writer() as writer:
-        use(writer)
-        writer.claim([folder])
-        writer.commit(batch)
-    return joint
-
-
-def use(writer: LibraryWriter) -> None:
-    writer.use_encoder("made-up", "made-up-1", DIM, VISUAL_DIM)
-
-
-@pytest.fixture
-def library(tmp_path: Path, vectors: str) -> Library:
-    return Library.create(tmp_path / "library", graph_threshold=500, vectors=vectors)
-
-
-@pytest.fixture
-def library_in_files(tmp_path: Path) -> Library:
-    return Library.create(tmp_path / "library", graph_threshold=500)
-
-
-def names(library: Library, vector: np.ndarray, where: Where | None = None, k: int = 10) -> list[int]:
-    return [int(hit.path.stem) for hit in library.search(Query((Term(vector),)), k, where, fold=False)]
-
-
-# Searching
 
 
 def test_search_is_the_exact_order_of_cosines(library: Library) -> None:
@@ -210,9 +162,6 @@ def test_many_threads_may_search_one_library_while_another_commits(library: Libr
     assert wrong == []
 
 
-# Filtering
-
-
 @pytest.fixture
 def travelled(library: Library) -> Library:
     """0: Berlin 2019, 1: Potsdam 2020, 2: Sydney 2020, 3: nothing known; 100 and 101 in another folder."""
@@ -249,239 +198,3 @@ def travelled(library: Library) -> Library:
 )
 def test_only_what_passes_is_found(travelled: Library, where: Where, expected: set[int]) -> None:
     assert set(names(travelled, np.ones(DIM, np.float32), where)) == expected
-
-
-# Large libraries
-
-
-@pytest.fixture
-def large(library: Library) -> tuple[Library, np.ndarray]:
-    return library, fill_large(library)
-
-
-def fill_large(library: Library) -> np.ndarray:
-    joint = fill(library, 1500)
-    with library.writer() as writer:
-        writer.finish(threads=1, graph_threshold=500)
-    return joint
-
-
-def test_above_the_threshold_the_graph_gives_the_exact_scores(large: tuple[Library, np.ndarray]) -> None:
-    library, joint = large
-    agree = 0
-    with Library.open(library.path, graph_threshold=10**9) as exact:
-        for query in unit(np.random.default_rng(1).normal(size=(30, DIM))):
-            slow = exact.search(Query((Term(query),)), fold=False)
-            fast = library.search(Query((Term(query),)), fold=False)
-            agree += len({hit.image_id for hit in slow} & {hit.image_id for hit in fast})
-            assert all(hit.score == pytest.approx(float(joint[hit.image_id - 1] @ query), abs=1e-5) for hit in fast)
-            assert fast[0].strength == slow[0].strength
-    assert agree >= 0.99 * 300
-
-
-def test_photos_younger_than_the_graph_are_found(large: tuple[Library, np.ndarray]) -> None:
-    library, _ = large
-    young = fill(library, 20, start=5000)
-    assert names(library, young[7], k=1) == [5007]
-
-
-def test_photos_gone_since_the_graph_and_younger_ones_are_told_apart(large: tuple[Library, np.ndarray]) -> None:
-    library, old = large
-    joint = np.concatenate([old, fill(library, 200, start=1500)])
-    gone = set(range(0, 1500, 3))
-    with library.writer() as writer:
-        writer.commit(Batch(gone=[b"/photos/%06d.jpg" % number for number in gone]))
-    agree = 0
-    with Library.open(library.path, graph_threshold=10**9) as exact:
-        for query in unit(np.random.default_rng(3).normal(size=(20, DIM))):
-            hits = library.search(Query((Term(query),)), fold=False)
-            found = [int(hit.path.stem) for hit in hits]
-            assert gone.isdisjoint(found)
-            assert [hit.score for hit in hits] == pytest.approx((joint[found] @ query).tolist(), abs=1e-5)
-            agree += len(set(found) & set(names(exact, query)))
-    assert agree >= 0.99 * 200
-
-
-def test_filters_work_above_the_threshold(large: tuple[Library, np.ndarray]) -> None:
-    library, joint = large
-    query = joint[3]
-    for allowed in (frozenset(range(1, 51)), frozenset(range(1, 1200))):
-        expected = [image for image in np.argsort(-(joint @ query)) + 1 if image in allowed][:10]
-        assert [number + 1 for number in names(library, query, Where(only=allowed))] == expected
-
-
-def test_fused_queries_agree_with_the_exact_ones_above_the_threshold(large: tuple[Library, np.ndarray]) -> None:
-    library, joint = large
-    query = Query((Term(joint[3]), Term(library.vectors([9], VISUAL)[0], VISUAL, 0.3)), "z")
-    with Library.open(library.path, graph_threshold=10**9) as exact:
-        slow, fast = exact.search(query, 5, fold=False), library.search(query, 5, fold=False)
-    assert [hit.image_id for hit in fast] == [hit.image_id for hit in slow]
-    assert [hit.score for hit in fast] == pytest.approx([hit.score for hit in slow], abs=0.02)
-
-
-@pytest.mark.parametrize("suffix", [".hnsw", ".json", ".npy"])
-def test_without_its_graph_a_large_library_is_searched_exactly(library_in_files: Library, suffix: str) -> None:
-    library = library_in_files
-    joint = fill_large(library)
-    assert len(list(library.path.glob(f"graph-*{suffix}"))) == 2
-    for path in library.path.glob(f"graph-*{suffix}"):
-        path.write_bytes(path.read_bytes()[:-20])
-    assert names(library, joint[11], k=1) == [11]
-    with library.writer() as writer:
-        writer.finish(threads=1, graph_threshold=500)
-    assert library.verify() == []
-
-
-# Verifying, repairing, compacting
-
-
-def test_verify_names_what_is_damaged(library_in_files: Library) -> None:
-    library = library_in_files
-    fill(library, 20)
-    assert library.verify(deep=True) == []
-    vectors = library.path / "vectors-1-visual-0.f32"
-    content = bytearray(vectors.read_bytes())
-    content[3 * VISUAL_DIM * 4] ^= 1
-    vectors.write_bytes(bytes(content))
-    assert library.verify() == []
-    assert library.verify(deep=True) == ["the vector of photo 4 is damaged"]
-    next((library.path / "thumbs").rglob("*.jpg")).unlink()
-    assert any("thumbnail" in problem for problem in library.verify(deep=True))
-    vectors.unlink()
-    assert "vectors-1-visual-0.f32 is missing" in library.verify()
-
-
-def test_lost_vectors_are_an_error_until_the_next_run_encodes_them_again(place: Workplace) -> None:
-    paths = place.draw(20)
-    place.index()
-    vectors = place.library_path / "vectors-1-joint-0.f32"
-    os.truncate(vectors, 12 * 48 * 4 + 7)
-    with place.open() as library, pytest.raises(LibraryDamaged) as raised:
-        names(library, vector_of(paths[0]))
-    assert "dar index" in raised.value.hint
-    summary = place.index()
-    assert counts(summary) == {"unchanged": 20}
-    assert summary.encoded == 8
-    with place.open() as library:
-        assert library.verify(deep=True) == []
-        assert {names(library, vector_of(path), k=1)[0] for path in paths} == set(range(20))
-
-
-def test_compaction_keeps_what_has_a_file_and_old_readers_do_not_notice(library: Library) -> None:
-    joint = fill(library, 60)
-    reader = Library.open(library.path)
-    assert names(reader, joint[50], k=1) == [50]
-    gone = [b"/photos/%06d.jpg" % number for number in range(40)]
-    with library.writer() as writer:
-        use(writer)
-        writer.commit(Batch(gone=gone))
-        writer.finish(threads=1, compact_above=10)
-        late = unit(np.random.default_rng(77).normal(size=DIM))
-        entry = FileEntry(b"/photos/000900.jpg", 1, 1, b"z" * 16)
-        image = NewImage(b"z" * 16, ImageFields(1, 1, 1, "PNG"), late, unit(np.ones(VISUAL_DIM)))
-        writer.commit(Batch(images=[image], files=[entry]))
-    assert library.encoder is not None and library.encoder.generation == 1
-    assert {path.stem[-1] for path in library.path.glob("vectors-*")} <= {"1"}
-    for one in (reader, library):
-        assert names(one, joint[50], k=1) == [50]
-        assert names(one, late, k=1) == [900]
-        assert len(names(one, late, k=100)) == 21
-    problems = library.verify(deep=True)
-    assert problems == [f"the thumbnail of photo {61} is missing or damaged"]
-    assert len(list((library.path / "thumbs").rglob("*.jpg"))) == 20
-    reader.close()
-
-
-def test_few_dead_rows_are_left_alone(library: Library) -> None:
-    fill(library, 60)
-    with library.writer() as writer:
-        use(writer)
-        writer.commit(Batch(gone=[b"/photos/000000.jpg"]))
-        writer.finish(threads=1, compact_above=0)
-    assert library.encoder is not None and library.encoder.generation == 0
-
-
-# Moving, forgetting, opening
-
-
-def test_photos_and_library_move_together(place: Workplace, tmp_path: Path) -> None:
-    paths = place.draw(4)
-    place.index()
-    target = tmp_path / "elsewhere" / "pictures"
-    target.parent.mkdir()
-    shutil.move(place.photos, target)
-    shutil.move(place.library_path, tmp_path / "lib2")
-    place.library_path = tmp_path / "lib2"
-    with place.open() as library:
-        assert not library.info().roots[0].present
-        assert library.move_root(place.photos, target) == 1
-        assert library.info().roots[0].present
-        assert library.image_for(target / paths[0].name) is not None
-    summary = place.index(target)
-    assert counts(summary) == {"unchanged": 4}
-    assert summary.encoded == 0
-
-
-def test_moving_onto_another_root_or_from_nowhere_is_refused(place: Workplace, tmp_path: Path) -> None:
-    place.draw(1)
-    other = tmp_path / "other"
-    draw(other / "x.png", 5)
-    place.index(place.photos, other)
-    with place.open() as library:
-        with pytest.raises(DarError, match="overlaps"):
-            library.move_root(place.photos, other)
-        with pytest.raises(DarError, match="not a folder of this library"):
-            library.move_root(tmp_path / "unknown", tmp_path)
-        with pytest.raises(DarError, match="no folder"):
-            library.move_root(place.photos, tmp_path / "nowhere")
-        assert {root.path for root in library.info().roots} == {place.photos, other}
-
-
-def test_forgetting_a_part_leaves_the_rest_and_the_files(place: Workplace) -> None:
-    inner = place.draw(3, under="a")
-    place.draw(2, start=10)
-    place.index()
-    with place.open() as library:
-        assert library.forget(place.photos / "a") == 3
-        assert library.info().photos == 2
-        with pytest.raises(DarError, match="not in the library"):
-            library.forget(place.photos.parent / "unknown")
-    assert all(path.exists() for path in inner)
-
-
-def test_no_library_is_an_error_with_exit_code_3(tmp_path: Path) -> None:
-    with pytest.raises(LibraryNotFound) as raised:
-        Library.open(tmp_path / "nowhere")
-    assert raised.value.exit_code == 3
-
-
-def test_a_folder_of_something_else_is_not_made_a_library(tmp_path: Path) -> None:
-    (tmp_path / "holiday.jpg").touch()
-    with pytest.raises(DarError, match="not empty"):
-        Library.create(tmp_path)
-    with pytest.raises(DarError, match="is a file"):
-        Library.create(tmp_path / "holiday.jpg")
-
-
-def test_writing_is_refused_while_another_writes_but_searching_is_not(library: Library) -> None:
-    joint = fill(library, 5)
-    with library.writer() as writer:
-        use(writer)
-        with pytest.raises(LibraryBusy), library.writer():
-            pass
-        with Library.open(library.path) as reader:
-            assert names(reader, joint[2], k=1) == [2]
-
-
-def test_opening_and_searching_loads_no_model_library_and_no_graph(library_in_files: Library) -> None:
-    library = library_in_files
-    fill(library, 5)
-    code = (
-        "import sys; from pathlib import Path; import numpy as np\n"
-        "from indexer.library import Library; from indexer.search.ranking import Query, Term\n"
-        f"Library.open(Path(sys.argv[1])).search(Query((Term(np.ones({DIM}, np.float32)),)))\n"
-        "print([name for name in ('torch', 'onnxruntime', 'hnswlib', 'numkong', 'PIL') if name in sys.modules])"
-    )
-    root = Path(__file__).parents[2]
-    command = [sys.executable, "-c", code, str(library.path)]
-    assert subprocess.run(command, capture_output=True, text=True, check=True, cwd=root).stdout.strip() == "[]"

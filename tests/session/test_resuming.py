@@ -1,0 +1,108 @@
+"""Sessions saved as they go and taken up again, cut anywhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dar_tui.dialogue.dialogue import Dialogue
+from dar_tui.imagine.pictures import read_png
+from dar_tui.session.events import (
+    Reformulated,
+    Results,
+)
+from dar_tui.session.saving import Log
+from dar_tui.session.session import Session
+from dar_tui.session.transcript import Pictured, Prompted, Shown, resume
+from indexer.errors import DarError
+from tests.session.telling import of, page
+from tests.session.world import NOON, OPTIONS, PaintGenerator, World, fixed
+
+
+def test_sessions_begun_in_the_same_second_have_files_of_their_own(world: World, tmp_path: Path) -> None:
+    both = [Session(world.engine(), Log.begin(tmp_path, NOON)) for _ in range(2)]
+    for session, text in zip(both, ("something red", "something blue"), strict=True):
+        list(session.turn(text))
+        session.close()
+    assert [resume(session.log.path).dialogue.turns[0].answer for session in both] == [
+        "something red",
+        "something blue",
+    ]
+
+
+def test_everything_is_in_the_transcript_with_pictures_of_its_own(world: World) -> None:
+    session = world.session(PaintGenerator(), asks=True)
+    list(session.turn("something red and blue"))
+    records = resume(session.log.path).records
+    (prompted,) = [record for record in records if isinstance(record, Prompted)]
+    assert len(prompted.prompts) == len(prompted.seeds) == 3 and prompted.query
+    assert [record.stage for record in records if isinstance(record, Shown)] == ["text", "fused"]
+    for record in (record for record in records if isinstance(record, Pictured)):
+        path = session.log.path.with_suffix("") / record.path
+        assert read_png(path).image.size == (32, 32)
+        assert f'"seed": {prompted.seeds[record.index]}' in read_png(path).origin
+
+
+def test_a_session_nobody_spoke_in_leaves_no_file(world: World) -> None:
+    session = world.session(PaintGenerator())
+    list(session.rerank())
+    session.close()
+    assert not (world.folder / "sessions").exists()
+
+
+def test_a_resumed_session_stands_where_it_stood_and_goes_on(world: World) -> None:
+    session = world.session(PaintGenerator(), asks=True)
+    events = list(session.turn("something red and blue"))
+    session.like(of(events, Results)[-1].hits[3].image_id)
+    session.pick(0, 1)
+    before = of(list(session.rerank()), Results)[-1]
+    session.close()
+    engine = world.engine(PaintGenerator(), asks=True)
+    again = Session.resume(engine, Log(session.log.path, session.log.started), OPTIONS, now=fixed(NOON))
+    assert again.id == session.id and again.dialogue == session.dialogue
+    assert sorted(again.gallery) == [(0, 0), (0, 1), (0, 2)]
+    after = of(list(again.rerank()), Results)[-1]
+    assert [hit.image_id for hit in after.hits] == [hit.image_id for hit in before.hits]
+    np.testing.assert_allclose([hit.score for hit in after.hits], [hit.score for hit in before.hits], atol=1e-5)
+    assert [event.turn for event in again.turn("no") if isinstance(event, Reformulated)] == [1]
+
+
+def test_a_session_cut_at_any_byte_resumes_to_what_was_whole(world: World) -> None:
+    session = world.session(PaintGenerator(), asks=True)
+    list(session.turn("something red and blue"))
+    list(session.turn("no"))
+    session.close()
+    whole = session.log.path.read_bytes()
+    first = whole.index(b"\n") + 1
+    ends = [at + 1 for at, byte in enumerate(whole) if byte == ord("\n")]
+    cuts = sorted({*ends, *(end - 1 for end in ends[1:]), *range(first, len(whole), 97)})
+    dialogues: list[Dialogue] = []
+    for cut in cuts:
+        session.log.path.write_bytes(whole[:cut])
+        again = Session.resume(world.engine(PaintGenerator()), Log(session.log.path, session.log.started))
+        assert again.dialogue.events == session.dialogue.events[: len(again.dialogue.events)]
+        dialogues.append(again.dialogue)
+        if again.dialogue.turns:
+            assert len(of(list(again.rerank()), Results)[0].hits) == 10
+        again.close()
+    assert [len(each.events) for each in dialogues] == sorted(len(each.events) for each in dialogues)
+    assert dialogues[-1] == session.dialogue
+
+
+def test_a_picture_that_was_deleted_is_missed_by_nobody(world: World) -> None:
+    session = world.session(PaintGenerator())
+    list(session.turn("something red and blue"))
+    session.close()
+    for path in session.log.path.with_suffix("").glob("*-0.png"):
+        path.write_bytes(b"no picture")
+    again = Session.resume(world.engine(), Log(session.log.path, session.log.started))
+    assert sorted(again.gallery) == [(0, 1), (0, 2)] and page(list(again.rerank()))
+
+
+def test_a_session_open_elsewhere_is_not_resumed(world: World) -> None:
+    session = world.session()
+    list(session.turn("red"))
+    with pytest.raises(DarError, match="open in another"):
+        Session.resume(world.engine(), Log(session.log.path, session.log.started))

@@ -1,0 +1,129 @@
+"""Answers, likes, picks and vetoes by key: seen at once, and ranked again."""
+
+from __future__ import annotations
+
+import pytest
+
+from dar_tui.dialogue.turn import Expects, Question
+from dar_tui.tui.engine import ImagineAgain, OfPhoto, OfPicture, Rerank, Say, Skip
+from tests.tui.conftest import MakeApp, idle, say, until
+from tests.tui.fake_engine import FakeEngine
+
+WIDE = (140, 45)
+
+
+@pytest.mark.parametrize(("key", "message"), [("y", "yes"), ("n", "no")])
+async def test_questions_are_answered_from_the_grid_at_once(
+    engine: FakeEngine, make_app: MakeApp, key: str, message: str
+) -> None:
+    app = make_app(engine)
+    async with app.run_test(size=WIDE) as pilot:
+        await say(pilot, app, "red")
+        await pilot.press("tab", key)
+        await idle(pilot, app)
+        assert engine.played[-1] == Say(message)
+
+
+async def test_a_question_is_skipped(engine: FakeEngine, make_app: MakeApp) -> None:
+    app = make_app(engine)
+    async with app.run_test(size=WIDE) as pilot:
+        await say(pilot, app, "red")
+        await pilot.press("tab", "s")
+        await until(pilot, lambda: engine.played[-1] == Rerank())
+        await idle(pilot, app)
+        assert engine.feedback == [Skip()]
+        assert app.chat.question is None
+
+
+async def test_a_question_of_choices_is_answered_in_words(engine: FakeEngine, make_app: MakeApp) -> None:
+    engine.script.question = Question("Which season?", "", Expects.CHOICE, ("summer", "winter"))
+    app = make_app(engine)
+    async with app.run_test(size=WIDE) as pilot:
+        await say(pilot, app, "red")
+        await pilot.press("tab", "y")
+        assert len(engine.played) == 1
+        assert app.chat.focused is app.chat.prompt
+        await pilot.press(*"summer", "enter")
+        await idle(pilot, app)
+        assert engine.played[-1] == Say("summer")
+
+
+async def test_liking_and_unliking_is_seen_at_once_and_ranks_again(engine: FakeEngine, make_app: MakeApp) -> None:
+    app = make_app(engine)
+    async with app.run_test(size=WIDE) as pilot:
+        await say(pilot, app, "red")
+        chat = app.chat
+        await pilot.press("tab", "plus")
+        assert chat.photos.tiles[0].title.endswith("♥ liked")
+        await idle(pilot, app)
+        liked = next(iter(chat.liked))
+        await pilot.press("right", "minus")
+        await until(pilot, lambda: len(engine.feedback) == 2)
+        await idle(pilot, app)
+        unliked = next(iter(chat.unliked))
+        assert engine.feedback == [OfPhoto(liked, True), OfPhoto(unliked, False)]
+        assert unliked not in [hit.image_id for hit in chat.photos.shown]
+        assert engine.played.count(Rerank()) == 2
+
+
+async def test_the_same_opinion_again_takes_it_back(engine: FakeEngine, make_app: MakeApp) -> None:
+    app = make_app(engine)
+    async with app.run_test(size=WIDE) as pilot:
+        await say(pilot, app, "red")
+        await pilot.press("tab", "plus")
+        await until(pilot, lambda: Rerank() in engine.played)
+        await idle(pilot, app)
+        await pilot.press("plus")
+        await until(pilot, lambda: len(engine.feedback) == 2)
+        assert engine.feedback[-1].good is None  # type: ignore[union-attr]
+        assert app.chat.liked == frozenset()
+
+
+async def test_feedback_while_it_imagines_does_not_stop_it(engine: FakeEngine, make_app: MakeApp) -> None:
+    engine.script.gate.clear()
+    app = make_app(engine)
+    async with app.run_test(size=WIDE) as pilot:
+        chat = app.chat
+        await until(pilot, lambda: chat.opened)
+        await pilot.press(*"red", "enter")
+        await until(pilot, lambda: "imagining" in chat.status.facts.doing)
+        await pilot.press("tab", "plus")
+        await until(pilot, lambda: engine.feedback)
+        engine.script.gate.set()
+        await idle(pilot, app)
+        assert Rerank() not in engine.played
+        assert chat.exchange is not None and chat.exchange.pictures == 3
+
+
+async def test_imagined_pictures_are_picked_and_vetoed(engine: FakeEngine, make_app: MakeApp) -> None:
+    app = make_app(engine)
+    async with app.run_test(size=WIDE) as pilot:
+        await say(pilot, app, "red")
+        await pilot.press("tab", "tab", "p", "right", "x")
+        await until(pilot, lambda: len(engine.feedback) == 2)
+        await idle(pilot, app)
+        assert engine.feedback == [OfPicture(0, 0, True), OfPicture(0, 1, False)]
+        titles = [tile.title for tile in app.chat.imagined.tiles]
+        assert titles == ["imagined 1 ♥ picked", "imagined 2 ✗ vetoed", "imagined 3"]
+
+
+async def test_imagining_again_adds_pictures(engine: FakeEngine, make_app: MakeApp) -> None:
+    app = make_app(engine)
+    async with app.run_test(size=WIDE) as pilot:
+        await say(pilot, app, "red")
+        await pilot.press("tab", "r")
+        await until(pilot, lambda: ImagineAgain() in engine.played)
+        await idle(pilot, app)
+        assert [tile.title for tile in app.chat.imagined.tiles][-1] == "imagined 6"
+
+
+async def test_imagining_is_switched_off_and_on(engine: FakeEngine, make_app: MakeApp) -> None:
+    app = make_app(engine)
+    async with app.run_test(size=WIDE) as pilot:
+        await say(pilot, app, "red")
+        await pilot.press("tab", "i")
+        assert not engine.imagining
+        await say(pilot, app, "blue")
+        assert app.chat.imagined_away
+        await pilot.press("tab", "i")
+        assert engine.imagining
