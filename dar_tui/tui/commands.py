@@ -160,10 +160,12 @@ class Commands(App[None]):
 
         Textual's own commands name what has no meaning here (maximise a widget) or is here under another name.
         """
-        told = {"find any command by name"}
+        told: set[str] = set()
         for key in KEYS:
             own = key.action.startswith("screen.") and screen is self.chat
-            if (own or key.action.startswith("app.")) and "{}" not in key.action and key.help not in told:
+            if key.id == "palette" or key.help in told or "{}" in key.action:
+                continue
+            if own or key.action.startswith("app."):
                 told.add(key.help)
                 keys = shown(self.remapping.keys_of(key))
                 yield SystemCommand(key.help.capitalize(), keys, lambda key=key: self.run_action(key.action, screen))

@@ -5,6 +5,7 @@ Needs pillow-heif and pillow-avif-plugin, the extra `heif`, which this process n
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -33,12 +34,12 @@ class Heif:
     height: int
 
 
-def open_heif(file: BinaryIO, side: int, most_pixels: int, decoders: Decoders) -> Heif | None:
-    """Decodes to about `side` pixels on the shorter side; None where no decoder that is here knows the file.
+def open_heif(file: BinaryIO, kinds: Sequence[str], side: int, most_pixels: int, decoders: Decoders) -> Heif | None:
+    """Decodes one of `kinds` to about `side` pixels on the shorter side; None where no decoder knows the file.
 
     Raises UnreadablePhoto, for more than `most_pixels` too. Leaves the file at its beginning.
     """
-    for kind in kinds_of(file):
+    for kind in kinds:
         try:
             told, data = decoders.decode(_PROGRAM, [kind, str(side), str(most_pixels)], file)
         except UnknownKind:

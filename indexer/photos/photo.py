@@ -157,10 +157,11 @@ def _read_raw(file: BinaryIO, name: bytes, wanted: int, decoders: Decoders) -> _
 
 def _read_heif(file: BinaryIO, name: bytes, wanted: int, decoders: Decoders) -> _Read | None:
     """A HEIC or AVIF file; None if it is none."""
-    if not kinds_of(file):
+    kinds = kinds_of(file)
+    if not kinds:
         return None
     _check_file_size(file)
-    heif = open_heif(file, wanted, MAX_DECODED_PIXELS, decoders)
+    heif = open_heif(file, kinds, wanted, MAX_DECODED_PIXELS, decoders)
     if heif is None:
         return None
     image = heif.image

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from indexer.paths import to_path
 from indexer.store.catalog import Catalog
+from indexer.store.disk import disk_errors_named
 from indexer.store.embeddings import embedded_photos
 from indexer.store.records import EncoderRecord
 
@@ -31,10 +32,7 @@ class EncoderInfo:
 
 @dataclass(frozen=True)
 class LibraryInfo:
-    """`photos` are files, `images` are different ones, `size` is that of the library's own files in bytes.
-
-    `encoder` is the one searches use, `encoders` are all.
-    """
+    """`photos` are files, `images` are different ones. `encoder` is the one searches use, `encoders` are all."""
 
     path: Path
     encoder: EncoderRecord | None
@@ -42,9 +40,14 @@ class LibraryInfo:
     images: int
     problems: int
     roots: tuple[RootInfo, ...]
-    size: int
     schema: int
     encoders: tuple[EncoderInfo, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Bytes that the library's own files take now; looks at each, a thumbnail a photo, so only if asked."""
+        with disk_errors_named(self.path):
+            return sum(file.lstat().st_size for file in self.path.rglob("*") if file.is_file())
 
 
 def encoder_info(catalog: Catalog, record: EncoderRecord) -> EncoderInfo:
@@ -53,7 +56,7 @@ def encoder_info(catalog: Catalog, record: EncoderRecord) -> EncoderInfo:
 
 
 def info_of(library: Path, catalog: Catalog) -> LibraryInfo:
-    """What the catalog and the folder of the library say."""
+    """What the catalog says, and which folders of photos are there."""
     with catalog.consistent():
         photos, images, problems = catalog.counts()
         roots = tuple(
@@ -62,5 +65,4 @@ def info_of(library: Path, catalog: Catalog) -> LibraryInfo:
         )
         encoder, schema = catalog.active_encoder(), catalog.schema_version()
         encoders = tuple(encoder_info(catalog, record) for record in catalog.encoders())
-    size = sum(file.lstat().st_size for file in library.rglob("*") if file.is_file())
-    return LibraryInfo(library, encoder, photos, images, problems, roots, size, schema, encoders)
+    return LibraryInfo(library, encoder, photos, images, problems, roots, schema, encoders)

@@ -92,31 +92,24 @@ def disk_errors_named(folder: Path, what: str = "library") -> Iterator[None]:
 
 
 def _full(folder: Path, what: str) -> DarError:
-    if what != "library":
-        return DarError(
-            f"The disk that holds the {what} {visible(folder)} is full.", "Free some space and run it again."
-        )
-    return DarError(
-        f"The disk that holds the library {visible(folder)} is full.",
-        "Everything indexed so far is kept. Free some space and run `dar index` again; it goes on from there.",
-    )
+    hint = "Free some space and run it again."
+    if what == "library":
+        hint = "Everything indexed so far is kept. Free some space and run `dar index` again; it goes on from there."
+    return DarError(f"The disk that holds the {what} {visible(folder)} is full.", hint)
 
 
 def _failing(folder: Path, what: str, reason: str) -> DarError:
-    if what != "library":
-        return DarError(
-            f"The disk that holds the {what} {visible(folder)} failed: {reason}.",
-            "Make sure that the disk is sound and has room, then run it again.",
+    hint = "Make sure that the disk is sound and has room, then run it again."
+    if what == "library":
+        hint = (
+            "Everything indexed so far is kept. Make sure that the disk is sound and has room, then run `dar index`"
+            " again."
         )
-    return DarError(
-        f"The disk that holds the library {visible(folder)} failed: {reason}.",
-        "Everything indexed so far is kept. Make sure that the disk is sound and has room, then run `dar index` again.",
-    )
+    return DarError(f"The disk that holds the {what} {visible(folder)} failed: {reason}.", hint)
 
 
 def _refused(folder: Path, what: str) -> DarError:
-    if what != "library":
-        return DarError(f"The {what} {visible(folder)} cannot be written here.", "Check the folder's permissions.")
-    return DarError(
-        f"The library {visible(folder)} cannot be written here.", "Check the folder's permissions, or use --library."
-    )
+    hint = "Check the folder's permissions."
+    if what == "library":
+        hint = "Check the folder's permissions, or use --library."
+    return DarError(f"The {what} {visible(folder)} cannot be written here.", hint)
