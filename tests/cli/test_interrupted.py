@@ -10,14 +10,22 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dar_tui.cli import main
 from tests import photos
 from tests.cli.conftest import REPOSITORY, Dar, command
-from tests.cli.searched import default_library, found
+from tests.cli.searched import default_library, goes_on
 from tests.cli.terminal import run_in_terminal
+
+
+def started(*arguments: object, pause: str, **pipes: Any) -> subprocess.Popen[bytes]:
+    """The command in a process of its own, whose encoder takes at least `pause` seconds."""
+    environment = {**os.environ, "TEST_ENCODER_PAUSE": pause}
+    process: subprocess.Popen[bytes] = subprocess.Popen(command(*arguments), cwd=REPOSITORY, env=environment, **pipes)
+    return process
 
 
 def interrupt_after(pattern: bytes, number: int = signal.SIGINT) -> Callable[[bytes, subprocess.Popen[bytes]], None]:
@@ -43,23 +51,14 @@ def test_ctrl_c_while_indexing_keeps_what_is_done(dar: Dar, tmp_path: Path) -> N
     )
     assert code == 130
     assert b"Interrupted." in written and b"Traceback" not in written
-    kept = dar("library", "info", "--json").json["photos"]
-    assert 0 < kept < 150
-    assert dar("library", "verify", "--deep").code == 0
-    resumed = dar("index", folder, "--json").json
-    assert resumed["photos"] == 150 and resumed["encoded"] == 150 - kept
+    goes_on(dar, folder, 150)
 
 
 @pytest.mark.parametrize("moment", [0.0, 0.05, 0.15, 0.3, 0.6])
 def test_ctrl_c_at_any_moment_is_exit_130_without_a_traceback(dar: Dar, tmp_path: Path, moment: float) -> None:
     folder = tmp_path / "photos"
     photos.folder_of(folder, 60)
-    process = subprocess.Popen(
-        command("index", folder),
-        cwd=REPOSITORY,
-        stderr=subprocess.PIPE,
-        env={**os.environ, "TEST_ENCODER_PAUSE": "0.05"},
-    )
+    process = started("index", folder, pause="0.05", stderr=subprocess.PIPE)
     assert process.stderr is not None
     first = process.stderr.readline()
     time.sleep(moment)
@@ -75,12 +74,7 @@ def test_ctrl_c_at_any_moment_is_exit_130_without_a_traceback(dar: Dar, tmp_path
 def test_a_second_ctrl_c_does_not_wait(dar: Dar, tmp_path: Path) -> None:
     folder = tmp_path / "photos"
     photos.folder_of(folder, 60)
-    process = subprocess.Popen(
-        command("index", folder, "--batch-size", 8),
-        cwd=REPOSITORY,
-        stderr=subprocess.PIPE,
-        env={**os.environ, "TEST_ENCODER_PAUSE": "1"},
-    )
+    process = started("index", folder, "--batch-size", 8, pause="1", stderr=subprocess.PIPE)
     assert process.stderr is not None
     process.stderr.readline()
     time.sleep(0.5)
@@ -117,12 +111,7 @@ def test_ctrl_c_while_searching(dar: Dar, indexed: Path, monkeypatch: pytest.Mon
 def test_kill_9_while_indexing_loses_a_batch_at_most(dar: Dar, tmp_path: Path) -> None:
     folder = tmp_path / "photos"
     photos.folder_of(folder, 300)
-    process = subprocess.Popen(
-        command("index", folder, "--workers", 1),
-        cwd=REPOSITORY,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "TEST_ENCODER_PAUSE": "0.01"},
-    )
+    process = started("index", folder, "--workers", 1, pause="0.01", stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
     kept = 0
     while kept == 0 and time.monotonic() < deadline and process.poll() is None:
@@ -131,24 +120,13 @@ def test_kill_9_while_indexing_loses_a_batch_at_most(dar: Dar, tmp_path: Path) -
         kept = shown.json["photos"] if shown.code == 0 else 0
     process.kill()
     process.wait()
-    kept = dar("library", "info", "--json").json["photos"]
-    assert 0 < kept < 300
-    assert dar("library", "verify", "--deep").code == 0
-    assert len(found(dar)) == kept
-    resumed = dar("index", folder, "--json").json
-    assert resumed["photos"] == 300 and resumed["encoded"] == 300 - kept
+    goes_on(dar, folder, 300)
 
 
 def test_two_runs_at_once_name_the_other_and_leave_it_alone(dar: Dar, tmp_path: Path) -> None:
     folder = tmp_path / "photos"
     photos.folder_of(folder, 100)
-    process = subprocess.Popen(
-        command("index", folder, "--json"),
-        cwd=REPOSITORY,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "TEST_ENCODER_PAUSE": "0.05"},
-    )
+    process = started("index", folder, "--json", pause="0.05", stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
     while not (default_library() / "writer.json").exists() and time.monotonic() < deadline:
         time.sleep(0.02)

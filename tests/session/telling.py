@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from dar_tui.session.events import (
-    Event,
-    Results,
-    Stage,
-)
+from dar_tui.session.events import Event, Results, Stage
 
 
 def kinds(events: list[Event]) -> list[str]:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -18,6 +16,7 @@ from dar_tui.session.events import Event, Note, Picture, Prompts, Reformulated, 
 from dar_tui.session.saving import Log
 from dar_tui.session.session import Session
 from indexer.errors import ModelUnavailable
+from tests.session.telling import of
 from tests.session.world import NOON, PaintGenerator, World, fixed
 
 PROMPTS = (
@@ -50,18 +49,6 @@ class SlowModel:
         return self.query if "New Query" in system else "\n".join(f"{at}. {text}" for at, text in enumerate(PROMPTS, 1))
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return World(Path(tmp_path_factory.mktemp("world")))
-
-
-@pytest.fixture
-def world(built: World, tmp_path: Path) -> Iterator[World]:
-    built.folder, kept = tmp_path, built.folder
-    yield built
-    built.folder = kept
-
-
 def session_of(
     world: World,
     model: SlowModel,
@@ -70,10 +57,6 @@ def session_of(
 ) -> Session:
     engine = replace(world.engine(generator), reformulator=LanguageReformulator(model, strategy))
     return Session(engine, world.log(), now=fixed(NOON))
-
-
-def of(events: list[Event], kind: type) -> list:  # type: ignore[type-arg]
-    return [event for event in events if isinstance(event, kind)]
 
 
 def until_asked(session: Session, message: str, model: SlowModel, seen: list[Event]) -> threading.Thread:

@@ -68,6 +68,14 @@ async def say(pilot: Pilot[None], app: DarApp, text: str) -> None:
     await idle(pilot, app)
 
 
+async def say_and_imagine(pilot: Pilot[None], app: DarApp, text: str) -> None:
+    """Types a message, sends it, and waits until pictures of it are being drawn."""
+    chat = app.chat
+    await until(pilot, lambda: chat.opened)
+    await pilot.press(*text, "enter")
+    await until(pilot, lambda: "imagining" in chat.status.facts.doing)
+
+
 async def idle(pilot: Pilot[None], app: DarApp) -> None:
     """Waits until nothing is played any more."""
     await until(pilot, lambda: app.chat.exchange is not None and not app.chat.player.running)

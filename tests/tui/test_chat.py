@@ -9,7 +9,7 @@ import pytest
 from dar_tui.session.events import Part
 from dar_tui.tui.engine import Say
 from indexer.errors import DarError
-from tests.tui.conftest import MakeApp, idle, say, until
+from tests.tui.conftest import MakeApp, idle, say, say_and_imagine, until
 from tests.tui.fake_engine import FakeEngine
 
 WIDE = (140, 45)
@@ -76,9 +76,7 @@ async def test_esc_stops_imagining_and_keeps_what_is_there(engine: FakeEngine, m
     app = make_app(engine)
     async with app.run_test(size=WIDE) as pilot:
         chat = app.chat
-        await until(pilot, lambda: chat.opened)
-        await pilot.press(*"red", "enter")
-        await until(pilot, lambda: "imagining" in chat.status.facts.doing)
+        await say_and_imagine(pilot, app, "red")
         await pilot.press("escape")
         await idle(pilot, app)
         assert chat.exchange is not None and chat.exchange.state == "stopped"
@@ -92,9 +90,7 @@ async def test_a_new_message_cancels_the_turn_before(engine: FakeEngine, make_ap
     app = make_app(engine)
     async with app.run_test(size=WIDE) as pilot:
         chat = app.chat
-        await until(pilot, lambda: chat.opened)
-        await pilot.press(*"red", "enter")
-        await until(pilot, lambda: "imagining" in chat.status.facts.doing)
+        await say_and_imagine(pilot, app, "red")
         await pilot.press(*"no, blue", "enter")
         engine.script.gate.set()
         await idle(pilot, app)

@@ -6,7 +6,7 @@ import pytest
 
 from dar_tui.dialogue.turn import Expects, Question
 from dar_tui.tui.engine import ImagineAgain, OfPhoto, OfPicture, Rerank, Say, Skip
-from tests.tui.conftest import MakeApp, idle, say, until
+from tests.tui.conftest import MakeApp, idle, say, say_and_imagine, until
 from tests.tui.fake_engine import FakeEngine
 
 WIDE = (140, 45)
@@ -84,9 +84,7 @@ async def test_feedback_while_it_imagines_does_not_stop_it(engine: FakeEngine, m
     app = make_app(engine)
     async with app.run_test(size=WIDE) as pilot:
         chat = app.chat
-        await until(pilot, lambda: chat.opened)
-        await pilot.press(*"red", "enter")
-        await until(pilot, lambda: "imagining" in chat.status.facts.doing)
+        await say_and_imagine(pilot, app, "red")
         await pilot.press("tab", "plus")
         await until(pilot, lambda: engine.feedback)
         engine.script.gate.set()
