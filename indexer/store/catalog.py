@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from indexer.paths import below, join, relative, to_path
 from indexer.store.catalog_schema import WITH_SEALS, check_version, connect, consistent_read, migrate, schema_version
 from indexer.store.records import EncoderRecord, FileRecord, ImageRecord, Problem, Root
-from indexer.store.seals import damaged, provide, seal_expression
+from indexer.store.seals import damaged, has_column, provide, seal_expression
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,7 +32,8 @@ class Catalog:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
-        self._sealed = schema_version(connection) >= WITH_SEALS
+        self._schema = schema_version(connection)
+        self._sealed = self._schema >= WITH_SEALS
 
     @classmethod
     def open(cls, path: Path) -> Catalog:
@@ -55,7 +56,11 @@ class Catalog:
 
     def intact(self, table: str) -> str:
         """Whether a row of this table is as it was written, in SQL; 1 in a library from before seals."""
-        return f"{table}.seal IS {seal_expression(table)}" if self._sealed else "1"
+        return f"{table}.seal IS {seal_expression(table, self._schema)}" if self._sealed else "1"
+
+    def column(self, table: str, name: str, otherwise: str = "NULL") -> str:
+        """A column of a sealed table in SQL; `otherwise` in an older library that does not have it."""
+        return f"{table}.{name}" if has_column(table, name, self._schema) else otherwise
 
     def close(self) -> None:
         """Closes the connection."""

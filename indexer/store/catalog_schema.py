@@ -92,8 +92,33 @@ _CAPTIONS: Migration = (
     )""",
 )
 
+_FACTS: Migration = (
+    # `taken_at`, `taken_from`, `latitude` and `longitude` of an image are the best of what its bytes say (own_...) and
+    # of what its files say (names, folders, sidecars); `facts` is the version of the rules they were read by.
+    "ALTER TABLE images ADD COLUMN own_taken_at TEXT",
+    "ALTER TABLE images ADD COLUMN own_taken_from TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE images ADD COLUMN own_latitude REAL",
+    "ALTER TABLE images ADD COLUMN own_longitude REAL",
+    "ALTER TABLE images ADD COLUMN facts INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE images ADD COLUMN city TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE images ADD COLUMN region TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE images ADD COLUMN country TEXT NOT NULL DEFAULT ''",
+    # A 64-bit perceptual hash of the thumbnail; NULL where it is not known yet.
+    "ALTER TABLE images ADD COLUMN phash INTEGER",
+    # What is wrong with a file that was opened all the same, such as a missing end.
+    "ALTER TABLE images ADD COLUMN damage TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE files ADD COLUMN taken_at TEXT",
+    "ALTER TABLE files ADD COLUMN taken_from TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE files ADD COLUMN latitude REAL",
+    "ALTER TABLE files ADD COLUMN longitude REAL",
+    # Tells when a file's sidecars changed; 0 where it has none.
+    "ALTER TABLE files ADD COLUMN sidecar INTEGER NOT NULL DEFAULT 0",
+    # The count of changes (meta) that what is derived from an encoder's vectors was last made for.
+    "ALTER TABLE encoders ADD COLUMN derived INTEGER NOT NULL DEFAULT 0",
+)
+
 # Only ever appended to: entry n turns schema version n into n + 1.
-MIGRATIONS: tuple[Migration, ...] = (_FIRST, _CAPTIONS, ADD_SEALS)
+MIGRATIONS: tuple[Migration, ...] = (_FIRST, _CAPTIONS, ADD_SEALS, _FACTS)
 # The first version that has captions, and that has seals: a reader of an older library that it cannot bring up to date
 # does without.
 WITH_CAPTIONS, WITH_SEALS = 2, 3
@@ -183,7 +208,7 @@ def migrate(connection: sqlite3.Connection, path: Path, migrations: Sequence[Mig
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {version + 1}")
             if version + 1 == len(migrations):
-                seal_all(connection)
+                seal_all(connection, version + 1)
 
 
 def shrink(path: Path) -> None:

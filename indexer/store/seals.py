@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import struct
+import sys
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,24 +23,46 @@ _TABLES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("id",),
         (
             *("content_hash", "size", "width", "height", "format", "taken_at", "taken_from", "latitude", "longitude"),
-            *("camera", "thumbnail"),
+            *("camera", "thumbnail", "own_taken_at", "own_taken_from", "own_latitude", "own_longitude"),
+            *("city", "region", "country", "phash", "damage", "facts"),
         ),
     ),
-    "files": (("root_id", "relpath"), ("size", "mtime_ns", "image_id")),
+    "files": (
+        ("root_id", "relpath"),
+        ("size", "mtime_ns", "image_id", "taken_at", "taken_from", "latitude", "longitude", "sidecar"),
+    ),
     "problems": (("root_id", "relpath"), ("size", "mtime_ns", "reason")),
     "encoders": (
         ("id",),
         (
             *("spec", "encoder_id", "dim", "visual_dim", "active", "generation", "rows", "null_digest"),
-            *("null_vectors", "text_peaks", "photo_peaks"),
+            *("null_vectors", "text_peaks", "photo_peaks", "derived"),
         ),
     ),
     "embeddings": (("encoder", "image_id"), ("row", "checksum")),
     "meta": (("key",), ("value",)),
     "captions": (("image_id",), ("captioner", "text")),
 }
-_TEXT = frozenset({"format", "taken_at", "taken_from", "camera", "reason", "spec", "encoder_id", "null_digest", "key"})
+_TEXT = frozenset(
+    {
+        *("format", "taken_at", "taken_from", "camera", "reason", "spec", "encoder_id", "null_digest", "key"),
+        *("own_taken_at", "own_taken_from", "city", "region", "country", "damage"),
+    }
+)
 _TEXT_VALUES = frozenset({("meta", "value"), ("captions", "captioner"), ("captions", "text")})
+# The columns a table got after seals, by the schema version that brought them: an older library, opened where it cannot
+# be brought up to date, is sealed without them.
+_ADDED: Mapping[str, Mapping[str, int]] = {
+    "images": dict.fromkeys(
+        (
+            *("own_taken_at", "own_taken_from", "own_latitude", "own_longitude"),
+            *("city", "region", "country", "phash", "damage", "facts"),
+        ),
+        4,
+    ),
+    "files": dict.fromkeys(("taken_at", "taken_from", "latitude", "longitude", "sidecar"), 4),
+    "encoders": {"derived": 4},
+}
 # What SQLite says of a file that is not what it was, under the name it also gives to a locked or full one.
 _DAMAGED = ("decode", "no such", "already exists", "duplicate column", "malformed")
 REPAIR_HINT = "Run `dar library repair`, then `dar index`; the photos are not touched."
@@ -91,18 +114,24 @@ def keep_sealed(connection: sqlite3.Connection) -> None:
             )
 
 
-def seal_all(connection: sqlite3.Connection) -> None:
-    """Seals every row as it is now; for a migration."""
+def seal_all(connection: sqlite3.Connection, version: int = sys.maxsize) -> None:
+    """Seals every row as a catalog of this schema version does; for a migration."""
     for table in _TABLES:
-        connection.execute(f"UPDATE {table} SET seal = {seal_expression(table)}")
+        connection.execute(f"UPDATE {table} SET seal = {seal_expression(table, version)}")
 
 
-def seal_expression(table: str) -> str:
-    """The seal a row of this table should have, in SQL."""
+def has_column(table: str, name: str, version: int) -> bool:
+    """Whether a catalog of this schema version has this column, if any has."""
+    return version >= _ADDED.get(table, {}).get(name, 0)
+
+
+def seal_expression(table: str, version: int = sys.maxsize) -> str:
+    """The seal that a row of this table has in a catalog of this schema version, in SQL."""
     key, others = _TABLES[table]
     columns = [
         f"CAST({table}.{name} AS BLOB)" if name in _TEXT or (table, name) in _TEXT_VALUES else f"{table}.{name}"
         for name in (*key, *others)
+        if has_column(table, name, version)
     ]
     return f"row_seal('{table}', {', '.join(columns)})"
 
@@ -113,12 +142,12 @@ def has_seals(connection: sqlite3.Connection) -> bool:
     return ("seal",) in columns
 
 
-def broken_seals(connection: sqlite3.Connection) -> Iterator[str]:
-    """What does not hold what was written, one line for each table."""
+def broken_seals(connection: sqlite3.Connection, version: int) -> Iterator[str]:
+    """What in a catalog of this schema version does not hold what was written, one line for each table."""
     for table in _TABLES:
         try:
             (count,) = connection.execute(
-                f"SELECT count(*) FROM {table} WHERE seal IS NOT {seal_expression(table)}"
+                f"SELECT count(*) FROM {table} WHERE seal IS NOT {seal_expression(table, version)}"
             ).fetchone()
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             yield f"catalog: {table} cannot be read ({stripped(str(error))})"

@@ -50,7 +50,7 @@ def catalog_problems(connection: sqlite3.Connection, *, deep: bool) -> Iterator[
         return
     version = schema_version(connection)
     if deep and version >= WITH_SEALS:
-        yield from broken_seals(connection)
+        yield from broken_seals(connection, version)
     elif version == 0 or (version < WITH_SEALS and has_seals(connection)):
         yield f"catalog: schema {version} is not what it was written with"
 

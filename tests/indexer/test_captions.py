@@ -16,6 +16,7 @@ from indexer.store.captions import captions_of, uncaptioned
 from indexer.store.catalog import CATALOG_NAME, Catalog
 from indexer.store.catalog_schema import MIGRATIONS, connect, schema_version
 from indexer.store.lock import writer_lock
+from indexer.store.seals import seal_expression
 from tests.indexer.colours import Workplace
 
 
@@ -133,21 +134,38 @@ def test_images_that_are_forgotten_take_their_captions_along(place: Workplace) -
     catalog.close()
 
 
-def as_first_schema(library: Path) -> None:
-    """Takes a library back to what the first version of dar wrote."""
+def as_schema(library: Path, version: int) -> None:
+    """Takes a library back to the tables that an earlier version of dar wrote."""
+    older = sqlite3.connect(":memory:", isolation_level=None)
+    for statement in (each for migration in MIGRATIONS[:version] for each in migration):
+        older.execute(statement)
     connection = connect(library / CATALOG_NAME, readonly=False)
-    connection.execute("DROP TABLE captions")
-    for table in ("roots", "images", "files", "problems", "encoders", "embeddings", "meta"):
-        connection.execute(f"ALTER TABLE {table} DROP COLUMN seal")
-    connection.execute("ALTER TABLE images DROP COLUMN thumbnail")
-    connection.execute("PRAGMA user_version = 1")
+    for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+        extra = columns_of(connection, table) - columns_of(older, table)
+        if not columns_of(older, table):
+            connection.execute(f"DROP TABLE {table}")
+            continue
+        for column in extra:
+            connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+        if "seal" in columns_of(older, table):
+            connection.execute(f"UPDATE {table} SET seal = {seal_expression(table, version)}")
+    connection.execute(f"PRAGMA user_version = {version}")
     connection.close()
+    older.close()
 
 
-def test_a_library_from_before_captions_is_brought_up_to_date_with_all_it_holds(place: Workplace) -> None:
+def columns_of(connection: sqlite3.Connection, table: str) -> set[str]:
+    return {name for (name,) in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))}
+
+
+earlier_schemas = pytest.mark.parametrize("version", range(1, len(MIGRATIONS)))
+
+
+@earlier_schemas
+def test_an_older_library_is_brought_up_to_date_with_all_it_holds(place: Workplace, version: int) -> None:
     place.draw(3)
     place.index()
-    as_first_schema(place.library_path)
+    as_schema(place.library_path, version)
     assert set(shown(place)) == {"0000.png", "0001.png", "0002.png"}
     with place.open() as library:
         assert library.info().schema == len(MIGRATIONS)
@@ -156,14 +174,17 @@ def test_a_library_from_before_captions_is_brought_up_to_date_with_all_it_holds(
     assert run(place, Scribe())[0].captioned == 3 and place.encoder.encoded == encoded
 
 
-def test_a_library_from_before_captions_is_searched_while_another_process_writes_to_it(place: Workplace) -> None:
+@earlier_schemas
+def test_an_older_library_is_searched_while_another_process_writes_to_it(place: Workplace, version: int) -> None:
     place.draw(3)
     place.index()
-    as_first_schema(place.library_path)
+    as_schema(place.library_path, version)
     with writer_lock(place.library_path):
         assert set(shown(place).values()) == {""}
+        with place.open() as library:
+            assert library.verify(deep=True) == []
     with sqlite3.connect(place.library_path / CATALOG_NAME) as connection:
-        assert schema_version(connection) == 1
+        assert schema_version(connection) == version
 
 
 def test_captions_of_more_images_than_a_statement_takes(place: Workplace) -> None:
