@@ -59,3 +59,8 @@ class ModelUnavailable(DarError):
 
 class UnreadablePhoto(DarError):
     """One file cannot be read as a photo; `message` is the reason, short enough for a list."""
+
+
+class PhotoOutOfReach(UnreadablePhoto):
+    """The system does not give the file out just now (an I/O error, a permission, a network drive that is away), which
+    says nothing of what is in it."""

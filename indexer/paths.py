@@ -7,6 +7,7 @@ Nothing here reads a file.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -37,6 +38,11 @@ def relative(path: bytes, folder: bytes) -> bytes | None:
         return b""
     prefix = folder.rstrip(b"/") + b"/"
     return path[len(prefix) :] if path.startswith(prefix) else None
+
+
+def within(path: bytes, folders: Iterable[bytes]) -> bool:
+    """Whether the path is one of these folders or lies below one."""
+    return any(relative(path, folder) is not None for folder in folders)
 
 
 def below(relpath: bytes) -> tuple[bytes, bytes]:

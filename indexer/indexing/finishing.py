@@ -29,6 +29,11 @@ def finish(catalog: Catalog, writer: LibraryWriter, target: Target, options: Ind
             yield Note("Bringing the search graph up to date.")
         writer.finish(options.threads, options.graph_threshold, options.compact_above)
     active = target.searched_instead()
+    if record is not None and active is None and (lacking := len(unembedded(catalog, record.id))):
+        yield Note(
+            f"{lacking:,} photos, of folders that could not be looked at, have no vectors of {record.spec} yet and are"
+            " not found until `dar index` sees them."
+        )
     if active is None or record is None:
         return
     yield Note(f"Searches still use {active.spec}; `dar library use {record.spec}` makes them use {record.spec}.")

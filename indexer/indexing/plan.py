@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from indexer.indexing.batch import FileProblem
-from indexer.paths import join, relative
+from indexer.paths import join, relative, within
 from indexer.photos.scan import ScanResult
 from indexer.store.catalog import Catalog
 from indexer.store.records import FileRecord
 
-# Stands for the size of a folder that cannot be listed, in the table of problems.
-FOLDER_SIZE = -1
+# Stands for the size of what could not be looked at, in the table of problems: no file has it, so the next run looks
+# again.
+UNKNOWN_SIZE = -1
 
 
 @dataclass(frozen=True)
@@ -72,13 +73,9 @@ def make_plan(
                 (familiar if catalog.has_size(file.size) else fresh).append(candidate)
         # What lies in a folder that cannot be listed is unknown, not gone.
         hidden = [join(folder, relpath) for relpath, _ in result.unreadable]
-        gone.update({path: record for path, record in known.items() if not _within(path, hidden)})
-        solved += [path for path in failed if path in hidden or not _within(path, hidden)]
+        gone.update({path: record for path, record in known.items() if not within(path, hidden)})
+        solved += [path for path in failed if path in hidden or not within(path, hidden)]
         unlisted += [
-            FileProblem(join(folder, relpath), FOLDER_SIZE, 0, reason) for relpath, reason in result.unreadable
+            FileProblem(join(folder, relpath), UNKNOWN_SIZE, 0, reason) for relpath, reason in result.unreadable
         ]
     return Plan(unchanged, broken, tuple(familiar), tuple(fresh), gone, tuple(solved), tuple(unlisted))
-
-
-def _within(path: bytes, folders: Sequence[bytes]) -> bool:
-    return any(relative(path, folder) is not None for folder in folders)

@@ -12,14 +12,16 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from indexer.errors import UnreadablePhoto
+from indexer.errors import PhotoOutOfReach, UnreadablePhoto
 from indexer.indexing.plan import Candidate
 from indexer.photos.decoders import Decoders
 from indexer.photos.photo import content_hash, open_photo
+from indexer.photos.scan import reason_of
 from indexer.printable import stripped
 from indexer.store.catalog import Catalog
 from indexer.store.catalog_writer import ImageFields
@@ -36,7 +38,14 @@ _LOOKS = 3
 
 @dataclass(frozen=True)
 class Vanished:
-    """The file is no longer there."""
+    """The file is no longer there, or the drive it is on."""
+
+
+@dataclass(frozen=True)
+class OutOfReach:
+    """The system does not give the file out just now."""
+
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -66,7 +75,7 @@ class Decoded(Hashed):
     thumbnail: bytes
 
 
-Reading = Vanished | Broken | Hashed | Decoded
+Reading = Vanished | OutOfReach | Broken | Hashed | Decoded
 Mapped = Callable[[Callable[[Candidate], Reading], Iterable[Candidate]], Iterator[tuple[Candidate, Reading]]]
 
 
@@ -90,8 +99,15 @@ class Reader:
         return self._look(candidate.path, self._hashed)
 
     def read(self, candidate: Candidate) -> Reading:
-        """The file's pixels, or only its hash if these bytes are known; writes the thumbnail."""
-        reading = self._look(candidate.path, self._decoded)
+        """The file's pixels, or only its hash if these bytes seem to be known; writes the thumbnail."""
+        return self._read(candidate, self._is_known)
+
+    def read_unknown(self, candidate: Candidate) -> Reading:
+        """The file's pixels, whatever is known of its bytes; writes the thumbnail."""
+        return self._read(candidate, lambda content_hash: False)
+
+    def _read(self, candidate: Candidate, is_known: Callable[[bytes], bool]) -> Reading:
+        reading = self._look(candidate.path, partial(self._decoded, is_known))
         if isinstance(reading, Decoded):
             write_thumbnail(self._library, reading.content_hash, reading.thumbnail)
         return reading
@@ -103,8 +119,10 @@ class Reader:
                 before = os.stat(path)  # noqa: PTH116 - pathlib takes no bytes
                 reading = _attempt(path, before, look)
                 after = os.stat(path)  # noqa: PTH116
-            except OSError:
+            except (FileNotFoundError, NotADirectoryError):
                 return Vanished()
+            except OSError as error:
+                return OutOfReach(f"cannot be read: {reason_of(error)}")
             if (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns):
                 return reading
         return Broken(after.st_size, after.st_mtime_ns, "keeps changing while it is read")
@@ -112,9 +130,9 @@ class Reader:
     def _hashed(self, path: bytes, status: os.stat_result) -> Hashed:
         return Hashed(status.st_size, status.st_mtime_ns, content_hash(path))
 
-    def _decoded(self, path: bytes, status: os.stat_result) -> Hashed:
+    def _decoded(self, is_known: Callable[[bytes], bool], path: bytes, status: os.stat_result) -> Hashed:
         hashed = self._hashed(path, status)
-        if self._encoder is None or self._is_known(hashed.content_hash):
+        if self._encoder is None or is_known(hashed.content_hash):
             return hashed
         photo = open_photo(path, self._encoder.image_size, self._decoders)
         facts = photo.facts
@@ -140,6 +158,8 @@ class Reader:
 def _attempt(path: bytes, status: os.stat_result, look: Callable[[bytes, os.stat_result], Hashed]) -> Reading:
     try:
         return look(path, status)
+    except PhotoOutOfReach as error:
+        return OutOfReach(error.message)
     except UnreadablePhoto as error:
         return Broken(status.st_size, status.st_mtime_ns, error.message)
 
@@ -147,7 +167,8 @@ def _attempt(path: bytes, status: os.stat_result, look: Callable[[bytes, os.stat
 class KnownImages:
     """Whether an image's vectors are committed, asked from any thread; a context manager.
 
-    On a connection of its own, since the writer's may be in the middle of a transaction.
+    On a connection of its own, since the writer's may be in the middle of a transaction. A hint that spares decoding:
+    by the time it is used the answer may be another, and the run decides by its own catalog.
     """
 
     def __init__(self, path: Path, encoder: int) -> None:

@@ -21,18 +21,29 @@ from indexer.indexing.encoding import encode_each
 from indexer.indexing.events import Event, Finished, IndexSummary, Note, Planned, ProblemFound, Progress, Scanning
 from indexer.indexing.finishing import finish
 from indexer.indexing.options import IndexOptions
-from indexer.indexing.plan import Candidate, Plan, make_plan
-from indexer.indexing.reading import Broken, Decoded, Hashed, KnownImages, Mapped, Reader, Reading, Vanished, look_ahead
+from indexer.indexing.plan import UNKNOWN_SIZE, Candidate, Plan, make_plan
+from indexer.indexing.reading import (
+    Broken,
+    Decoded,
+    Hashed,
+    KnownImages,
+    Mapped,
+    OutOfReach,
+    Reader,
+    Reading,
+    Vanished,
+    look_ahead,
+)
 from indexer.indexing.settling import Ledger
 from indexer.indexing.target import Target
 from indexer.indexing.writer import LibraryWriter
-from indexer.paths import outermost, resolved, to_path
+from indexer.paths import outermost, resolved, to_path, within
 from indexer.photos.decoders import Decoders
 from indexer.photos.formats import package_for
 from indexer.photos.scan import ScanResult, scan
 from indexer.printable import visible
 from indexer.store.catalog import CATALOG_NAME, Catalog
-from indexer.store.embeddings import unembedded
+from indexer.store.embeddings import is_embedded, unembedded
 
 if TYPE_CHECKING:
     from indexer.encoders import Encoder
@@ -65,8 +76,11 @@ class Run:
         self._options = options
         self._cancelled = cancelled
         self._batch = Batch()
-        self._waiting: list[tuple[Candidate, Decoded]] = []
-        self._in_flight: set[bytes] = set()
+        # What the next batch encodes, by content hash, and the copies of it that were read meanwhile.
+        self._waiting: dict[bytes, tuple[Candidate, Decoded]] = {}
+        self._copies: dict[bytes, list[tuple[Candidate, Hashed]]] = {}
+        self._batched: set[bytes] = set()
+        self._reread: Callable[[Candidate], Reading] = _unread
         self._interrupted = False
         self._encoded = self._done = self._total = 0
         self._started = self._committed = time.perf_counter()
@@ -83,22 +97,27 @@ class Run:
             yield from self._scan(target, scans, asked_for=bool(folders))
         # 2. Compare them with the catalog.
         plan = make_plan(self._catalog, scans, own=resolved(self._library), retry_problems=self._options.retry_problems)
-        listed = [target for target, _ in scans]
-        self._ledger = Ledger(self._catalog, plan, listed)
+        self._listed = [target for target, _ in scans]
+        self._ledger = Ledger(plan)
         self._target.identify()
         if self._writer is not None:
-            self._writer.claim(listed)
+            self._writer.claim(self._listed)
             self._batch.problems += plan.unlisted
             self._batch.gone += plan.solved
         for problem in plan.unlisted:
             yield ProblemFound(to_path(problem.path), problem.reason)
         self._total = len(plan.familiar) + len(plan.fresh)
         yield Planned(self._total, self._ledger.counts())
-        # 3 to 5, with whatever is encoded committed however they end.
+        # 3 and 4, with whatever is encoded committed however they end.
         try:
             yield from self._read_all(plan)
         except (KeyboardInterrupt, GeneratorExit):
             self._flush()
+            raise
+        except BaseException as error:
+            # What waits for the encoder is left out: it may be what the encoder failed on.
+            self._waiting, self._copies = {}, {}
+            self._flush_after(error)
             raise
         # 5. What is derived from the photos as a whole.
         if not self._interrupted and self._writer is not None:
@@ -141,10 +160,14 @@ class Run:
         fresh = list(plan.fresh)
         with self._look_ahead() as in_threads:
             for candidate, reading in in_threads(Reader(self._library, None, _nothing_known).hash, plan.familiar):
-                if isinstance(reading, Hashed) and self._catalog.image_of(reading.content_hash) is None:
+                if not isinstance(reading, Hashed):
+                    self._take(candidate, reading)
+                elif self._catalog.image_of(reading.content_hash) is not None:
+                    self._done += 1
+                    self._settle(candidate, reading)
+                else:
                     fresh.append(candidate)
                     continue
-                self._take(candidate, reading)
                 yield from self._after_each()
                 if self._interrupted:
                     break
@@ -153,7 +176,7 @@ class Run:
         self._flush()
         # 4. Everything else is decoded ahead in threads, while this one encodes and commits.
         if not self._interrupted:
-            fresh += self._without_vectors(fresh)
+            fresh += self._without_vectors(fresh, plan)
             yield from self._read_fresh(fresh)
         yield from self._tell()
 
@@ -167,6 +190,7 @@ class Run:
                 # Entered before the threads that ask it, so that it outlives them.
                 known = stack.enter_context(KnownImages(self._library / CATALOG_NAME, record.id))
                 reader = Reader(self._library, encoder, known, stack.enter_context(Decoders()))
+                self._reread = reader.read_unknown
             in_threads = stack.enter_context(self._look_ahead())
             self._committed = time.perf_counter()
             for candidate, reading in in_threads(reader.read, fresh):
@@ -187,18 +211,35 @@ class Run:
         """Does with one file what has to be done, up to the next commit."""
         self._done += 1
         if isinstance(reading, Vanished):
-            if candidate.known is not None:
-                self._ledger.removed += 1
-                self._batch.gone.append(candidate.path)
+            return  # Whether it is gone, or its drive, the next scan tells.
+        if isinstance(reading, OutOfReach):
+            self._note_out_of_reach(candidate, reading.reason)
         elif isinstance(reading, Broken):
             self._note_problem(candidate, reading.size, reading.mtime_ns, reading.reason)
-        elif isinstance(reading, Decoded) and reading.content_hash not in self._in_flight:
-            self._in_flight.add(reading.content_hash)
-            self._waiting.append((candidate, reading))
+        else:
+            self._decide(candidate, reading)
+
+    def _decide(self, candidate: Candidate, reading: Hashed) -> None:
+        """Whether a photo is encoded: decided here alone, in the thread that owns the catalog."""
+        content_hash, record = reading.content_hash, self._target.record
+        if content_hash in self._waiting:
+            # 1. A copy of what waits for the encoder shares its fate.
+            self._copies.setdefault(content_hash, []).append((candidate, reading))
+        elif self._writer is None or content_hash in self._batched:
+            # 2. Encoded, not yet committed; a rehearsal encodes nothing.
+            self._settle(candidate, reading)
+        elif record is not None and is_embedded(self._catalog, record.id, content_hash):
+            # 3. Committed, by an earlier run or since the file was read.
+            self._settle(candidate, reading)
+        elif isinstance(reading, Decoded):
+            # 4. To be encoded.
+            self._waiting[content_hash] = candidate, reading
             if len(self._waiting) >= self._batch_size():
                 self._encode()
         else:
-            self._settle(candidate, reading)
+            # 5. The reader took it for known, and it is not.
+            self._done -= 1
+            self._take(candidate, self._reread(candidate))
 
     def _settle(self, candidate: Candidate, reading: Hashed) -> None:
         origin = self._ledger.settle(candidate, self._catalog.image_of(reading.content_hash))
@@ -214,18 +255,30 @@ class Run:
 
     def _encode(self) -> None:
         """Puts what waits through the encoder and into the batch; a photo it cannot take becomes a problem."""
-        waiting, self._waiting = self._waiting, []
+        waiting, self._waiting = self._waiting, {}
+        copies, self._copies = self._copies, {}
         if not waiting or self._target.encoder is None:
             return
-        results = encode_each(self._target.encoder, [photo.pixels for _, photo in waiting])
-        for (candidate, photo), embeddings in zip(waiting, results, strict=True):
+        results = encode_each(self._target.encoder, [photo.pixels for _, photo in waiting.values()])
+        for (content_hash, original), embeddings in zip(waiting.items(), results, strict=True):
+            files = [original, *copies.get(content_hash, ())]
             if isinstance(embeddings, str):
-                self._note_problem(candidate, photo.size, photo.mtime_ns, embeddings)
+                for candidate, photo in files:
+                    self._note_problem(candidate, photo.size, photo.mtime_ns, embeddings)
                 continue
             visual = None if embeddings.visual is None else embeddings.visual[0]
-            self._batch.images.append(NewImage(photo.content_hash, photo.fields, embeddings.joint[0], visual))
-            self._settle(candidate, photo)
+            self._batch.images.append(NewImage(content_hash, original[1].fields, embeddings.joint[0], visual))
+            self._batched.add(content_hash)
+            for candidate, photo in files:
+                self._settle(candidate, photo)
             self._encoded += 1
+
+    def _note_out_of_reach(self, candidate: Candidate, reason: str) -> None:
+        """A file that cannot be read now: a photo known there stays, and the next run tries again."""
+        self._ledger.problems += 1
+        if candidate.known is None:
+            self._batch.problems.append(FileProblem(candidate.path, UNKNOWN_SIZE, 0, reason))
+        self._new_problems.append(ProblemFound(to_path(candidate.path), reason))
 
     def _after_each(self) -> Iterator[Event]:
         now = time.perf_counter()
@@ -246,21 +299,30 @@ class Run:
         """Commits everything taken so far."""
         self._encode()
         batch, self._batch = self._batch, Batch()
-        self._in_flight.clear()
         if self._writer is not None and len(batch):
             self._writer.commit(batch)
+        self._batched.clear()
         self._committed = time.perf_counter()
 
-    def _without_vectors(self, besides: Sequence[Candidate]) -> list[Candidate]:
-        """Photos the catalog knows and the encoder has no vectors of: after a loss, or for a new encoder."""
+    def _flush_after(self, error: BaseException) -> None:
+        """Commits what can be committed after `error`, which is the one to report even if that fails too."""
+        try:
+            self._flush()
+        except Exception as second:
+            error.add_note(f"What was encoded before could not be committed: {second}")
+
+    def _without_vectors(self, besides: Sequence[Candidate], plan: Plan) -> list[Candidate]:
+        """Photos this run's scans have found, the catalog knows and the encoder has no vectors of: after a loss, or
+        for a new encoder. Those of folders that are away, or cannot be listed, wait."""
         record = self._target.record
         if record is None or self._writer is None:
             return []
         planned = {candidate.path for candidate in besides}
+        unlisted = [problem.path for problem in plan.unlisted]
         lacking = [
             Candidate(path, known.size, known.mtime_ns, known)
             for path, known in unembedded(self._catalog, record.id)
-            if path not in planned
+            if path not in planned and within(path, self._listed) and not within(path, unlisted)
         ]
         # They count as unchanged already, and again when they are settled.
         self._ledger.unchanged -= len(lacking)
@@ -291,3 +353,7 @@ class Run:
 
 def _nothing_known(content_hash: bytes) -> bool:
     return False
+
+
+def _unread(candidate: Candidate) -> Reading:
+    raise RuntimeError("no encoder is loaded")

@@ -5,22 +5,17 @@ Knows ids of images and paths; reads no photo.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 
 from indexer.indexing.events import Counts
 from indexer.indexing.plan import Candidate, Plan
-from indexer.paths import relative
-from indexer.store.catalog import Catalog
 from indexer.store.records import FileRecord
 
 
 class Ledger:
     """Pairs files that appeared with files that are gone, and counts."""
 
-    def __init__(self, catalog: Catalog, plan: Plan, folders: list[bytes]) -> None:
-        self._catalog = catalog
-        self._folders = folders
+    def __init__(self, plan: Plan) -> None:
         self._gone = _by_image(plan.gone)
         self.added = self.changed = self.moved = self.removed = 0
         self.unchanged = plan.unchanged
@@ -54,17 +49,8 @@ class Ledger:
 
     def _origin(self, image_id: int) -> bytes | None:
         """A path that held this image and no longer does, each given out once."""
-        if self._gone.get(image_id):
-            return self._gone[image_id].pop()
-        # Moved out of a folder that this run does not look at: its absence says so. A drive that is away says nothing.
-        for root in self._catalog.roots():
-            if not os.path.isdir(root.path):  # noqa: PTH112 - pathlib takes no bytes
-                continue
-            for path in self._catalog.paths_of([image_id]).get(image_id, []):
-                looked_at = any(relative(path, folder) is not None for folder in self._folders)
-                if relative(path, root.path) is not None and not looked_at and not os.path.lexists(path):
-                    return path
-        return None
+        # Only among what a scan found gone: a file of a folder that was not looked at may lie on a drive that is away.
+        return self._gone[image_id].pop() if self._gone.get(image_id) else None
 
 
 def _by_image(gone: Mapping[bytes, FileRecord]) -> dict[int, list[bytes]]:

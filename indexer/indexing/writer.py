@@ -79,8 +79,9 @@ class LibraryWriter:
                 self._put_images(batch.images, start)
             for entry in batch.files:
                 image_id = self.catalog.image_of(entry.content_hash)
-                if image_id is not None:
-                    self.catalog.put_file(entry.path, entry.size, entry.mtime_ns, image_id)
+                if image_id is None:
+                    raise RuntimeError(f"{entry.path!r} holds an image that is not in the library")
+                self.catalog.put_file(entry.path, entry.size, entry.mtime_ns, image_id)
             for problem in batch.problems:
                 self.catalog.put_problem(problem.path, problem.size, problem.mtime_ns, problem.reason)
 

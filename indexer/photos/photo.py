@@ -20,7 +20,7 @@ from typing import BinaryIO
 
 from PIL import Image, ImageFile
 
-from indexer.errors import UnreadablePhoto
+from indexer.errors import PhotoOutOfReach, UnreadablePhoto
 from indexer.photos.decoders import Decoders
 from indexer.photos.facts import CaptureFacts, joined_facts, orientation, read_facts
 from indexer.photos.formats import register_formats
@@ -188,7 +188,7 @@ def _regular_file(path: Path | bytes) -> Iterator[io.BufferedReader]:
     except FileNotFoundError:
         raise UnreadablePhoto("is no longer there") from None
     except OSError as error:
-        raise UnreadablePhoto(f"cannot be read: {reason_of(error)}") from None
+        raise PhotoOutOfReach(f"cannot be read: {reason_of(error)}") from None
     with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise UnreadablePhoto("is not a regular file")
@@ -262,7 +262,7 @@ def _decoder_errors_named() -> Iterator[None]:
     except OSError as error:
         # EINVAL: the file sent its decoder to a place that no file has.
         if error.errno not in (None, errno.EINVAL):
-            raise UnreadablePhoto(f"cannot be read: {reason_of(error)}") from None
+            raise PhotoOutOfReach(f"cannot be read: {reason_of(error)}") from None
         raise UnreadablePhoto(_damage(error)) from None
     except Exception as error:  # a decoder given hostile bytes may raise anything; the file is at fault, not the run
         raise UnreadablePhoto(_damage(error)) from None

@@ -70,20 +70,27 @@ class ScanResult:
 def scan(folder: Path, options: ScanOptions | None = None) -> ScanResult:
     """Lists the candidate photos in `folder` and below.
 
-    Raises DarError if the folder is missing, is not a folder or cannot be listed.
+    Raises DarError if the folder is missing, is not a folder or cannot be listed, and if it went away meanwhile: what
+    is no longer there then may lie on a drive that was unplugged.
     """
     options = options or ScanOptions()
-    _check_folder(folder)
-    return _Walk(os.fsencode(folder), options).run()
+    before = _check_folder(folder)
+    result = _Walk(os.fsencode(folder), options).run()
+    if _check_folder(folder) != before:
+        raise DarError(
+            f"The folder {visible(folder)} was replaced while it was listed.", "Check that its drive is mounted."
+        )
+    return result
 
 
-def _check_folder(folder: Path) -> None:
+def _check_folder(folder: Path) -> tuple[int, int]:
+    """The folder's identity: its device and its number there."""
     shown = visible(folder)
     try:
-        mode = folder.stat().st_mode
-        if stat.S_ISDIR(mode):
+        status = folder.stat()
+        if stat.S_ISDIR(status.st_mode):
             os.scandir(folder).close()
-            return
+            return status.st_dev, status.st_ino
     except FileNotFoundError:
         raise DarError(
             f"There is no folder {shown}.", "Check the path, or that its drive or network share is mounted."
@@ -129,7 +136,7 @@ class _Walk:
                 with os.scandir(path) as entries:
                     for entry in entries:
                         self._sort(relpath, entry, real, linked)
-            except FileNotFoundError:
+            except (FileNotFoundError, NotADirectoryError):
                 continue  # removed since its parent was listed
             except OSError as error:
                 self._unreadable[relpath] = _folder_reason(error)
@@ -156,7 +163,7 @@ class _Walk:
                 linked.append(_join(relpath, name))
             elif entry.is_file(follow_symlinks=follow):
                 self._take(relpath, entry)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return  # removed since it was listed
         except OSError as error:
             if not entry.is_symlink():  # a link that leads nowhere (or to itself) is no loss

@@ -165,8 +165,8 @@ def damage_named() -> Iterator[None]:
         if not any(words in str(error) for words in _DAMAGED):
             raise
         raise damaged(error) from error
-    except sqlite3.ProgrammingError:
-        raise
+    except (sqlite3.ProgrammingError, sqlite3.IntegrityError):
+        raise  # bugs of dar's, which no repair of the library would end
     except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # SQLite's messages quote what it read
         raise damaged(error) from error
 

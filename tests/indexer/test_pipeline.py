@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from PIL import Image
 
+from indexer.encoders import ImageEmbeddings
 from indexer.indexing.events import Finished, ProblemFound
 from indexer.indexing.options import IndexOptions
 from indexer.paths import to_path
 from indexer.pipeline import index
 from indexer.search.ranking import Query, Term
 from indexer.search.where import Where
-from tests.indexer.colours import Workplace, counts, draw, set_back
+from tests.indexer.colours import ColourEncoder, Workplace, counts, draw, set_back
 from tests.indexer.searched import all_paths, found
 
 
@@ -135,15 +140,16 @@ def test_moves_between_roots_are_moves(place: Workplace, tmp_path: Path) -> None
     assert counts(place.index(place.photos, other)) == {"moved": 1, "unchanged": 4}
 
 
-def test_a_move_out_of_a_root_that_is_not_looked_at_is_a_move(place: Workplace, tmp_path: Path) -> None:
+def test_a_file_of_a_root_that_is_not_looked_at_is_never_gone(place: Workplace, tmp_path: Path) -> None:
     paths = place.draw(4)
     other = tmp_path / "other"
     other.mkdir()
     draw(other / "x.png", 99)
     place.index(place.photos, other)
     paths[0].rename(other / "moved.png")
-    assert counts(place.index(other)) == {"moved": 1, "unchanged": 1}
-    assert counts(place.index()) == {"unchanged": 3}
+    assert counts(place.index(other)) == {"added": 1, "unchanged": 1}
+    assert counts(place.index()) == {"removed": 1, "unchanged": 3}
+    assert place.encoder.encoded == 5
 
 
 def test_names_swapped_between_two_photos_are_two_changes(place: Workplace) -> None:
@@ -230,3 +236,55 @@ def test_where_under_a_folder_names_the_copy_in_that_folder(place: Workplace) ->
         )
     assert (everywhere.path, everywhere.copies) == (first, (copy,))
     assert (inside.path, inside.copies) == (copy, (first,))
+
+
+@pytest.mark.parametrize("batch", [1, 3, 64])
+def test_a_copy_of_the_last_photo_of_a_commit_is_a_copy(place: Workplace, batch: int) -> None:
+    paths = place.draw(64)
+    (place.photos / "0063b.png").write_bytes(paths[63].read_bytes())
+    summary = place.index(batch_size=batch)
+    assert counts(summary) == {"added": 65} and summary.encoded == 64
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_photos_each_beside_its_copy(place: Workplace, workers: int) -> None:
+    for path in place.draw(120):
+        path.with_name(f"{path.stem} (1).png").write_bytes(path.read_bytes())
+    summary = place.index(workers=workers, batch_size=7)
+    assert counts(summary) == {"added": 240} and summary.encoded == 120
+    with place.open() as library:
+        assert library.verify(deep=True) == []
+
+
+def test_copies_of_a_photo_that_is_refused_are_refused_for_the_same_reason(place: Workplace) -> None:
+    place.draw(3)
+    white = place.photos / "white.png"
+    Image.new("RGB", (40, 40), (255, 255, 255)).save(white)
+    for number in range(3):
+        (place.photos / f"white{number}.png").write_bytes(white.read_bytes())
+
+    class Refusing(ColourEncoder):
+        def encode_prepared(self, batch: Sequence[NDArray[np.uint8]]) -> ImageEmbeddings:
+            made = super().encode_prepared(batch)
+            for row, pixels in enumerate(batch):
+                if pixels.min() > 250:
+                    made.joint[row] = np.nan
+            return made
+
+    place.encoder = Refusing()
+    assert counts(place.index()) == {"added": 3, "problems": 4}
+    with place.open() as library:
+        assert len({problem.reason for problem in library.problems()}) == 1
+    assert counts(place.index()) == {"unchanged": 3, "problems": 4}
+
+
+def test_a_broken_rule_of_the_catalog_is_not_called_damage(place: Workplace) -> None:
+    place.draw(1)
+    place.index()
+    with (
+        pytest.raises(sqlite3.IntegrityError),
+        place.open() as library,
+        library.writer() as writer,
+        writer.catalog.transaction(),
+    ):
+        writer.catalog.put_embeddings(1, [(1, 0, 0)])

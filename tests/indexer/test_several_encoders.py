@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from indexer.encoders import ImageEmbeddings
 from indexer.errors import EncoderMismatch
 from indexer.indexing.events import Note
+from indexer.indexing.options import IndexOptions
 from indexer.library import Library
+from indexer.pipeline import index
 from indexer.search.ranking import Query, Term
-from tests.indexer.colours import ColourEncoder, Vectors, Workplace, counts, vector_of
+from tests.indexer.colours import ColourEncoder, Vectors, Workplace, counts, draw, vector_of
 
 
 class Mirrored(ColourEncoder):
@@ -120,3 +122,24 @@ def test_a_library_without_vectors_of_the_encoder_says_what_it_has(place: Workpl
     assert caught.value.hint == "Make them with `dar index --encoder open_clip:X`."
     with place.open() as library, pytest.raises(EncoderMismatch, match="only of colours, mirrored"):
         library.use("open_clip:X")
+
+
+def test_switching_while_a_drive_is_away_keeps_its_photos_for_when_it_is_back(place: Workplace, tmp_path: Path) -> None:
+    place.draw(4)
+    drive = tmp_path / "drive"
+    away = [draw(drive / f"{number}.png", 100 + number) for number in range(3)]
+    place.index(place.photos, drive)
+    drive.rename(tmp_path / "unplugged")
+    place.encoder = Mirrored()
+    events = list(
+        index(place.library_path, [], place.encoder, IndexOptions(encoder_spec="mirrored", switch_encoder=True))
+    )
+    assert events[-1].summary.photos == 7 and events[-1].summary.removed == 0
+    assert any(isinstance(event, Note) and event.text.startswith("3 photos") for event in events)
+    with place.open() as library:
+        assert all(library.image_for(path) is not None for path in away)
+    (tmp_path / "unplugged").rename(drive)
+    assert counts(list(index(place.library_path, [], Mirrored()))[-1].summary) == {"unchanged": 7}
+    with place.open() as library:
+        assert [best(library, vector_of(path, Mirrored())) for path in away] == away
+        assert library.verify(deep=True) == []
