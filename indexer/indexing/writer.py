@@ -37,8 +37,6 @@ from indexer.store.vectors import Vectors, checksums
 GRAPH_THRESHOLD = 1_000_000
 # Fewer dead rows than this are not worth a rewrite, however small the library.
 COMPACT_ABOVE = 1_000
-# The catalog's note of the state that peaks and graphs were last made for.
-_DERIVED = "derived"
 
 
 class LibraryWriter:
@@ -108,12 +106,9 @@ class LibraryWriter:
 
     def drop_encoder(self, encoder: EncoderRecord) -> None:
         """Takes the vectors of an encoder that searches do not use out of the library, and off the disk."""
-        finished = self.is_finished()
         with self.catalog.transaction():
             self.catalog.drop_encoder(encoder.id)
             let_go(self.catalog, spaces_of(encoder))
-            if finished:
-                self.catalog.put_meta(_DERIVED, self._state())
         remove_dropped(self.catalog, self.store)
         shrink(self.folder / CATALOG_NAME)
 
@@ -174,16 +169,12 @@ class LibraryWriter:
             self.measure_peaks(encoder)
             self.derive(encoder, threads, graph_threshold)
         with self.catalog.transaction():
-            self.catalog.put_meta(_DERIVED, self._state())
+            self.catalog.put_derived()
 
     def is_finished(self) -> bool:
         """Whether `finish` has run since the photos last changed; not so after a run that was cut short."""
-        return self.catalog.meta(_DERIVED) == self._state()
-
-    def _state(self) -> str:
-        _, images, _ = self.catalog.counts()
-        encoders = " ".join(f"{each.id}/{each.generation}/{each.rows}" for each in self.catalog.encoders())
-        return f"{encoders}/{images}" if encoders else ""
+        changes = self.catalog.changes()
+        return all(encoder.derived == changes for encoder in self.catalog.encoders())
 
     def copy_catalog(self) -> None:
         """Brings the catalog's copy up to date. Raises LibraryDamaged, leaving the copy, if the catalog is damaged."""
@@ -225,6 +216,9 @@ class LibraryWriter:
         for encoder in self.catalog.encoders():
             rows = min(self.store.whole_rows(space) for space in spaces_of(encoder))
             if rows < encoder.rows:
+                # First, since other photos' vectors will take these rows, which a sketch or graph would not see.
+                for space in spaces_of(encoder):
+                    self.store.drop_derived(space)
                 with self.catalog.transaction():
                     self.catalog.drop_embeddings_from(encoder.id, rows)
                     self.catalog.set_rows(encoder.id, rows, encoder.generation)

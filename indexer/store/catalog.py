@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CATALOG_NAME = "catalog.sqlite3"
+# The note that counts changes.
+CHANGES = "changes"
 # SQLite takes at least 999 parameters in one statement, on every version and build.
 _PARAMETERS = 900
 
@@ -147,6 +149,10 @@ class Catalog:
         check(row[1], "meta")
         return str(row[0])
 
+    def changes(self) -> int:
+        """How often the photos that can be found have changed: what is derived from them records this number."""
+        return int(self.meta(CHANGES) or 0)
+
     # Images
 
     def image_at(self, path: bytes) -> int | None:
@@ -203,7 +209,7 @@ class Catalog:
         """All encoders the library has vectors of."""
         rows = self.connection.execute(
             "SELECT id, spec, encoder_id, dim, visual_dim, active, generation, rows,"
-            f" {self.intact('encoders')} FROM encoders ORDER BY id"
+            f" {self.column('encoders', 'derived', '-1')}, {self.intact('encoders')} FROM encoders ORDER BY id"
         )
         found = []
         for row in rows:

@@ -113,8 +113,9 @@ _FACTS: Migration = (
     "ALTER TABLE files ADD COLUMN longitude REAL",
     # Tells when a file's sidecars changed; 0 where it has none.
     "ALTER TABLE files ADD COLUMN sidecar INTEGER NOT NULL DEFAULT 0",
-    # The count of changes (meta) that what is derived from an encoder's vectors was last made for.
-    "ALTER TABLE encoders ADD COLUMN derived INTEGER NOT NULL DEFAULT 0",
+    # The number of changes (see `Catalog.changes`) after which what is derived from an encoder's vectors was made.
+    "ALTER TABLE encoders ADD COLUMN derived INTEGER NOT NULL DEFAULT -1",
+    "DELETE FROM meta WHERE key = 'derived'",
 )
 
 # Only ever appended to: entry n turns schema version n into n + 1.

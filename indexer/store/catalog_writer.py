@@ -5,7 +5,8 @@ Knows rows, not vectors or files on disk: `writer` syncs those first and then ca
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,13 +14,13 @@ from typing import TYPE_CHECKING
 from indexer.errors import DarError
 from indexer.paths import below, join, relative, to_path
 from indexer.printable import visible
-from indexer.store.catalog import Catalog
+from indexer.store.catalog import CHANGES, Catalog
 from indexer.store.catalog_schema import connect, migrate, transaction
 from indexer.store.records import EncoderRecord, Root
 from indexer.store.seals import keep_sealed
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
+    import sqlite3
     from datetime import datetime
 
     import numpy as np
@@ -60,9 +61,19 @@ class CatalogWriter(Catalog):
             raise
         return cls(connection)
 
-    def transaction(self) -> AbstractContextManager[None]:
-        """All of what is changed inside is committed at its end, or none of it."""
-        return transaction(self.connection)
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        super().__init__(connection)
+        self._is_changed = False
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All of what is changed inside is committed at its end, or none of it; counts as one change if it changed
+        which photos can be found, or by what."""
+        self._is_changed = False
+        with transaction(self.connection):
+            yield
+            if self._is_changed:
+                self.put_meta(CHANGES, str(self.changes() + 1))
 
     # Roots
 
@@ -119,6 +130,7 @@ class CatalogWriter(Catalog):
                     (root.id, inside, *below(inside)),
                 ).rowcount
             dropped += dropped_here
+            self._is_changed |= dropped_here > 0
             if not inside:
                 self.connection.execute("DELETE FROM roots WHERE id = ?", (root.id,))
         return dropped
@@ -150,6 +162,7 @@ class CatalogWriter(Catalog):
     def put_file(self, path: bytes, size: int, mtime_ns: int, image_id: int) -> None:
         """Says that the file at `path` holds this image; a problem noted there is solved."""
         key = self._key(path)
+        self._is_changed |= self.image_at(path) != image_id
         self.connection.execute("DELETE FROM problems WHERE root_id = ? AND relpath = ?", key)
         self.connection.execute(
             "INSERT INTO files (root_id, relpath, size, mtime_ns, image_id) VALUES (?, ?, ?, ?, ?)"
@@ -161,7 +174,7 @@ class CatalogWriter(Catalog):
     def put_problem(self, path: bytes, size: int, mtime_ns: int, reason: str) -> None:
         """Says why the file at `path` is not in the library; a photo known there leaves it."""
         key = self._key(path)
-        self.connection.execute("DELETE FROM files WHERE root_id = ? AND relpath = ?", key)
+        self._drop_file(key)
         self.connection.execute(
             "INSERT OR REPLACE INTO problems (root_id, relpath, size, mtime_ns, reason) VALUES (?, ?, ?, ?, ?)",
             (*key, size, mtime_ns, reason),
@@ -170,8 +183,12 @@ class CatalogWriter(Catalog):
     def drop(self, path: bytes) -> None:
         """Forgets the file at `path` and any problem noted there; its image stays for when it returns."""
         key = self._key(path)
-        for table in ("files", "problems"):
-            self.connection.execute(f"DELETE FROM {table} WHERE root_id = ? AND relpath = ?", key)
+        self._drop_file(key)
+        self.connection.execute("DELETE FROM problems WHERE root_id = ? AND relpath = ?", key)
+
+    def _drop_file(self, key: tuple[int, bytes]) -> None:
+        cursor = self.connection.execute("DELETE FROM files WHERE root_id = ? AND relpath = ?", key)
+        self._is_changed |= cursor.rowcount > 0
 
     def _key(self, path: bytes) -> tuple[int, bytes]:
         for root in self.roots():
@@ -207,6 +224,7 @@ class CatalogWriter(Catalog):
 
     def put_embeddings(self, encoder: int, embeddings: Iterable[tuple[int, int, int]]) -> None:
         """Adds (image id, row, checksum) for rows that are on the disk."""
+        self._is_changed = True
         self.connection.executemany(
             "INSERT INTO embeddings (encoder, image_id, row, checksum) VALUES (?, ?, ?, ?)",
             [(encoder, *embedding) for embedding in embeddings],
@@ -220,11 +238,13 @@ class CatalogWriter(Catalog):
 
     def drop_embeddings_from(self, encoder: int, row: int) -> int:
         """Forgets the embeddings at `row` and after, whose vectors are lost; returns how many those were."""
+        self._is_changed = True
         cursor = self.connection.execute("DELETE FROM embeddings WHERE encoder = ? AND row >= ?", (encoder, row))
         return cursor.rowcount
 
     def drop_embeddings(self, encoder: int, image_ids: Iterable[int]) -> None:
         """Forgets the embeddings of these images; the next run encodes them again."""
+        self._is_changed = True
         self.connection.executemany(
             "DELETE FROM embeddings WHERE encoder = ? AND image_id = ?", [(encoder, image) for image in image_ids]
         )
@@ -244,9 +264,10 @@ class CatalogWriter(Catalog):
         self.put_embeddings(encoder, embeddings)
 
     def put_null_vectors(self, encoder: int, digest: str, vectors: NDArray[np.float32]) -> None:
-        """Keeps the vectors of unrelated texts, so that they can be scored again without the encoder."""
+        """Keeps the vectors of unrelated texts, so that they can be scored again without the encoder; what was derived
+        from others no longer holds."""
         self.connection.execute(
-            "UPDATE encoders SET null_digest = ?, null_vectors = ? WHERE id = ?",
+            "UPDATE encoders SET null_digest = ?, null_vectors = ?, derived = -1 WHERE id = ?",
             (digest, vectors.astype("<f4").tobytes(), encoder),
         )
 
@@ -256,6 +277,10 @@ class CatalogWriter(Catalog):
             "UPDATE encoders SET text_peaks = ?, photo_peaks = ? WHERE id = ?",
             (texts.astype("<f4").tobytes(), photos.astype("<f4").tobytes(), encoder),
         )
+
+    def put_derived(self) -> None:
+        """Records that everything derived from vectors is of the photos as they are now."""
+        self.connection.execute("UPDATE encoders SET derived = ?", (self.changes(),))
 
 
 def root_folders(catalog: Catalog) -> list[Path]:

@@ -37,7 +37,8 @@ _READ_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class _SideCar:
-    """What must hold of the graph and its moments: the rows they cover, those live among them, and their CRC-32."""
+    """What must hold of the graph and its moments: the rows they cover, the CRC-32 of the numbers of those live among
+    them, and their own CRC-32."""
 
     rows: int
     live: int
@@ -110,7 +111,8 @@ def write_graph(path: Path, matrix: Vectors, live: NDArray[np.int64], threads: i
     side_car = _read_side_car(path)
     if side_car is not None and (side_car.rows > rows or not _is_whole(path, side_car)):
         side_car = None
-    if side_car is not None and (side_car.rows, side_car.live) == (rows, len(live)):
+    live_checksum = zlib.crc32(live.astype("<i8").tobytes())
+    if side_car is not None and (side_car.rows, side_car.live) == (rows, live_checksum):
         return False
     covered = side_car.rows if side_car is not None else 0
     if covered < rows:
@@ -122,7 +124,7 @@ def write_graph(path: Path, matrix: Vectors, live: NDArray[np.int64], threads: i
             end = min(start + CHUNK_ROWS, rows)
             index.add_items(np.asarray(matrix[start:end]), np.arange(start, end), num_threads=threads)
         _save_graph(path, index)
-    _save_side_car(path, rows, len(live), moments_of(chunks(matrix, live), dim))
+    _save_side_car(path, rows, live_checksum, moments_of(chunks(matrix, live), dim))
     return True
 
 

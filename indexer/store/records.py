@@ -52,7 +52,10 @@ class Problem:
 
 @dataclass(frozen=True)
 class EncoderRecord:
-    """An encoder the library has vectors of: `rows` are committed in its vector files of this `generation`."""
+    """An encoder the library has vectors of: `rows` are committed in its vector files of this `generation`.
+
+    `derived`: the library's number of changes when what is derived from these vectors was made; -1: never.
+    """
 
     id: int
     spec: str
@@ -62,6 +65,7 @@ class EncoderRecord:
     active: bool
     generation: int
     rows: int
+    derived: int
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,7 @@ def test_a_damaged_sketch_is_found_and_made_again(path: Path, which: int, damage
 def snapshot(folder: Path, sketch_above: int, live: np.ndarray) -> Snapshot:
     store = FileStore(folder, index_above=10**9, sketch_above=sketch_above)
     store.derive(SPACE, 2900, live, 1, 10**9)
-    record = EncoderRecord(1, "made-up", "made-up-1", DIM, 0, True, 0, ROWS)
+    record = EncoderRecord(1, "made-up", "made-up-1", DIM, 0, True, 0, ROWS, 1)
     peaks = np.zeros(0, np.float32)
     return Snapshot(1, record, live + 1, live, peaks, peaks, {"joint": store.open(SPACE, ROWS)})
 
