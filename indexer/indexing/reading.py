@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING
 from indexer.errors import UnreadablePhoto
 from indexer.indexing.plan import Candidate
 from indexer.photos.decoders import Decoders
-from indexer.photos.photo import content_hash, open_photo
+from indexer.photos.photo import content_hash, open_photo, read_own_facts
+from indexer.photos.sidecars import read_file_facts
+from indexer.photos.taken import CaptureFacts, FileFacts
 from indexer.printable import stripped
 from indexer.store.catalog import Catalog
 from indexer.store.catalog_writer import ImageFields
@@ -50,11 +52,15 @@ class Broken:
 
 @dataclass(frozen=True)
 class Hashed:
-    """The hash of a file that was this long and this old."""
+    """The hash of a file that was this long and this old, and what its name and sidecars say of its photo.
+
+    `facts`: None if nobody looked for its sidecars.
+    """
 
     size: int
     mtime_ns: int
     content_hash: bytes
+    facts: FileFacts | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +72,15 @@ class Decoded(Hashed):
     thumbnail: bytes
 
 
-Reading = Vanished | Broken | Hashed | Decoded
+@dataclass(frozen=True)
+class Retold:
+    """What an unchanged file says of its photo now; `own`: what its bytes do, if they were read."""
+
+    facts: FileFacts
+    own: CaptureFacts | None = None
+
+
+Reading = Vanished | Broken | Hashed | Decoded | Retold
 Mapped = Callable[[Callable[[Candidate], Reading], Iterable[Candidate]], Iterator[tuple[Candidate, Reading]]]
 
 
@@ -87,21 +101,32 @@ class Reader:
 
     def hash(self, candidate: Candidate) -> Reading:
         """The file's hash."""
-        return self._look(candidate.path, self._hashed)
+        return self._look(candidate, self._hashed)
 
     def read(self, candidate: Candidate) -> Reading:
         """The file's pixels, or only its hash if these bytes are known; writes the thumbnail."""
-        reading = self._look(candidate.path, self._decoded)
+        reading = self._look(candidate, self._decoded)
         if isinstance(reading, Decoded):
             write_thumbnail(self._library, reading.content_hash, reading.thumbnail)
         return reading
 
-    def _look(self, path: bytes, look: Callable[[bytes, os.stat_result], Hashed]) -> Reading:
+    def retell(self, candidate: Candidate) -> Reading:
+        """What the file's name and sidecars say now, and its headers if those were read by older rules."""
+        own: CaptureFacts | None = None
+        if candidate.outdated:
+            try:
+                own = read_own_facts(candidate.path, self._decoders)
+            except UnreadablePhoto:
+                own = None  # the next run tries again
+        return Retold(_file_facts(candidate), own)
+
+    def _look(self, candidate: Candidate, look: Callable[[Candidate, os.stat_result], Hashed]) -> Reading:
         """Looks until the file was the same before and after; what is read is then what the catalog will say."""
+        path = candidate.path
         for _ in range(_LOOKS):
             try:
                 before = os.stat(path)  # noqa: PTH116 - pathlib takes no bytes
-                reading = _attempt(path, before, look)
+                reading = _attempt(candidate, before, look)
                 after = os.stat(path)  # noqa: PTH116
             except OSError:
                 return Vanished()
@@ -109,37 +134,35 @@ class Reader:
                 return reading
         return Broken(after.st_size, after.st_mtime_ns, "keeps changing while it is read")
 
-    def _hashed(self, path: bytes, status: os.stat_result) -> Hashed:
-        return Hashed(status.st_size, status.st_mtime_ns, content_hash(path))
+    def _hashed(self, candidate: Candidate, status: os.stat_result) -> Hashed:
+        digest = content_hash(candidate.path)
+        facts = _file_facts(candidate) if candidate.stamp else None
+        return Hashed(status.st_size, status.st_mtime_ns, digest, facts)
 
-    def _decoded(self, path: bytes, status: os.stat_result) -> Hashed:
-        hashed = self._hashed(path, status)
+    def _decoded(self, candidate: Candidate, status: os.stat_result) -> Hashed:
+        hashed = self._hashed(candidate, status)
         if self._encoder is None or self._is_known(hashed.content_hash):
             return hashed
-        photo = open_photo(path, self._encoder.image_size, self._decoders)
-        facts = photo.facts
-        fields = ImageFields(
-            size=status.st_size,
-            width=photo.width,
-            height=photo.height,
-            format=photo.format,
-            taken_at=facts.taken_at,
-            taken_from=facts.taken_from,
-            latitude=facts.latitude,
-            longitude=facts.longitude,
-            camera=facts.camera,
-            thumbnail=zlib.crc32(photo.thumbnail),
-        )
+        photo = open_photo(candidate.path, self._encoder.image_size, self._decoders)
+        checksum = zlib.crc32(photo.thumbnail)
+        fields = ImageFields.of(photo.facts, status.st_size, photo.width, photo.height, photo.format, checksum)
         try:
             pixels = self._encoder.prepare(photo.image)
         except Exception as error:  # whatever one odd picture does to an encoder, the others must go on
             raise UnreadablePhoto(f"cannot be prepared: {stripped(str(error), limit=100)}") from error
-        return Decoded(status.st_size, status.st_mtime_ns, hashed.content_hash, pixels, fields, photo.thumbnail)
+        known = (status.st_size, status.st_mtime_ns, hashed.content_hash, hashed.facts)
+        return Decoded(*known, pixels, fields, photo.thumbnail)
 
 
-def _attempt(path: bytes, status: os.stat_result, look: Callable[[bytes, os.stat_result], Hashed]) -> Reading:
+def _file_facts(candidate: Candidate) -> FileFacts:
+    return read_file_facts(candidate.path, candidate.sidecars, candidate.stamp)
+
+
+def _attempt(
+    candidate: Candidate, status: os.stat_result, look: Callable[[Candidate, os.stat_result], Hashed]
+) -> Reading:
     try:
-        return look(path, status)
+        return look(candidate, status)
     except UnreadablePhoto as error:
         return Broken(status.st_size, status.st_mtime_ns, error.message)
 
