@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from indexer.photos.taken import DAY, MONTH, SECOND, YEAR, YEARS
 
@@ -86,10 +87,16 @@ def date_in_folders(path: str | bytes) -> str:
     The nearest folder that has one tells, and those around it what it leaves open: "2017-08 Italy", "14 August 2017",
     "2017/08/14", "Photos from 2017". Folders that say what programs did (backups, exports) tell nothing of photos.
     """
-    parts = os.fsdecode(path).split("/")[:-1]
+    return _date_in(os.fsdecode(path).rpartition("/")[0])
+
+
+# One folder's photos come one after the other, a few folders at a time.
+@lru_cache(maxsize=256)
+def _date_in(folder: str) -> str:
+    parts = folder.split("/")
     found = ""
-    for place in range(len(parts) - 1, -1, -1):
-        text = _folder_date(parts[: place + 1])
+    for place in range(len(parts), 0, -1):
+        text = _folder_date(parts[:place])
         if len(text) > len(found) and text.startswith(found):
             found = text
     return found

@@ -20,6 +20,8 @@ RULES = 1
 YEARS = range(1826, 2101)
 # How much of an ISO date is known: the year, the month, the day, all of it.
 YEAR, MONTH, DAY, SECOND = 4, 7, 10, 19
+# Texts of PNG and XMP may have megabytes; no date or camera is longer.
+_LONGEST = 1000
 
 
 # The sources of dates in the order of trust (docs/design.md, Dates): of two dates the one whose source comes first is
@@ -181,4 +183,4 @@ def text_of(value: Any) -> str:
     """A metadata value as text to show; "" if it is none."""
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
-    return stripped(value.partition("\0")[0]) if isinstance(value, str) else ""
+    return stripped(value.partition("\0")[0][:_LONGEST]) if isinstance(value, str) else ""

@@ -245,7 +245,7 @@ class CatalogWriter(Catalog):
         for image_id in sorted(self._unsettled):
             files = self.connection.execute(
                 "SELECT taken_at, taken_from, latitude, longitude FROM files WHERE image_id = ?"
-                " ORDER BY taken_at IS NULL, taken_at, latitude IS NULL, root_id, relpath",
+                " ORDER BY taken_at IS NULL, taken_at, taken_from, latitude, longitude",
                 (image_id,),
             ).fetchall()
             if not files:
