@@ -127,14 +127,14 @@ def differences(folder: Path, counts: Counter[str]) -> Iterator[str]:
                 yield f"{path}: {error.message}"
                 continue
             counts["photos"] += 1
-            told = tags.get(path, {})
-            date, source = expected_date(told)
+            found = tags.get(path, {})
+            date, source = expected_date(found)
             counts[f"dates from {source or 'nothing'}"] += 1
             text = facts.taken.text if facts.taken else ""
-            # Where the date is not whole, a lesser one may have told the rest.
+            # Where the date is not whole, a lesser one may have given the rest.
             if facts.taken_from != source or not text.startswith(date) or bool(text) != bool(date):
                 yield f"{path}: ExifTool has {date or 'no date'} ({source}), dar {text or 'none'} ({facts.taken_from})"
-            place, mine = expected_place(told), (facts.latitude, facts.longitude)
+            place, mine = expected_place(found), (facts.latitude, facts.longitude)
             counts["places"] += place is not None
             if (place is None) != (mine[0] is None) or not _near(place, mine):
                 yield f"{path}: ExifTool has the place {place}, dar {mine}"

@@ -28,7 +28,7 @@ Place = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Told:
+class Metadata:
     """What goes into one photo: dates as written, by kind; `place` in its EXIF, `xmp_place` in its XMP."""
 
     original: str = ""
@@ -47,18 +47,18 @@ def picture(seed: int = 0) -> Image.Image:
     return drawn(seed, (24, 16))
 
 
-def exif(told: Told) -> bytes:
+def exif(metadata: Metadata) -> bytes:
     """The EXIF block."""
     made = Image.Exif()
-    if told.modified:
-        made[Base.DateTime] = told.modified
-    details = {int(Base.DateTimeOriginal): told.original, int(Base.DateTimeDigitized): told.digitized}
+    if metadata.modified:
+        made[Base.DateTime] = metadata.modified
+    details = {int(Base.DateTimeOriginal): metadata.original, int(Base.DateTimeDigitized): metadata.digitized}
     if any(details.values()):
         made[IFD.Exif] = {tag: text for tag, text in details.items() if text}
-    if told.place is not None:
-        directory = gps_directory(*told.place)
+    if metadata.place is not None:
+        directory = gps_directory(*metadata.place)
         made[IFD.GPSInfo] = {
-            tag: value for tag, value in directory.items() if told.references or not isinstance(value, str)
+            tag: value for tag, value in directory.items() if metadata.references or not isinstance(value, str)
         }
     return made.tobytes() if len(made) else b""
 
@@ -90,16 +90,16 @@ def iptc(day: str, clock: str) -> bytes:
     )
 
 
-def jpeg(told: Told, seed: int = 0, *, elements: bool = False) -> bytes:
+def jpeg(metadata: Metadata, seed: int = 0, *, elements: bool = False) -> bytes:
     """A JPEG that tells this."""
     buffer = BytesIO()
-    picture(seed).save(buffer, "JPEG", exif=exif(told))
+    picture(seed).save(buffer, "JPEG", exif=exif(metadata))
     data = buffer.getvalue()
     segments = b""
-    if packet := _packet(told, elements=elements):
+    if packet := _packet(metadata, elements=elements):
         segments += _segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + packet)
-    if told.iptc:
-        resource = iptc(*told.iptc)
+    if metadata.iptc:
+        resource = iptc(*metadata.iptc)
         padded = resource + b"\0" * (len(resource) % 2)
         block = b"8BIM" + struct.pack(">HHI", 0x0404, 0, len(resource)) + padded
         segments += _segment(0xED, b"Photoshop 3.0\0" + block)
@@ -110,39 +110,39 @@ def jpeg(told: Told, seed: int = 0, *, elements: bool = False) -> bytes:
     return data[:place] + segments + data[place:]
 
 
-def png(told: Told, seed: int = 0) -> bytes:
+def png(metadata: Metadata, seed: int = 0) -> bytes:
     """A PNG that tells this; its XMP comes in a text."""
     texts = PngImagePlugin.PngInfo()
-    if told.png:
-        texts.add_text("Creation Time", told.png)
-    if packet := _packet(told):
+    if metadata.png:
+        texts.add_text("Creation Time", metadata.png)
+    if packet := _packet(metadata):
         texts.add_itxt("XML:com.adobe.xmp", packet.decode())
     buffer = BytesIO()
-    picture(seed).save(buffer, "PNG", pnginfo=texts, **({"exif": block} if (block := exif(told)) else {}))
+    picture(seed).save(buffer, "PNG", pnginfo=texts, **({"exif": block} if (block := exif(metadata)) else {}))
     return buffer.getvalue()
 
 
-def webp(told: Told, seed: int = 0) -> bytes:
+def webp(metadata: Metadata, seed: int = 0) -> bytes:
     """A WebP that tells this."""
     buffer = BytesIO()
-    picture(seed).save(buffer, "WEBP", exif=exif(told), xmp=_packet(told))
+    picture(seed).save(buffer, "WEBP", exif=exif(metadata), xmp=_packet(metadata))
     return buffer.getvalue()
 
 
-def tiff(told: Told, seed: int = 0) -> bytes:
+def tiff(metadata: Metadata, seed: int = 0) -> bytes:
     """A TIFF that tells this, its EXIF in directories of its own."""
     made = TiffImagePlugin.ImageFileDirectory_v2()
-    if packet := _packet(told):
+    if packet := _packet(metadata):
         made.tagtype[700], made[700] = 1, packet
-    if told.iptc:
-        made.tagtype[33723], made[33723] = 7, iptc(*told.iptc)
-    if told.modified:
-        made[int(Base.DateTime)] = told.modified
-    details = {int(Base.DateTimeOriginal): told.original, int(Base.DateTimeDigitized): told.digitized}
+    if metadata.iptc:
+        made.tagtype[33723], made[33723] = 7, iptc(*metadata.iptc)
+    if metadata.modified:
+        made[int(Base.DateTime)] = metadata.modified
+    details = {int(Base.DateTimeOriginal): metadata.original, int(Base.DateTimeDigitized): metadata.digitized}
     if any(details.values()):
         made[int(IFD.Exif)] = {tag: text for tag, text in details.items() if text}
-    if told.place is not None:
-        made[int(IFD.GPSInfo)] = gps_directory(*told.place)
+    if metadata.place is not None:
+        made[int(IFD.GPSInfo)] = gps_directory(*metadata.place)
     buffer = BytesIO()
     picture(seed).save(buffer, "TIFF", tiffinfo=made)
     return buffer.getvalue()
@@ -160,7 +160,7 @@ def takeout(moment: datetime, place: Place | None = None, title: str = "IMG.jpg"
     )
 
 
-_WRITERS: Mapping[str, Callable[[Told, int], bytes]] = {".jpg": jpeg, ".png": png, ".webp": webp, ".tif": tiff}
+_WRITERS: Mapping[str, Callable[[Metadata, int], bytes]] = {".jpg": jpeg, ".png": png, ".webp": webp, ".tif": tiff}
 # How cameras and programs write one moment, and some that are none.
 _WRITTEN = (
     *("{:%Y:%m:%d %H:%M:%S}", "{:%Y-%m-%d %H:%M:%S}", "{:%Y/%m/%d %H:%M:%S}", "{:%Y:%m:%d %H:%M}"),
@@ -210,7 +210,7 @@ def _put_random(folder: Path, number: int, suffix: str, chance: random.Random) -
     )
     properties = {name: text for name in names if (text := written(_ISO, 0.3))}
     created = moment()
-    told = Told(
+    metadata = Metadata(
         original=written(_WRITTEN, 0.4),
         digitized=written(_WRITTEN, 0.3),
         modified=written(_WRITTEN, 0.6),
@@ -222,7 +222,7 @@ def _put_random(folder: Path, number: int, suffix: str, chance: random.Random) -
         xmp_place=_xmp_place(place()) if chance.random() < 0.3 else None,
     )
     inside = folder / f"{number:03}" / chance.choice(_FOLDERS).format(moment())
-    path = _put(inside / (chance.choice(_NAMES).format(moment()) + suffix), _WRITERS[suffix](told, number))
+    path = _put(inside / (chance.choice(_NAMES).format(moment()) + suffix), _WRITERS[suffix](metadata, number))
     if chance.random() < 0.2:
         beside = path.with_name(path.name + chance.choice((".json", ".supplemental-metadata.json", ".suppl.json")))
         beside.write_text(takeout(moment(), place() if chance.random() < 0.5 else None, path.name), encoding="utf-8")
@@ -236,21 +236,21 @@ def _by_hand() -> Iterator[tuple[str, bytes]]:
     """Names and contents of photos of single kinds, which a reader of the folder recognises."""
     for number, way in enumerate(_WRITTEN):
         text = way.format(datetime(2019, 7, 4, 9, 5, 3))
-        yield f"exif/original-{number}.jpg", jpeg(Told(original=text), number)
-        yield f"exif/digitized-{number}.jpg", jpeg(Told(digitized=text, modified="2023:01:01 10:00:00"), number)
+        yield f"exif/original-{number}.jpg", jpeg(Metadata(original=text), number)
+        yield f"exif/digitized-{number}.jpg", jpeg(Metadata(digitized=text, modified="2023:01:01 10:00:00"), number)
     for number, way in enumerate(_ISO):
         text = way.format(datetime(2019, 7, 4, 9, 5, 3))
         for suffix, writer in _WRITERS.items():
-            yield f"xmp/{number}{suffix}", writer(Told(xmp={"photoshop:DateCreated": text}), number)
-        yield f"xmp/elements-{number}.jpg", jpeg(Told(xmp={"exif:DateTimeOriginal": text}), number, elements=True)
+            yield f"xmp/{number}{suffix}", writer(Metadata(xmp={"photoshop:DateCreated": text}), number)
+        yield f"xmp/elements-{number}.jpg", jpeg(Metadata(xmp={"exif:DateTimeOriginal": text}), number, elements=True)
     for number, default in enumerate(("1970:01:01 00:00:00", "1980:01:01 00:12:00", "2002:12:08 12:00:00")):
-        yield f"clock/{number}.jpg", jpeg(Told(original=default), number)
-        yield f"clock/changed-{number}.jpg", jpeg(Told(original=default, modified="2014:05:06 07:08:09"), number)
-    yield "place/no-references.jpg", jpeg(Told(place=(48.1372, 11.5756), references=False))
-    yield "place/south-west.jpg", jpeg(Told(place=(-33.4489, -70.6693)))
-    yield "place/nowhere.jpg", jpeg(Told(place=(0.0, 0.0)))
-    yield "place/xmp.jpg", jpeg(Told(xmp_place=("33,26.934S", "70,40,9.5W")))
-    yield "place/both.jpg", jpeg(Told(place=(48.1372, 11.5756), xmp_place=("33,26.934S", "70,40,9.5W")))
+        yield f"clock/{number}.jpg", jpeg(Metadata(original=default), number)
+        yield f"clock/changed-{number}.jpg", jpeg(Metadata(original=default, modified="2014:05:06 07:08:09"), number)
+    yield "place/no-references.jpg", jpeg(Metadata(place=(48.1372, 11.5756), references=False))
+    yield "place/south-west.jpg", jpeg(Metadata(place=(-33.4489, -70.6693)))
+    yield "place/nowhere.jpg", jpeg(Metadata(place=(0.0, 0.0)))
+    yield "place/xmp.jpg", jpeg(Metadata(xmp_place=("33,26.934S", "70,40,9.5W")))
+    yield "place/both.jpg", jpeg(Metadata(place=(48.1372, 11.5756), xmp_place=("33,26.934S", "70,40,9.5W")))
 
 
 def _xmp_place(place: Place) -> tuple[str, str]:
@@ -261,10 +261,10 @@ def _xmp_place(place: Place) -> tuple[str, str]:
     return parts[0], parts[1]
 
 
-def _packet(told: Told, *, elements: bool = False) -> bytes:
-    values = dict(told.xmp or {})
-    if told.xmp_place:
-        values.update(zip(("exif:GPSLatitude", "exif:GPSLongitude"), told.xmp_place, strict=True))
+def _packet(metadata: Metadata, *, elements: bool = False) -> bytes:
+    values = dict(metadata.xmp or {})
+    if metadata.xmp_place:
+        values.update(zip(("exif:GPSLatitude", "exif:GPSLongitude"), metadata.xmp_place, strict=True))
     return xmp(values, elements=elements) if values else b""
 
 

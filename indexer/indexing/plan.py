@@ -40,7 +40,7 @@ class Candidate:
 class Plan:
     """`familiar` files are as long as an image the library knows, so their hash may settle them without decoding;
     `fresh` ones cannot be known. `gone` are known files that are no longer there; `solved` are paths whose problem is.
-    `broken` counts files that failed before and have not changed since. `retold` are unchanged files whose facts
+    `broken` counts files that failed before and have not changed since. `refresh` are unchanged files whose facts
     have to be read again: their sidecars changed, or the rules.
     """
 
@@ -51,7 +51,7 @@ class Plan:
     gone: dict[bytes, FileRecord]
     solved: tuple[bytes, ...]
     unlisted: tuple[FileProblem, ...]
-    retold: tuple[Candidate, ...] = ()
+    refresh: tuple[Candidate, ...] = ()
 
 
 def make_plan(
@@ -64,7 +64,7 @@ def make_plan(
     gone: dict[bytes, FileRecord] = {}
     solved: list[bytes] = []
     unlisted: list[FileProblem] = []
-    retold: list[Candidate] = []
+    refresh: list[Candidate] = []
     outdated = catalog.outdated_images(RULES)
     for folder, result in scans:
         known = dict(catalog.files_in(folder))
@@ -78,7 +78,7 @@ def make_plan(
             if record is not None and (record.size, record.mtime_ns) == (file.size, file.mtime_ns):
                 unchanged += 1
                 if record.stamp != file.stamp or record.image_id in outdated:
-                    retold.append(_candidate(folder, file, record, outdated=record.image_id in outdated))
+                    refresh.append(_candidate(folder, file, record, outdated=record.image_id in outdated))
             elif failure == (file.size, file.mtime_ns) and not retry_problems:
                 broken += 1
             else:
@@ -91,7 +91,7 @@ def make_plan(
             FileProblem(join(folder, relpath), FOLDER_SIZE, 0, reason) for relpath, reason in result.unreadable
         ]
     return Plan(
-        *(unchanged, broken, tuple(familiar), tuple(fresh), gone, tuple(solved), tuple(unlisted), tuple(retold))
+        *(unchanged, broken, tuple(familiar), tuple(fresh), gone, tuple(solved), tuple(unlisted), tuple(refresh))
     )
 
 

@@ -73,14 +73,14 @@ class Decoded(Hashed):
 
 
 @dataclass(frozen=True)
-class Retold:
+class Refreshed:
     """What an unchanged file says of its photo now; `own`: what its bytes do, if they were read."""
 
     facts: FileFacts
     own: CaptureFacts | None = None
 
 
-Reading = Vanished | Broken | Hashed | Decoded | Retold
+Reading = Vanished | Broken | Hashed | Decoded | Refreshed
 Mapped = Callable[[Callable[[Candidate], Reading], Iterable[Candidate]], Iterator[tuple[Candidate, Reading]]]
 
 
@@ -110,7 +110,7 @@ class Reader:
             write_thumbnail(self._library, reading.content_hash, reading.thumbnail)
         return reading
 
-    def retell(self, candidate: Candidate) -> Reading:
+    def refresh(self, candidate: Candidate) -> Reading:
         """What the file's name and sidecars say now, and its headers if those were read by older rules."""
         own: CaptureFacts | None = None
         if candidate.outdated:
@@ -118,7 +118,7 @@ class Reader:
                 own = read_own_facts(candidate.path, self._decoders)
             except UnreadablePhoto:
                 own = None  # the next run tries again
-        return Retold(_file_facts(candidate), own)
+        return Refreshed(_file_facts(candidate), own)
 
     def _look(self, candidate: Candidate, look: Callable[[Candidate, os.stat_result], Hashed]) -> Reading:
         """Looks until the file was the same before and after; what is read is then what the catalog will say."""
@@ -144,8 +144,20 @@ class Reader:
         if self._encoder is None or self._is_known(hashed.content_hash):
             return hashed
         photo = open_photo(candidate.path, self._encoder.image_size, self._decoders)
-        checksum = zlib.crc32(photo.thumbnail)
-        fields = ImageFields.of(photo.facts, status.st_size, photo.width, photo.height, photo.format, checksum)
+        facts = photo.facts
+        fields = ImageFields(
+            size=status.st_size,
+            width=photo.width,
+            height=photo.height,
+            format=photo.format,
+            taken_at=facts.taken_at,
+            taken_from=facts.taken_from,
+            latitude=facts.latitude,
+            longitude=facts.longitude,
+            camera=facts.camera,
+            thumbnail=zlib.crc32(photo.thumbnail),
+            taken_known=facts.taken_known,
+        )
         try:
             pixels = self._encoder.prepare(photo.image)
         except Exception as error:  # whatever one odd picture does to an encoder, the others must go on

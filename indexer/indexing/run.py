@@ -30,7 +30,7 @@ from indexer.indexing.reading import (
     Mapped,
     Reader,
     Reading,
-    Retold,
+    Refreshed,
     Vanished,
     look_ahead,
 )
@@ -105,7 +105,7 @@ class Run:
             self._batch.gone += plan.solved
         for problem in plan.unlisted:
             yield ProblemFound(to_path(problem.path), problem.reason)
-        self._total = len(plan.familiar) + len(plan.fresh) + (len(plan.retold) if self._writer else 0)
+        self._total = len(plan.familiar) + len(plan.fresh) + (len(plan.refresh) if self._writer else 0)
         yield Planned(self._total, self._ledger.counts())
         # 3 to 5, with whatever is encoded committed however they end.
         try:
@@ -165,24 +165,24 @@ class Run:
             self._batch.gone += self._ledger.remove_rest()
         self._flush()
         # Facts of unchanged files, before what takes longer: nothing of this is encoded.
-        if plan.retold and not self._interrupted and self._writer is not None:
-            yield from self._retell(plan.retold)
+        if plan.refresh and not self._interrupted and self._writer is not None:
+            yield from self._refresh(plan.refresh)
         # 4. Everything else is decoded ahead in threads, while this one encodes and commits.
         if not self._interrupted:
             fresh += self._without_vectors(fresh)
             yield from self._read_fresh(fresh)
         yield from self._tell()
 
-    def _retell(self, retold: Sequence[Candidate]) -> Iterator[Event]:
-        if (outdated := sum(candidate.outdated for candidate in retold)) >= _WORTH_A_NOTE:
+    def _refresh(self, candidates: Sequence[Candidate]) -> Iterator[Event]:
+        if (outdated := sum(candidate.outdated for candidate in candidates)) >= _WORTH_A_NOTE:
             yield Note(
                 f"Reading dates and places of {outdated:,} photos again: this version of dar finds more of them."
             )
         with Decoders() as decoders, self._look_ahead() as in_threads:
             reader = Reader(self._library, None, _nothing_known, decoders)
-            for candidate, reading in in_threads(reader.retell, retold):
+            for candidate, reading in in_threads(reader.refresh, candidates):
                 self._done += 1
-                if isinstance(reading, Retold) and candidate.known is not None:
+                if isinstance(reading, Refreshed) and candidate.known is not None:
                     self._batch.facts.append(FactsEntry(candidate.path, candidate.known, reading.facts, reading.own))
                 yield from self._after_each()
                 if self._interrupted:

@@ -81,11 +81,11 @@ class LibraryWriter:
                 image_id = self.catalog.image_of(entry.content_hash)
                 if image_id is not None:
                     self.catalog.put_file(entry.path, entry.size, entry.mtime_ns, image_id, entry.facts)
-            for told in batch.facts:
-                known = told.known
-                self.catalog.put_file(told.path, known.size, known.mtime_ns, known.image_id, told.facts)
-                if told.own is not None:
-                    self.catalog.put_own_facts(known.image_id, told.own)
+            for update in batch.facts:
+                known = update.known
+                self.catalog.put_file(update.path, known.size, known.mtime_ns, known.image_id, update.facts)
+                if update.own is not None:
+                    self.catalog.put_own_facts(known.image_id, update.own)
             for problem in batch.problems:
                 self.catalog.put_problem(problem.path, problem.size, problem.mtime_ns, problem.reason)
 

@@ -84,8 +84,9 @@ def date_in_name(filename: str | bytes) -> str:
 def date_in_folders(path: str | bytes) -> str:
     """The date by the folders that a file lies in; "" if there is none.
 
-    The nearest folder that has one tells, and those around it what it leaves open: "2017-08 Italy", "14 August 2017",
-    "2017/08/14", "Photos from 2017". Folders that say what programs did (backups, exports) tell nothing of photos.
+    The nearest folder that has one decides, and those around it give what it leaves open: "2017-08 Italy",
+    "14 August 2017", "2017/08/14", "Photos from 2017". Folders that say what programs did (backups,
+    exports) tell nothing of photos.
     """
     return _date_in(os.fsdecode(path).rpartition("/")[0])
 

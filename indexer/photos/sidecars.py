@@ -1,4 +1,4 @@
-"""What lies beside a photo and tells of it: Google Takeout's .json files and XMP sidecars; and, with them and its name,
+"""What lies beside a photo and is about it: Google Takeout's .json files and XMP sidecars; and, with them and its name,
 what a file says of when and where the photo in it was taken.
 
 Knows which names belong together and what is in them. Knows nothing of what the photo's own bytes say.
@@ -63,8 +63,8 @@ def stamp_of(sidecars: Sequence[tuple[bytes, int, int]]) -> int:
 
 def read_file_facts(path: bytes, sidecars: Sequence[bytes] = (), stamp: int = 0) -> FileFacts:
     """What the file at this absolute path says of its photo, with the sidecars at theirs. Never raises."""
-    takeout: _Told | None = None
-    beside: list[_Told] = []
+    takeout: _Sidecar | None = None
+    beside: list[_Sidecar] = []
     for sidecar in sidecars:
         is_json = sidecar.lower().endswith(JSON)
         try:
@@ -79,13 +79,13 @@ def read_file_facts(path: bytes, sidecars: Sequence[bytes] = (), stamp: int = 0)
         elif takeout is None:
             takeout = _takeout(data)
     claims = [
-        *(taken for told in beside for taken in told.claims),
+        *(taken for each in beside for taken in each.claims),
         *iso_taken("name", [date_in_name(path)]),
         *iso_taken("folder", [date_in_folders(path)]),
     ]
     if takeout is not None:
         claims += [_in_local_time(taken, claims, takeout.longitude) for taken in takeout.claims]
-    places = [told for told in (takeout, *beside) if told is not None and told.latitude is not None]
+    places = [each for each in (takeout, *beside) if each is not None and each.latitude is not None]
     latitude, longitude = (places[0].latitude, places[0].longitude) if places else (None, None)
     return FileFacts(best_taken(claims), latitude, longitude, stamp)
 
@@ -95,7 +95,7 @@ def _takeout_names(stem: bytes, suffix: bytes) -> Iterator[bytes]:
     numbered = _NUMBERED.match(stem + suffix)
     yield from _about(stem + suffix)
     if numbered:
-        # IMG(1).jpg is told of by IMG.jpg(1).json.
+        # IMG.jpg(1).json is about IMG(1).jpg.
         yield from _about(numbered[1] + numbered[3], numbered[2])
     if stem.endswith(_EDITED):
         whole = next(stem.removesuffix(edited) for edited in _EDITED if stem.endswith(edited))
@@ -122,7 +122,7 @@ def _about(name: bytes, number: bytes = b"") -> Iterator[bytes]:
 
 
 @dataclass(frozen=True)
-class _Told:
+class _Sidecar:
     """What one sidecar says."""
 
     claims: tuple[Taken, ...] = ()
@@ -136,30 +136,30 @@ def _content(path: bytes, most: int) -> bytes:
     return data if len(data) <= most else b""
 
 
-def _xmp(data: bytes) -> _Told:
+def _xmp(data: bytes) -> _Sidecar:
     xmp = properties(data)
     # Of a sidecar this is not when it was made: those who write it mean the photo.
     claims = [*xmp_claims(xmp, "sidecar"), *iso_taken("sidecar", [xmp.get("xmp:CreateDate")])]
-    return _Told(tuple(claims), *xmp_position(xmp))
+    return _Sidecar(tuple(claims), *xmp_position(xmp))
 
 
-def _takeout(data: bytes) -> _Told:
+def _takeout(data: bytes) -> _Sidecar:
     try:
-        told = json.loads(data)
-        seconds = float(told["photoTakenTime"]["timestamp"])
+        content = json.loads(data)
+        seconds = float(content["photoTakenTime"]["timestamp"])
         moment = datetime(1970, 1, 1) + timedelta(seconds=int(seconds))
     except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
-        return _Told()
+        return _Sidecar()
     claims = (Taken(moment.isoformat()[:SECOND], "takeout"),) if moment.year in YEARS else ()
     for part in ("geoData", "geoDataExif"):
-        latitude, longitude = checked_position(*(_number(told.get(part), key) for key in ("latitude", "longitude")))
+        latitude, longitude = checked_position(*(_number(content.get(part), key) for key in ("latitude", "longitude")))
         if latitude is not None:
-            return _Told(claims, latitude, longitude)
-    return _Told(claims)
+            return _Sidecar(claims, latitude, longitude)
+    return _Sidecar(claims)
 
 
-def _number(told: Any, key: str) -> float | None:
-    value = told.get(key) if isinstance(told, dict) else None
+def _number(part: Any, key: str) -> float | None:
+    value = part.get(key) if isinstance(part, dict) else None
     return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
 
 

@@ -78,7 +78,7 @@ class Taken:
 def best_taken(claims: Iterable[Taken]) -> Taken | None:
     """The date to believe: of the most trusted source, and of the first of its claims.
 
-    Where that one knows only a day, a month or a year, a lesser claim that lies within it tells the rest.
+    Where that one knows only a day, a month or a year, a lesser claim that lies within it gives the rest.
     """
     ordered = sorted(claims, key=lambda taken: (taken.is_default, _RANK.get(taken.source, len(_RANK))))
     best = ordered[0] if ordered else None
@@ -109,6 +109,11 @@ class CaptureFacts:
     def taken_from(self) -> str:
         """Where that comes from (see `_SOURCES`), or ""."""
         return self.taken.source if self.taken else ""
+
+    @property
+    def taken_known(self) -> int:
+        """How many characters of the ISO date are known; all if there is none."""
+        return len(self.taken.text) if self.taken else SECOND
 
 
 @dataclass(frozen=True)

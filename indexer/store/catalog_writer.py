@@ -48,14 +48,6 @@ class ImageFields:
     thumbnail: int | None = None
     taken_known: int = SECOND
 
-    @classmethod
-    def of(cls, facts: CaptureFacts, size: int, width: int, height: int, format: str, thumbnail: int) -> ImageFields:
-        """The fields of a photo with these facts."""
-        known = len(facts.taken.text) if facts.taken else SECOND
-        moment, source = facts.taken_at, facts.taken_from
-        place = (facts.latitude, facts.longitude)
-        return cls(size, width, height, format, moment, source, *place, facts.camera, thumbnail, known)
-
     @property
     def taken(self) -> Taken | None:
         """The date as far as it is known."""

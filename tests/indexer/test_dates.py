@@ -15,6 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.metadata import main as compare_with_exiftool
+from dar_tui.cli.hits import hit_json, table
+from dar_tui.tui import wording
 from indexer.indexing.events import Note
 from indexer.photos.names import date_in_folders, date_in_name
 from indexer.photos.photo import open_photo, read_own_facts
@@ -26,7 +28,7 @@ from indexer.search.hits import Hit
 from indexer.search.searching import Query, Term
 from tests import metadata_photos
 from tests.indexer.colours import Workplace, counts
-from tests.metadata_photos import Told, jpeg, png, takeout, tiff, webp, xmp
+from tests.metadata_photos import Metadata, jpeg, png, takeout, tiff, webp, xmp
 
 pytestmark = pytest.mark.filterwarnings("ignore:::PIL")
 JULY = "2019:07:04 12:34:56"
@@ -181,28 +183,38 @@ def test_what_is_unsure(text: str, source: str, unsure: bool) -> None:
     assert Taken(text, source).is_unsure == unsure
 
 
-SOURCES: dict[str, tuple[Callable[..., bytes], str, Told, str]] = {
-    "original": (jpeg, ".jpg", Told(original=JULY, digitized="2020:01:02 03:04:05"), "exif"),
-    "digitized": (jpeg, ".jpg", Told(digitized=JULY, xmp={"photoshop:DateCreated": "2020-01-02"}), "exif"),
-    "xmp": (jpeg, ".jpg", Told(xmp={"exif:DateTimeOriginal": "2019-07-04T12:34:56"}, iptc=("20200102", "")), "xmp"),
-    "photoshop": (jpeg, ".jpg", Told(xmp={"photoshop:DateCreated": "2019-07-04T12:34:56.5+02:00"}), "xmp"),
-    "xmp in PNG": (png, ".png", Told(xmp={"exif:DateTimeOriginal": "2019-07-04T12:34:56"}, png="2020:01:02"), "xmp"),
-    "xmp in WebP": (webp, ".webp", Told(xmp={"exif:DateTimeOriginal": "2019-07-04T12:34:56"}), "xmp"),
-    "xmp in TIFF": (tiff, ".tif", Told(xmp={"exif:DateTimeOriginal": "2019-07-04T12:34:56"}), "xmp"),
-    "iptc": (jpeg, ".jpg", Told(iptc=("20190704", "123456+0200"), modified="2020:01:02 03:04:05"), "iptc"),
-    "iptc in TIFF": (tiff, ".tif", Told(iptc=("20190704", "123456")), "iptc"),
-    "png": (png, ".png", Told(png="Thu, 04 Jul 2019 12:34:56 +0200", modified="2020:01:02 03:04:05"), "png"),
-    "png, as most write it": (png, ".png", Told(png="2019:07:04 12:34:56"), "png"),
-    "created": (jpeg, ".jpg", Told(xmp={"xmp:CreateDate": "2019-07-04T12:34:56"}, modified=JULY[:9] + "5"), "modified"),
-    "modified": (jpeg, ".jpg", Told(modified=JULY), "modified"),
+SOURCES: dict[str, tuple[Callable[..., bytes], str, Metadata, str]] = {
+    "original": (jpeg, ".jpg", Metadata(original=JULY, digitized="2020:01:02 03:04:05"), "exif"),
+    "digitized": (jpeg, ".jpg", Metadata(digitized=JULY, xmp={"photoshop:DateCreated": "2020-01-02"}), "exif"),
+    "xmp": (jpeg, ".jpg", Metadata(xmp={"exif:DateTimeOriginal": "2019-07-04T12:34:56"}, iptc=("20200102", "")), "xmp"),
+    "photoshop": (jpeg, ".jpg", Metadata(xmp={"photoshop:DateCreated": "2019-07-04T12:34:56.5+02:00"}), "xmp"),
+    "xmp in PNG": (
+        png,
+        ".png",
+        Metadata(xmp={"exif:DateTimeOriginal": "2019-07-04T12:34:56"}, png="2020:01:02"),
+        "xmp",
+    ),
+    "xmp in WebP": (webp, ".webp", Metadata(xmp={"exif:DateTimeOriginal": "2019-07-04T12:34:56"}), "xmp"),
+    "xmp in TIFF": (tiff, ".tif", Metadata(xmp={"exif:DateTimeOriginal": "2019-07-04T12:34:56"}), "xmp"),
+    "iptc": (jpeg, ".jpg", Metadata(iptc=("20190704", "123456+0200"), modified="2020:01:02 03:04:05"), "iptc"),
+    "iptc in TIFF": (tiff, ".tif", Metadata(iptc=("20190704", "123456")), "iptc"),
+    "png": (png, ".png", Metadata(png="Thu, 04 Jul 2019 12:34:56 +0200", modified="2020:01:02 03:04:05"), "png"),
+    "png, as most write it": (png, ".png", Metadata(png="2019:07:04 12:34:56"), "png"),
+    "created": (
+        jpeg,
+        ".jpg",
+        Metadata(xmp={"xmp:CreateDate": "2019-07-04T12:34:56"}, modified=JULY[:9] + "5"),
+        "modified",
+    ),
+    "modified": (jpeg, ".jpg", Metadata(modified=JULY), "modified"),
 }
 
 
 @pytest.mark.parametrize("kind", SOURCES)
 def test_each_source_is_read_with_the_pixels_and_by_the_headers(tmp_path: Path, kind: str) -> None:
-    writer, suffix, told, source = SOURCES[kind]
+    writer, suffix, metadata, source = SOURCES[kind]
     path = tmp_path / f"a{suffix}"
-    path.write_bytes(writer(told))
+    path.write_bytes(writer(metadata))
     for facts in (open_photo(path, 32).facts, read_own_facts(path)):
         assert facts.taken == Taken("2019-07-04T12:34:56", source)
 
@@ -223,7 +235,7 @@ def test_xmp_in_heif_is_read(tmp_path: Path, kind: str) -> None:
 
 def test_xmp_tells_where(tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
-    path.write_bytes(jpeg(Told(xmp_place=("33,26.934S", "70,40,9.48W"))))
+    path.write_bytes(jpeg(Metadata(xmp_place=("33,26.934S", "70,40,9.48W"))))
     facts = read_own_facts(path)
     assert (facts.latitude, facts.longitude) == (pytest.approx(-33.4489), pytest.approx(-70.6693))
 
@@ -303,7 +315,7 @@ def test_what_belongs_to_another_photo_does_not(photo: str, beside: str) -> None
     assert sidecars_of(photo.encode(), {beside.lower().encode(): beside.encode()}) == ()
 
 
-def told(folder: Path, name: str, content: str | bytes, beside: str = "") -> Taken | None:
+def sidecar_date(folder: Path, name: str, content: str | bytes, beside: str = "") -> Taken | None:
     path = folder / (beside or f"{name}.json")
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     return read_file_facts(os.fsencode(folder / name), [os.fsencode(path)], 1).taken
@@ -311,13 +323,13 @@ def told(folder: Path, name: str, content: str | bytes, beside: str = "") -> Tak
 
 def test_takeout_tells_the_local_time_where_it_can_be_known(tmp_path: Path) -> None:
     utc = datetime(2019, 7, 4, 22, 34, 56)
-    assert told(tmp_path, "IMG.jpg", takeout(utc)) == Taken("2019-07-04T22:34:56", "takeout")
+    assert sidecar_date(tmp_path, "IMG.jpg", takeout(utc)) == Taken("2019-07-04T22:34:56", "takeout")
     # Tokyo, where it is the next day, by the sun's time; and Paris by what the camera called the file.
-    assert told(tmp_path, "IMG.jpg", takeout(utc, (35.68, 139.69))) == Taken("2019-07-05T07:34:56", "takeout")
+    assert sidecar_date(tmp_path, "IMG.jpg", takeout(utc, (35.68, 139.69))) == Taken("2019-07-05T07:34:56", "takeout")
     named = "IMG_20190705_003455.jpg"
-    assert told(tmp_path, named, takeout(utc, (48.85, 2.35))) == Taken("2019-07-05T00:34:56", "takeout")
+    assert sidecar_date(tmp_path, named, takeout(utc, (48.85, 2.35))) == Taken("2019-07-05T00:34:56", "takeout")
     # A name of another moment is of something else.
-    assert told(tmp_path, "IMG_20190705_004000.jpg", takeout(utc)) == Taken("2019-07-04T22:34:56", "takeout")
+    assert sidecar_date(tmp_path, "IMG_20190705_004000.jpg", takeout(utc)) == Taken("2019-07-04T22:34:56", "takeout")
 
 
 @pytest.mark.parametrize(
@@ -329,7 +341,7 @@ def test_takeout_tells_the_local_time_where_it_can_be_known(tmp_path: Path) -> N
     ],
 )
 def test_json_of_others_says_nothing(tmp_path: Path, content: str) -> None:
-    assert told(tmp_path, "IMG.jpg", content) is None
+    assert sidecar_date(tmp_path, "IMG.jpg", content) is None
 
 
 def test_takeout_goes_before_a_sidecar_and_that_before_a_name(tmp_path: Path) -> None:
@@ -370,19 +382,19 @@ def place(tmp_path: Path) -> Workplace:
     return Workplace(tmp_path)
 
 
-def put(path: Path, told: Told | None = None, seed: int = 0) -> Path:
+def put(path: Path, metadata: Metadata | None = None, seed: int = 0) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(jpeg(told or Told(), seed))
+    path.write_bytes(jpeg(metadata or Metadata(), seed))
     return path
 
 
 def test_a_name_is_believed_before_a_change(place: Workplace) -> None:
-    put(place.photos / "IMG_20190704_123456.jpg", Told(modified="2023:01:02 03:04:05"), 1)
-    put(place.photos / "1985-06-01.jpg", Told(modified="2020:01:02 03:04:05"), 2)
-    put(place.photos / "2017-08 Italy" / "a.jpg", Told(modified="2023:01:02 03:04:05"), 3)
-    put(place.photos / "b.jpg", Told(modified="2023:01:02 03:04:05"), 4)
-    put(place.photos / "IMG_20180101_000000.jpg", Told(original="2002:12:08 12:00:00"), 5)
-    put(place.photos / "c.jpg", Told(original="2002:12:08 12:00:00"), 6)
+    put(place.photos / "IMG_20190704_123456.jpg", Metadata(modified="2023:01:02 03:04:05"), 1)
+    put(place.photos / "1985-06-01.jpg", Metadata(modified="2020:01:02 03:04:05"), 2)
+    put(place.photos / "2017-08 Italy" / "a.jpg", Metadata(modified="2023:01:02 03:04:05"), 3)
+    put(place.photos / "b.jpg", Metadata(modified="2023:01:02 03:04:05"), 4)
+    put(place.photos / "IMG_20180101_000000.jpg", Metadata(original="2002:12:08 12:00:00"), 5)
+    put(place.photos / "c.jpg", Metadata(original="2002:12:08 12:00:00"), 6)
     place.index()
     assert dated(place) == {
         "IMG_20190704_123456.jpg": ("2019-07-04T12:34:56", "name", False),
@@ -392,6 +404,23 @@ def test_a_name_is_believed_before_a_change(place: Workplace) -> None:
         "IMG_20180101_000000.jpg": ("2018-01-01T00:00:00", "name", False),
         "c.jpg": ("2002-12-08T12:00:00", "exif", True),
     }
+
+
+def test_an_unsure_date_is_shown_as_one(place: Workplace) -> None:
+    put(place.photos / "a.jpg", Metadata(original="2002:12:08 12:00:00"), 1)
+    put(place.photos / "b.jpg", Metadata(original=JULY), 2)
+    place.index()
+    first, second = sorted(hits(place).values(), key=lambda hit: hit.path)
+    lines = table([first, second])
+    assert "  about 2002-12-08  " in lines[1] and "  2019-07-04        " in lines[2]
+    assert (
+        len({line.index(word) for line, word in zip(lines, ("path", str(first.path), str(second.path)), strict=True)})
+        == 1
+    )
+    assert (hit_json(first)["taken_unsure"], hit_json(second)["taken_unsure"]) == (True, False)
+    assert wording.date(first) == "about 2002-12-08"
+    assert ("taken", "about 2002-12-08 12:00") in wording.facts(first)
+    assert ("taken", "2019-07-04 12:34") in wording.facts(second)
 
 
 def test_a_renamed_file_is_dated_again_without_encoding(place: Workplace) -> None:
@@ -411,7 +440,7 @@ def test_a_renamed_file_is_dated_again_without_encoding(place: Workplace) -> Non
 
 
 def test_among_copies_the_best_date_wins_whichever_is_read_first(place: Workplace) -> None:
-    first = put(place.photos / "a.jpg", Told(modified="2023:01:02 03:04:05"))
+    first = put(place.photos / "a.jpg", Metadata(modified="2023:01:02 03:04:05"))
     place.index()
     shutil.copy(first, place.photos / "z 2017-08-14.jpg")
     shutil.copy(first, place.photos / "m 2018-01-01.jpg")
@@ -479,9 +508,9 @@ def test_encoding_for_another_encoder_keeps_what_sidecars_said(place: Workplace)
 
 
 def test_a_library_of_before_gets_its_dates_at_the_next_run(place: Workplace) -> None:
-    put(place.photos / "IMG_20190704_123456.jpg", Told(modified="2023:01:02 03:04:05"), 1)
-    put(place.photos / "b.jpg", Told(xmp={"photoshop:DateCreated": "2018-01-01"}, xmp_place=("48,0N", "11,0E")), 2)
-    put(place.photos / "c.jpg", Told(original=JULY), 3)
+    put(place.photos / "IMG_20190704_123456.jpg", Metadata(modified="2023:01:02 03:04:05"), 1)
+    put(place.photos / "b.jpg", Metadata(xmp={"photoshop:DateCreated": "2018-01-01"}, xmp_place=("48,0N", "11,0E")), 2)
+    put(place.photos / "c.jpg", Metadata(original=JULY), 3)
     place.index()
     with sqlite3.connect(place.library_path / "catalog.sqlite3") as catalog:
         # As schema 3 had it after the rules of then, migrated.
