@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,12 +23,15 @@ from indexer.photos.names import date_in_folders, date_in_name
 from indexer.photos.photo import open_photo, read_own_facts
 from indexer.photos.scan import scan
 from indexer.photos.sidecars import read_file_facts, sidecars_of
-from indexer.photos.taken import CaptureFacts, Taken, best_taken, iso_date
+from indexer.photos.taken import CaptureFacts, FileFacts, Taken, best_taken, iso_date
 from indexer.photos.xmp import properties
 from indexer.search.hits import Hit
 from indexer.search.searching import Query, Term
+from indexer.store.catalog import CATALOG_NAME, Catalog
+from indexer.store.catalog_writer import CatalogWriter, ImageFields
 from tests import metadata_photos
 from tests.indexer.colours import Workplace, counts
+from tests.indexer.test_captions import as_schema
 from tests.metadata_photos import Metadata, jpeg, png, takeout, tiff, webp, xmp
 
 pytestmark = pytest.mark.filterwarnings("ignore:::PIL")
@@ -512,19 +516,20 @@ def test_a_library_of_before_gets_its_dates_at_the_next_run(place: Workplace) ->
     put(place.photos / "b.jpg", Metadata(xmp={"photoshop:DateCreated": "2018-01-01"}, xmp_place=("48,0N", "11,0E")), 2)
     put(place.photos / "c.jpg", Metadata(original=JULY), 3)
     place.index()
-    with sqlite3.connect(place.library_path / "catalog.sqlite3") as catalog:
-        # As schema 3 had it after the rules of then, migrated.
-        from indexer.store.seals import keep_sealed, provide
-
-        provide(catalog)
-        keep_sealed(catalog)
-        catalog.execute("UPDATE files SET taken_at = NULL, taken_from = '', sidecar = 0")
-        catalog.execute(
-            "UPDATE images SET taken_at = NULL, taken_from = '', own_taken_at = NULL, own_taken_from = '',"
-            " latitude = NULL, longitude = NULL, own_latitude = NULL, own_longitude = NULL, facts = 0"
-        )
+    with closing(CatalogWriter.open(place.library_path / CATALOG_NAME)) as catalog:
+        # As dar read them when schema 3 was the newest.
+        catalog.connection.execute("UPDATE images SET latitude = NULL, longitude = NULL, taken_from = 'exif'")
+        catalog.connection.execute("UPDATE images SET taken_at = NULL, taken_from = '' WHERE own_latitude IS NOT NULL")
+        catalog.connection.execute("UPDATE images SET taken_at = own_taken_at WHERE own_taken_from = 'modified'")
+    as_schema(place.library_path, 3)
+    before = {
+        "IMG_20190704_123456.jpg": ("2023-01-02T03:04:05", "exif", False),
+        "b.jpg": ("", "", False),
+        "c.jpg": ("2019-07-04T12:34:56", "exif", False),
+    }
+    assert dated(place) == before
     place.index(dry_run=True)
-    assert {source for _, source, _ in dated(place).values()} == {""}
+    assert dated(place) == before
     assert counts(place.index()) == {"unchanged": 3}
     assert dated(place) == {
         "IMG_20190704_123456.jpg": ("2019-07-04T12:34:56", "name", False),
@@ -533,6 +538,65 @@ def test_a_library_of_before_gets_its_dates_at_the_next_run(place: Workplace) ->
     }
     assert hits(place)["b.jpg"].latitude == 48.0
     assert place.encoder.encoded == 3 and not [event for event in place.events if isinstance(event, Note)]
+
+
+def test_what_an_older_dar_read_counts_until_it_is_read_again(place: Workplace, tmp_path: Path) -> None:
+    away = tmp_path / "away"
+    first = put(away / "IMG_20190704_123456.jpg")
+    place.index(away)
+    as_schema(place.library_path, 3)
+    (place.photos / "copy.jpg").write_bytes(first.read_bytes())
+    away.rename(tmp_path / "unplugged")
+    place.index(place.photos)
+    assert {when for when, _, _ in dated(place).values()} == {"2019-07-04T12:34:56"}
+
+
+kinds = st.sampled_from(["2019-07-04T12:34:56", "2019-07-04", "2019-07", "2018", "1980-01-01T00:00:00", ""])
+claims = st.builds(
+    lambda text, source: Taken(text, source) if text else None, kinds, st.sampled_from(["exif", "name", "modified"])
+)
+positions = st.sampled_from([(None, None), (48.0, 11.0), (1.0, 2.0)])
+steps = st.one_of(
+    st.tuples(st.just("file"), st.integers(0, 3), st.integers(0, 1), claims, positions),
+    st.tuples(st.just("own"), st.integers(0, 1), st.just(0), claims, positions),
+    st.tuples(st.sampled_from(["drop", "problem"]), st.integers(0, 3), st.just(0), st.none(), st.just((None, None))),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(history=st.lists(st.lists(steps, min_size=1, max_size=4), max_size=6))
+def test_an_images_facts_are_the_best_of_its_bytes_and_files_after_any_history(history: list[list[Any]]) -> None:
+    """However files came, changed and went: what counts is what is there now."""
+    with closing(CatalogWriter(Catalog.empty().connection)) as catalog:
+        with catalog.transaction():
+            catalog.claim(b"/p")
+            images = [catalog.put_image(bytes([number]) * 16, ImageFields(1, 2, 3, "PNG")) for number in range(2)]
+        files: dict[int, tuple[int, FileFacts]] = {}
+        own = [CaptureFacts(), CaptureFacts()]
+        for batch in history:
+            with catalog.transaction():
+                for kind, number, which, taken, position in batch:
+                    if kind == "file":
+                        files[number] = which, FileFacts(taken, *position)
+                        catalog.put_file(b"/p/%d" % number, 1, 1, images[which], files[number][1])
+                    elif kind == "own":
+                        own[number] = CaptureFacts(taken, *position)
+                        catalog.put_own_facts(images[number], own[number])
+                    else:
+                        files.pop(number, None)
+                        catalog.drop(b"/p/%d" % number) if kind == "drop" else catalog.put_problem(
+                            b"/p/%d" % number, 1, 1, "is damaged"
+                        )
+        for which, record in enumerate(catalog.images(images).values()):
+            held = [facts for holds, facts in files.values() if holds == which]
+            if held:
+                dates = sorted((each.taken for each in held if each.taken), key=lambda taken: taken.text)
+                best = best_taken([*([own[which].taken] if own[which].taken else []), *dates])
+                assert (record.taken_at, record.taken_from) == ((best.moment, best.source) if best else (None, ""))
+                assert record.taken_unsure == (best is not None and best.is_unsure)
+                places = {each.latitude for each in (own[which], *held)} - {None}
+                assert record.latitude in (places or {None})
+                assert own[which].latitude in (None, record.latitude)
 
 
 # Against ExifTool
