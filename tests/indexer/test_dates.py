@@ -29,6 +29,7 @@ from indexer.search.hits import Hit
 from indexer.search.searching import Query, Term
 from indexer.store.catalog import CATALOG_NAME, Catalog
 from indexer.store.catalog_writer import CatalogWriter, ImageFields
+from indexer.store.seals import keep_sealed
 from tests import metadata_photos
 from tests.indexer.colours import Workplace, counts
 from tests.indexer.test_captions import as_schema
@@ -567,7 +568,9 @@ steps = st.one_of(
 @given(history=st.lists(st.lists(steps, min_size=1, max_size=4), max_size=6))
 def test_an_images_facts_are_the_best_of_its_bytes_and_files_after_any_history(history: list[list[Any]]) -> None:
     """However files came, changed and went: what counts is what is there now."""
-    with closing(CatalogWriter(Catalog.empty().connection)) as catalog:
+    connection = Catalog.empty().connection
+    keep_sealed(connection)
+    with closing(CatalogWriter(connection)) as catalog:
         with catalog.transaction():
             catalog.claim(b"/p")
             images = [catalog.put_image(bytes([number]) * 16, ImageFields(1, 2, 3, "PNG")) for number in range(2)]
