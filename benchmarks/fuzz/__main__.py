@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-_NAMES = ("photo", "heif", "avif", "raw", "exif", "dialogue", "session", "script", "config")
+_NAMES = ("photo", "heif", "avif", "raw", "exif", "beside", "dialogue", "session", "script", "config")
 # The decoder's own cap is 400 MB a picture; more than this is a bomb that got through.
 _MEMORY_MB = 2000
 _LONGEST_BYTES = 8192

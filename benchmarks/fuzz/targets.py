@@ -24,7 +24,9 @@ from dar_tui.session.transcript import Pictured, Prompted, Shown, Started, recor
 from dar_tui.settings import load_settings
 from indexer.errors import DarError, UnreadablePhoto, UsageError
 from indexer.photos.photo import THUMBNAIL_SIDE, open_photo
+from indexer.photos.sidecars import read_file_facts
 from indexer.printable import stripped
+from tests.metadata_photos import takeout, xmp
 from tests.raw_photos import dng
 
 # Any moment will do; a fixed one makes "last summer" mean the same in every run.
@@ -89,6 +91,17 @@ def _exif(data: bytes) -> None:
     # A JPEG segment holds at most 65,533 bytes, six of which name it.
     Image.new("RGB", (16, 8)).save(buffer, "JPEG", exif=b"Exif\0\0" + data[:65_000])
     _photo(buffer.getvalue())
+
+
+def _beside(data: bytes) -> None:
+    """What lies beside a photo: Takeout's JSON or XMP, by the first byte. The first hundred name the photo as well."""
+    with tempfile.NamedTemporaryFile(suffix=".json" if data[:1] == b"{" else ".xmp", dir=_memory()) as file:
+        file.write(data)
+        file.flush()
+        name = data[:100].replace(b"/", b"-").replace(b"\0", b"")
+        facts = read_file_facts(b"/photos/" + name, [file.name.encode()], 1)
+    assert facts.taken is None or 1826 <= facts.taken.moment.year <= 2101
+    assert facts.latitude is None or (-90 <= facts.latitude <= 90 and facts.longitude is not None)
 
 
 def _dialogue(data: bytes) -> None:
@@ -193,6 +206,12 @@ def _saved(name: str) -> bytes:
     return buffer.getvalue()
 
 
+def _sidecars() -> Iterator[bytes]:
+    yield takeout(_NOW, (48.1, 11.5)).encode()
+    for elements in (False, True):
+        yield xmp({"exif:DateTimeOriginal": "2019-07-04T12:34:56", "exif:GPSLatitude": "48,8.2N"}, elements=elements)
+
+
 def _raw_files() -> Iterator[bytes]:
     small = Image.linear_gradient("L").resize((32, 24)).convert("RGB")
     with tempfile.TemporaryDirectory() as folder:
@@ -239,6 +258,7 @@ TARGETS = {
     "avif": Target(_avif, _avif_pictures),
     "raw": Target(_raw, _raw_files),
     "exif": Target(_exif, _exif_blocks),
+    "beside": Target(_beside, _sidecars),
     "dialogue": Target(_dialogue, _dialogues),
     "session": Target(_session, _saved_sessions),
     "script": Target(_script, _scripts),

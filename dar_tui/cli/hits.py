@@ -22,17 +22,24 @@ def table(hits: Sequence[Hit]) -> list[str]:
     The path comes last in its line and whole, so that it can be copied.
     """
     width = len(str(len(hits)))
-    lines = [f"{'#':>{width}}  {'score':>6}  {'match':<6}  {'date':<10}  path"]
-    for hit in hits:
-        date = f"{hit.taken_at:%Y-%m-%d}" if hit.taken_at else "-"
+    dates = [_date(hit) for hit in hits]
+    dated = max([len("2019-07-04"), *map(len, dates)])
+    lines = [f"{'#':>{width}}  {'score':>6}  {'match':<6}  {'date':<{dated}}  path"]
+    for hit, date in zip(hits, dates, strict=True):
         folded = len(hit.similar) + len(hit.copies)
         more = f"  (+{folded} similar)" if folded else ""
         caption = f"\n{'':>{width}}  {stripped(hit.caption)}" if hit.caption else ""
         lines.append(
-            f"{hit.rank:>{width}}  {hit.score:>6.3f}  {_MATCH[hit.strength]:<6}  {date:<10}  {visible(hit.path)}{more}"
-            f"{caption}"
+            f"{hit.rank:>{width}}  {hit.score:>6.3f}  {_MATCH[hit.strength]:<6}  {date:<{dated}}  "
+            f"{visible(hit.path)}{more}{caption}"
         )
     return lines
+
+
+def _date(hit: Hit) -> str:
+    if hit.taken_at is None:
+        return "-"
+    return f"{'about ' if hit.taken_unsure else ''}{hit.taken_at:%Y-%m-%d}"
 
 
 def hit_json(hit: Hit) -> dict[str, Any]:
@@ -44,6 +51,7 @@ def hit_json(hit: Hit) -> dict[str, Any]:
         "strength": str(hit.strength),
         "taken_at": hit.taken_at.isoformat() if hit.taken_at else None,
         "taken_from": hit.taken_from,
+        "taken_unsure": hit.taken_unsure,
         "latitude": hit.latitude,
         "longitude": hit.longitude,
         "camera": hit.camera,

@@ -11,6 +11,17 @@ if TYPE_CHECKING:
 
 # Strength as signs and words, so that neither colours nor signs alone must carry it.
 _MATCH = {"strong": "\u25cf strong", "weak": "\u25d0 weak", "none": "\u25cb no match"}
+# Where a date comes from, if not from the camera.
+_SOURCES = {
+    "xmp": "from its XMP",
+    "iptc": "from its IPTC",
+    "takeout": "from Google Takeout",
+    "sidecar": "from its XMP sidecar",
+    "png": "from its PNG text",
+    "name": "from the name",
+    "folder": "from the folder's name",
+    "modified": "when it was last saved",
+}
 
 
 def match(hit: Hit) -> str:
@@ -20,7 +31,11 @@ def match(hit: Hit) -> str:
 
 def date(hit: Hit) -> str:
     """The day it was taken, or "no date"."""
-    return f"{hit.taken_at:%Y-%m-%d}" if hit.taken_at else "no date"
+    return f"{_about(hit)}{hit.taken_at:%Y-%m-%d}" if hit.taken_at else "no date"
+
+
+def _about(hit: Hit) -> str:
+    return "about " if hit.taken_unsure else ""
 
 
 def name(hit: Hit) -> str:
@@ -35,9 +50,9 @@ def folded(hit: Hit) -> int:
 
 def facts(hit: Hit) -> list[tuple[str, str]]:
     """(what, value) of everything known of a photo."""
-    taken = f"{hit.taken_at:%Y-%m-%d %H:%M}" if hit.taken_at else "not known"
-    told = f" (from the {hit.taken_from})" if hit.taken_at and hit.taken_from not in ("", "exif") else ""
-    lines = [("photo", visible(hit.path)), ("taken", taken + told)]
+    taken = f"{_about(hit)}{hit.taken_at:%Y-%m-%d %H:%M}" if hit.taken_at else "not known"
+    source = _SOURCES.get(hit.taken_from, "") if hit.taken_at else ""
+    lines = [("photo", visible(hit.path)), ("taken", f"{taken} ({source})" if source else taken)]
     if hit.caption:
         lines.append(("caption", stripped(hit.caption)))
     if hit.latitude is not None and hit.longitude is not None:

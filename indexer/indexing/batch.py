@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from indexer.photos.taken import CaptureFacts, FileFacts
 from indexer.store.catalog_writer import ImageFields
+from indexer.store.records import FileRecord
 from indexer.store.vectors import Vectors
 
 
@@ -23,12 +25,24 @@ class NewImage:
 
 @dataclass(frozen=True)
 class FileEntry:
-    """A file and the hash of the image it holds, which is known already or comes in the same batch."""
+    """A file, the hash of the image it holds, which is known already or comes in the same batch, and what it says of
+    its photo; None: what it said before."""
 
     path: bytes
     size: int
     mtime_ns: int
     content_hash: bytes
+    facts: FileFacts | None = None
+
+
+@dataclass(frozen=True)
+class FactsEntry:
+    """What a file that has not changed says by the rules and sidecars of now; `own`: what its bytes do, if read."""
+
+    path: bytes
+    known: FileRecord
+    facts: FileFacts
+    own: CaptureFacts | None = None
 
 
 @dataclass(frozen=True)
@@ -49,6 +63,7 @@ class Batch:
     files: list[FileEntry] = field(default_factory=list)
     problems: list[FileProblem] = field(default_factory=list)
     gone: list[bytes] = field(default_factory=list)
+    facts: list[FactsEntry] = field(default_factory=list)
 
     def __len__(self) -> int:
-        return len(self.images) + len(self.files) + len(self.problems) + len(self.gone)
+        return len(self.images) + len(self.files) + len(self.problems) + len(self.gone) + len(self.facts)

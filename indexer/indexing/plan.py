@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from indexer.indexing.batch import FileProblem
 from indexer.paths import join, relative, within
-from indexer.photos.scan import ScanResult
+from indexer.photos.scan import FoundFile, ScanResult
+from indexer.photos.taken import RULES
 from indexer.store.catalog import Catalog
 from indexer.store.records import FileRecord
 
@@ -21,19 +22,27 @@ UNKNOWN_SIZE = -1
 
 @dataclass(frozen=True)
 class Candidate:
-    """A file that has to be read, and what the catalog knows at its path."""
+    """A file that has to be read, and what the catalog knows at its path.
+
+    `sidecars`: absolute paths; `stamp`: theirs, 0 if nobody looked for them. `outdated`: the image's bytes were read by
+    older rules.
+    """
 
     path: bytes
     size: int
     mtime_ns: int
     known: FileRecord | None
+    sidecars: tuple[bytes, ...] = ()
+    stamp: int = 0
+    outdated: bool = False
 
 
 @dataclass(frozen=True)
 class Plan:
     """`familiar` files are as long as an image the library knows, so their hash may settle them without decoding;
     `fresh` ones cannot be known. `gone` are known files that are no longer there; `solved` are paths whose problem is.
-    `broken` counts files that failed before and have not changed since.
+    `broken` counts files that failed before and have not changed since. `refresh` are unchanged files whose facts
+    have to be read again: their sidecars changed, or the rules.
     """
 
     unchanged: int
@@ -43,6 +52,7 @@ class Plan:
     gone: dict[bytes, FileRecord]
     solved: tuple[bytes, ...]
     unlisted: tuple[FileProblem, ...]
+    refresh: tuple[Candidate, ...] = ()
 
 
 def make_plan(
@@ -55,6 +65,8 @@ def make_plan(
     gone: dict[bytes, FileRecord] = {}
     solved: list[bytes] = []
     unlisted: list[FileProblem] = []
+    refresh: list[Candidate] = []
+    outdated = catalog.outdated_images(RULES)
     for folder, result in scans:
         known = dict(catalog.files_in(folder))
         failed = {path: (size, mtime_ns) for path, size, mtime_ns, _ in catalog.problems_in(folder)}
@@ -66,11 +78,12 @@ def make_plan(
             failure = failed.pop(path, None)
             if record is not None and (record.size, record.mtime_ns) == (file.size, file.mtime_ns):
                 unchanged += 1
+                if record.stamp != file.stamp or record.image_id in outdated:
+                    refresh.append(_candidate(folder, file, record, outdated=record.image_id in outdated))
             elif failure == (file.size, file.mtime_ns) and not retry_problems:
                 broken += 1
             else:
-                candidate = Candidate(path, file.size, file.mtime_ns, record)
-                (familiar if catalog.has_size(file.size) else fresh).append(candidate)
+                (familiar if catalog.has_size(file.size) else fresh).append(_candidate(folder, file, record))
         # What lies in a folder that cannot be listed is unknown, not gone.
         hidden = [join(folder, relpath) for relpath, _ in result.unreadable]
         gone.update({path: record for path, record in known.items() if not within(path, hidden)})
@@ -78,4 +91,11 @@ def make_plan(
         unlisted += [
             FileProblem(join(folder, relpath), UNKNOWN_SIZE, 0, reason) for relpath, reason in result.unreadable
         ]
-    return Plan(unchanged, broken, tuple(familiar), tuple(fresh), gone, tuple(solved), tuple(unlisted))
+    return Plan(
+        *(unchanged, broken, tuple(familiar), tuple(fresh), gone, tuple(solved), tuple(unlisted), tuple(refresh))
+    )
+
+
+def _candidate(folder: bytes, file: FoundFile, known: FileRecord | None, *, outdated: bool = False) -> Candidate:
+    sidecars = tuple(join(folder, sidecar) for sidecar in file.sidecars)
+    return Candidate(join(folder, file.relpath), file.size, file.mtime_ns, known, sidecars, file.stamp, outdated)

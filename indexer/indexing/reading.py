@@ -20,8 +20,10 @@ from typing import TYPE_CHECKING
 from indexer.errors import PhotoOutOfReach, UnreadablePhoto
 from indexer.indexing.plan import Candidate
 from indexer.photos.decoders import Decoders
-from indexer.photos.photo import content_hash, open_photo
+from indexer.photos.photo import content_hash, open_photo, read_own_facts
 from indexer.photos.scan import reason_of
+from indexer.photos.sidecars import read_file_facts
+from indexer.photos.taken import CaptureFacts, FileFacts
 from indexer.printable import stripped
 from indexer.store.catalog import Catalog
 from indexer.store.catalog_writer import ImageFields
@@ -59,11 +61,15 @@ class Broken:
 
 @dataclass(frozen=True)
 class Hashed:
-    """The hash of a file that was this long and this old."""
+    """The hash of a file that was this long and this old, and what its name and sidecars say of its photo.
+
+    `facts`: None if nobody looked for its sidecars.
+    """
 
     size: int
     mtime_ns: int
     content_hash: bytes
+    facts: FileFacts | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +81,15 @@ class Decoded(Hashed):
     thumbnail: bytes
 
 
-Reading = Vanished | OutOfReach | Broken | Hashed | Decoded
+@dataclass(frozen=True)
+class Refreshed:
+    """What an unchanged file says of its photo now; `own`: what its bytes do, if they were read."""
+
+    facts: FileFacts
+    own: CaptureFacts | None = None
+
+
+Reading = Vanished | OutOfReach | Broken | Hashed | Decoded | Refreshed
 Mapped = Callable[[Callable[[Candidate], Reading], Iterable[Candidate]], Iterator[tuple[Candidate, Reading]]]
 
 
@@ -96,7 +110,7 @@ class Reader:
 
     def hash(self, candidate: Candidate) -> Reading:
         """The file's hash."""
-        return self._look(candidate.path, self._hashed)
+        return self._look(candidate, self._hashed)
 
     def read(self, candidate: Candidate) -> Reading:
         """The file's pixels, or only its hash if these bytes seem to be known; writes the thumbnail."""
@@ -107,17 +121,28 @@ class Reader:
         return self._read(candidate, lambda content_hash: False)
 
     def _read(self, candidate: Candidate, is_known: Callable[[bytes], bool]) -> Reading:
-        reading = self._look(candidate.path, partial(self._decoded, is_known))
+        reading = self._look(candidate, partial(self._decoded, is_known))
         if isinstance(reading, Decoded):
             write_thumbnail(self._library, reading.content_hash, reading.thumbnail)
         return reading
 
-    def _look(self, path: bytes, look: Callable[[bytes, os.stat_result], Hashed]) -> Reading:
+    def refresh(self, candidate: Candidate) -> Reading:
+        """What the file's name and sidecars say now, and its headers if those were read by older rules."""
+        own: CaptureFacts | None = None
+        if candidate.outdated:
+            try:
+                own = read_own_facts(candidate.path, self._decoders)
+            except UnreadablePhoto:
+                own = None  # the next run tries again
+        return Refreshed(_file_facts(candidate), own)
+
+    def _look(self, candidate: Candidate, look: Callable[[Candidate, os.stat_result], Hashed]) -> Reading:
         """Looks until the file was the same before and after; what is read is then what the catalog will say."""
+        path = candidate.path
         for _ in range(_LOOKS):
             try:
                 before = os.stat(path)  # noqa: PTH116 - pathlib takes no bytes
-                reading = _attempt(path, before, look)
+                reading = _attempt(candidate, before, look)
                 after = os.stat(path)  # noqa: PTH116
             except (FileNotFoundError, NotADirectoryError):
                 return Vanished()
@@ -127,14 +152,16 @@ class Reader:
                 return reading
         return Broken(after.st_size, after.st_mtime_ns, "keeps changing while it is read")
 
-    def _hashed(self, path: bytes, status: os.stat_result) -> Hashed:
-        return Hashed(status.st_size, status.st_mtime_ns, content_hash(path))
+    def _hashed(self, candidate: Candidate, status: os.stat_result) -> Hashed:
+        digest = content_hash(candidate.path)
+        facts = _file_facts(candidate) if candidate.stamp else None
+        return Hashed(status.st_size, status.st_mtime_ns, digest, facts)
 
-    def _decoded(self, is_known: Callable[[bytes], bool], path: bytes, status: os.stat_result) -> Hashed:
-        hashed = self._hashed(path, status)
+    def _decoded(self, is_known: Callable[[bytes], bool], candidate: Candidate, status: os.stat_result) -> Hashed:
+        hashed = self._hashed(candidate, status)
         if self._encoder is None or is_known(hashed.content_hash):
             return hashed
-        photo = open_photo(path, self._encoder.image_size, self._decoders)
+        photo = open_photo(candidate.path, self._encoder.image_size, self._decoders)
         facts = photo.facts
         fields = ImageFields(
             size=status.st_size,
@@ -147,17 +174,25 @@ class Reader:
             longitude=facts.longitude,
             camera=facts.camera,
             thumbnail=zlib.crc32(photo.thumbnail),
+            taken_known=facts.taken_known,
         )
         try:
             pixels = self._encoder.prepare(photo.image)
         except Exception as error:  # whatever one odd picture does to an encoder, the others must go on
             raise UnreadablePhoto(f"cannot be prepared: {stripped(str(error), limit=100)}") from error
-        return Decoded(status.st_size, status.st_mtime_ns, hashed.content_hash, pixels, fields, photo.thumbnail)
+        known = (status.st_size, status.st_mtime_ns, hashed.content_hash, hashed.facts)
+        return Decoded(*known, pixels, fields, photo.thumbnail)
 
 
-def _attempt(path: bytes, status: os.stat_result, look: Callable[[bytes, os.stat_result], Hashed]) -> Reading:
+def _file_facts(candidate: Candidate) -> FileFacts:
+    return read_file_facts(candidate.path, candidate.sidecars, candidate.stamp)
+
+
+def _attempt(
+    candidate: Candidate, status: os.stat_result, look: Callable[[Candidate, os.stat_result], Hashed]
+) -> Reading:
     try:
-        return look(path, status)
+        return look(candidate, status)
     except PhotoOutOfReach as error:
         return OutOfReach(error.message)
     except UnreadablePhoto as error:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from indexer.encoders import fastest_batch
 from indexer.errors import DarError
-from indexer.indexing.batch import Batch, FileEntry, FileProblem, NewImage
+from indexer.indexing.batch import Batch, FactsEntry, FileEntry, FileProblem, NewImage
 from indexer.indexing.encoding import encode_each
 from indexer.indexing.events import Event, Finished, IndexSummary, Note, Planned, ProblemFound, Progress, Scanning
 from indexer.indexing.finishing import finish
@@ -31,6 +31,7 @@ from indexer.indexing.reading import (
     OutOfReach,
     Reader,
     Reading,
+    Refreshed,
     Vanished,
     look_ahead,
 )
@@ -53,6 +54,8 @@ _COMMIT_PHOTOS = 64
 _COMMIT_SECONDS = 2.0
 # Four batches read ahead keep the encoder busy over a run of slow files; at 260 px that is 7 MB of pixels.
 _BATCHES_AHEAD = 4
+# Fewer are read again within a second.
+_WORTH_A_NOTE = 500
 # Often enough for a bar to move smoothly.
 _PROGRESS_SECONDS = 0.1
 
@@ -106,7 +109,7 @@ class Run:
             self._batch.gone += plan.solved
         for problem in plan.unlisted:
             yield ProblemFound(to_path(problem.path), problem.reason)
-        self._total = len(plan.familiar) + len(plan.fresh)
+        self._total = len(plan.familiar) + len(plan.fresh) + (len(plan.refresh) if self._writer else 0)
         yield Planned(self._total, self._ledger.counts())
         # 3 and 4, with whatever is encoded committed however they end.
         try:
@@ -174,11 +177,30 @@ class Run:
         if not self._interrupted:
             self._batch.gone += self._ledger.remove_rest()
         self._flush()
+        # Facts of unchanged files, before what takes longer: nothing of this is encoded.
+        if plan.refresh and not self._interrupted and self._writer is not None:
+            yield from self._refresh(plan.refresh)
         # 4. Everything else is decoded ahead in threads, while this one encodes and commits.
         if not self._interrupted:
             fresh += self._without_vectors(fresh, plan)
             yield from self._read_fresh(fresh)
         yield from self._tell()
+
+    def _refresh(self, candidates: Sequence[Candidate]) -> Iterator[Event]:
+        if (outdated := sum(candidate.outdated for candidate in candidates)) >= _WORTH_A_NOTE:
+            yield Note(
+                f"Reading dates and places of {outdated:,} photos again: this version of dar finds more of them."
+            )
+        with Decoders() as decoders, self._look_ahead() as in_threads:
+            reader = Reader(self._library, None, _nothing_known, decoders)
+            for candidate, reading in in_threads(reader.refresh, candidates):
+                self._done += 1
+                if isinstance(reading, Refreshed) and candidate.known is not None:
+                    self._batch.facts.append(FactsEntry(candidate.path, candidate.known, reading.facts, reading.own))
+                yield from self._after_each()
+                if self._interrupted:
+                    break
+        self._flush()
 
     def _read_fresh(self, fresh: list[Candidate]) -> Iterator[Event]:
         if not fresh:
@@ -216,7 +238,7 @@ class Run:
             self._note_out_of_reach(candidate, reading.reason)
         elif isinstance(reading, Broken):
             self._note_problem(candidate, reading.size, reading.mtime_ns, reading.reason)
-        else:
+        elif isinstance(reading, Hashed):
             self._decide(candidate, reading)
 
     def _decide(self, candidate: Candidate, reading: Hashed) -> None:
@@ -245,7 +267,7 @@ class Run:
         origin = self._ledger.settle(candidate, self._catalog.image_of(reading.content_hash))
         if origin is not None:
             self._batch.gone.append(origin)
-        entry = FileEntry(candidate.path, reading.size, reading.mtime_ns, reading.content_hash)
+        entry = FileEntry(candidate.path, reading.size, reading.mtime_ns, reading.content_hash, reading.facts)
         self._batch.files.append(entry)
 
     def _note_problem(self, candidate: Candidate, size: int, mtime_ns: int, reason: str) -> None:

@@ -79,7 +79,12 @@ class LibraryWriter:
                 image_id = self.catalog.image_of(entry.content_hash)
                 if image_id is None:
                     raise RuntimeError(f"{entry.path!r} holds an image that is not in the library")
-                self.catalog.put_file(entry.path, entry.size, entry.mtime_ns, image_id)
+                self.catalog.put_file(entry.path, entry.size, entry.mtime_ns, image_id, entry.facts)
+            for update in batch.facts:
+                known = update.known
+                self.catalog.put_file(update.path, known.size, known.mtime_ns, known.image_id, update.facts)
+                if update.own is not None:
+                    self.catalog.put_own_facts(known.image_id, update.own)
             for problem in batch.problems:
                 self.catalog.put_problem(problem.path, problem.size, problem.mtime_ns, problem.reason)
 

@@ -16,6 +16,8 @@ from indexer.photos.decoders import Decoders, UnknownKind
 from indexer.photos.formats import reads_avif, reads_heif
 
 HEIF, AVIF = "HEIF", "AVIF"
+HEADERS_ONLY = 0
+"""The side to ask `open_heif` for where its image's metadata are wanted and not its pixels."""
 _PROGRAM = Path(__file__).with_name("heif_decoder.py")
 # What the file's first box says it is.
 _HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"})
@@ -25,7 +27,7 @@ _EITHERS_BRANDS = frozenset({b"mif1", b"msf1"})
 
 @dataclass(frozen=True)
 class Heif:
-    """A decoded file. `kind`: HEIF or AVIF. `image`: small; its EXIF, which comes with it, tells how to turn it.
+    """A decoded file. `kind`: HEIF or AVIF. `image`: small, with its EXIF, which tells how to turn it, and its XMP.
     `width`, `height`: of the whole photo, before that."""
 
     kind: str
@@ -44,10 +46,13 @@ def open_heif(file: BinaryIO, kinds: Sequence[str], side: int, most_pixels: int,
             told, data = decoders.decode(_PROGRAM, [kind, str(side), str(most_pixels)], file)
         except UnknownKind:
             continue
-        exif = int(told["exif"])
-        image = Image.frombytes(str(told["mode"]), (int(told["columns"]), int(told["rows"])), data[exif:])
+        exif, xmp = int(told["exif"]), int(told["xmp"])
+        pixels = data[exif + xmp :]
+        image = Image.frombytes(str(told["mode"]), (int(told["columns"]), int(told["rows"])), pixels)
         if exif:
             image.info["exif"] = data[:exif]
+        if xmp:
+            image.info["xmp"] = data[exif : exif + xmp]
         return Heif(kind, image, int(told["width"]), int(told["height"]))
     return None
 

@@ -13,7 +13,7 @@ import os
 import stat
 import struct
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -22,13 +22,14 @@ from PIL import Image, ImageFile
 
 from indexer.errors import PhotoOutOfReach, UnreadablePhoto
 from indexer.photos.decoders import Decoders
-from indexer.photos.facts import CaptureFacts, joined_facts, orientation, read_facts
+from indexer.photos.facts import joined_facts, orientation, read_facts
 from indexer.photos.formats import register_formats
-from indexer.photos.heif import kinds_of, open_heif
+from indexer.photos.heif import HEADERS_ONLY, kinds_of, open_heif
 from indexer.photos.pixels import to_rgb
 from indexer.photos.quiet import silence_decoders
 from indexer.photos.raw import Raw, is_raw, open_raw
 from indexer.photos.scan import reason_of
+from indexer.photos.taken import CaptureFacts
 from indexer.printable import stripped
 
 THUMBNAIL_SIDE = 320
@@ -95,6 +96,31 @@ def open_photo(path: Path | bytes, side: int, decoders: Decoders | None = None) 
     return Photo(rgb, _thumbnail(rgb), width, height, read.format, read.facts)
 
 
+def read_own_facts(path: Path | bytes, decoders: Decoders | None = None) -> CaptureFacts:
+    """What the file's bytes say of its making, by its headers: pixels are decoded only where facts lie behind them.
+
+    Raises UnreadablePhoto.
+    """
+    with ExitStack() as stack:
+        decoders = decoders or stack.enter_context(Decoders())
+        file = stack.enter_context(_regular_file(path))
+        stack.enter_context(_decoder_errors_named())
+        if is_raw(file, os.fsencode(path)) and (raw := open_raw(file, decoders)) is not None:
+            facts = read_facts(raw)
+            with suppress(UnreadablePhoto), _decoder_errors_named():
+                facts = joined_facts(facts, read_facts(_identify(io.BytesIO(raw.preview), ("JPEG",))))
+            return facts
+        if kinds := kinds_of(file):
+            heif = open_heif(file, kinds, HEADERS_ONLY, MAX_DECODED_PIXELS, decoders)
+            if heif is not None:
+                return read_facts(heif.image)
+        image = _identify(file, register_formats())
+        if image.format == "PNG":
+            _check_decoded_size(image, *image.size)
+            image.load()  # type: ignore[no-untyped-call]
+        return read_facts(image)
+
+
 def content_hash(path: Path | bytes) -> bytes:
     """The 16-byte BLAKE2b digest of the file's bytes, read in pieces. Raises UnreadablePhoto."""
     with _regular_file(path) as file, _decoder_errors_named():
@@ -123,7 +149,7 @@ def _read(file: BinaryIO, name: bytes, wanted: int, formats: Sequence[str] = ())
     image.load()  # type: ignore[no-untyped-call]
     if kind == "TIFF":
         width, height = image.size  # Pillow turns these upright itself while loading
-    facts = read_facts(image, name)
+    facts = read_facts(image)
     return _Read(to_rgb(image, wanted), width, height, kind, orientation(image), facts)
 
 
@@ -136,7 +162,7 @@ def _read_raw(file: BinaryIO, name: bytes, wanted: int, decoders: Decoders) -> _
     raw = open_raw(file, decoders)
     if raw is None:
         return None
-    facts = read_facts(raw, name)
+    facts = read_facts(raw)
     read = _read_preview(raw, name, wanted)
     if read is not None:
         facts = joined_facts(facts, read.facts)
@@ -165,7 +191,7 @@ def _read_heif(file: BinaryIO, name: bytes, wanted: int, decoders: Decoders) -> 
     if heif is None:
         return None
     image = heif.image
-    return _Read(to_rgb(image, wanted), heif.width, heif.height, heif.kind, orientation(image), read_facts(image, name))
+    return _Read(to_rgb(image, wanted), heif.width, heif.height, heif.kind, orientation(image), read_facts(image))
 
 
 def _read_preview(raw: Raw, name: bytes, wanted: int) -> _Read | None:

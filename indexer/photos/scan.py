@@ -12,12 +12,13 @@ import re
 import stat
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import translate
 from pathlib import Path
 
 from indexer.errors import DarError
 from indexer.photos.formats import accepted_suffixes, left_out_suffixes
+from indexer.photos.sidecars import SIDECAR_SUFFIXES, sidecars_of, stamp_of
 from indexer.printable import stripped, visible
 
 # What operating systems and NAS boxes leave beside photos: indexes, thumbnails and recycle bins. Lower case.
@@ -30,15 +31,22 @@ _LITTER = frozenset(
 )
 # .Trash-1000 and its like; ._IMG_1.jpg holds a Mac file's resource fork, not its picture.
 _LITTER_PREFIXES = (b".trash-", b"._")
+NO_SIDECARS = stamp_of(())
+"""The stamp of a file that has none."""
 
 
 @dataclass(frozen=True)
 class FoundFile:
-    """A candidate: its path within the scanned folder ("/" between parts), size in bytes and time of last change."""
+    """A candidate: its path within the scanned folder ("/" between parts), size in bytes and time of last change.
+
+    `sidecars`: paths within the scanned folder of the files that tell of it; `stamp` changes when they do.
+    """
 
     relpath: bytes
     size: int
     mtime_ns: int
+    sidecars: tuple[bytes, ...] = ()
+    stamp: int = NO_SIDECARS
 
 
 @dataclass(frozen=True)
@@ -118,6 +126,8 @@ class _Walk:
         self._files: list[FoundFile] = []
         self._unreadable: dict[bytes, str] = {}
         self._missing_extra: Counter[str] = Counter()
+        # Of the folder being listed: .json and .xmp files by their names in lower case.
+        self._sidecars: dict[bytes, tuple[bytes, int, int]] = {}
 
     def run(self) -> ScanResult:
         entered: set[tuple[int, int]] = set()
@@ -133,9 +143,12 @@ class _Walk:
                 if identity in entered:
                     continue
                 entered.add(identity)
+                first = len(self._files)
+                self._sidecars.clear()
                 with os.scandir(path) as entries:
                     for entry in entries:
                         self._sort(relpath, entry, real, linked)
+                self._add_sidecars(relpath, first)
             except (FileNotFoundError, NotADirectoryError):
                 continue  # removed since its parent was listed
             except OSError as error:
@@ -171,12 +184,26 @@ class _Walk:
 
     def _take(self, relpath: bytes, entry: os.DirEntry[bytes]) -> None:
         suffix = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122 - pathlib takes no bytes
+        if suffix in SIDECAR_SUFFIXES:
+            status = entry.stat(follow_symlinks=self._options.follow_links)
+            self._sidecars[entry.name.lower()] = (entry.name, status.st_size, status.st_mtime_ns)
+            return
         if suffix in self._left_out:
             self._missing_extra[os.fsdecode(suffix)] += 1
         if suffix not in self._accepted:
             return
         status = entry.stat(follow_symlinks=self._options.follow_links)
         self._files.append(FoundFile(_join(relpath, entry.name), status.st_size, status.st_mtime_ns))
+
+    def _add_sidecars(self, relpath: bytes, first: int) -> None:
+        """Gives the files of one folder, listed from `first` on, what lies beside them."""
+        names = {lowered: name for lowered, (name, _, _) in self._sidecars.items()}
+        for place in range(first, len(self._files) if names else first):
+            file = self._files[place]
+            if beside := sidecars_of(os.path.basename(file.relpath), names):  # noqa: PTH119
+                stamp = stamp_of([self._sidecars[name.lower()] for name in beside])
+                paths = tuple(_join(relpath, name) for name in beside)
+                self._files[place] = replace(file, sidecars=paths, stamp=stamp)
 
     def _absolute(self, relpath: bytes) -> bytes:
         return os.path.join(self._folder, relpath) if relpath else self._folder  # noqa: PTH118

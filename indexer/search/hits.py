@@ -25,7 +25,8 @@ class Hit:
 
     `rank` counts from 1. `copies`: other files with the very same bytes. `similar`: near-duplicates folded under this
     hit, with its rank. `thumbnail` may be missing on disk. `taken_at` is naive local time; `width`, `height` upright.
-    `caption`: what a model said of it (`dar index --captions`), or "".
+    `caption`: what a model said of it (`dar index --captions`), or "". `taken_unsure`: whether the date is uncertain to
+    the day, or of a kind that is often wrong.
     """
 
     image_id: int
@@ -45,6 +46,7 @@ class Hit:
     copies: tuple[Path, ...] = ()
     similar: tuple[Hit, ...] = ()
     caption: str = ""
+    taken_unsure: bool = False
 
 
 @dataclass(frozen=True)
@@ -116,4 +118,5 @@ def _hit(
         copies=tuple(to_path(path) for path in others),
         similar=similar,
         caption=caption,
+        taken_unsure=image.taken_unsure,
     )

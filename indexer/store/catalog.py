@@ -101,8 +101,8 @@ class Catalog:
         """Every file in `folder` and below, by absolute path, in the order of paths within each root."""
         for root, inside in self.spans(folder):
             for relpath, *rest in self.connection.execute(
-                "SELECT relpath, size, mtime_ns, image_id FROM files WHERE root_id = ? AND relpath >= ? AND relpath < ?"
-                " ORDER BY relpath",
+                f"SELECT relpath, size, mtime_ns, image_id, {self.column('files', 'sidecar', '0')} FROM files"
+                " WHERE root_id = ? AND relpath >= ? AND relpath < ? ORDER BY relpath",
                 (root.id, *below(inside)),
             ):
                 yield join(root.path, relpath), FileRecord(*rest)
@@ -170,6 +170,12 @@ class Catalog:
         row = self.connection.execute("SELECT id FROM images WHERE content_hash = ?", (content_hash,)).fetchone()
         return None if row is None else int(row[0])
 
+    def outdated_images(self, rules: int) -> frozenset[int]:
+        """The images whose bytes were read by older rules than these; none in a catalog that cannot say."""
+        if self.column("images", "facts") != "images.facts":
+            return frozenset()
+        return frozenset(row[0] for row in self.connection.execute("SELECT id FROM images WHERE facts < ?", (rules,)))
+
     def has_size(self, size: int) -> bool:
         """Whether any known image has this many bytes; if not, a file of that size must be new."""
         return self.connection.execute("SELECT 1 FROM images WHERE size = ? LIMIT 1", (size,)).fetchone() is not None
@@ -180,12 +186,14 @@ class Catalog:
         for part, marks in in_parts(list(image_ids)):
             for row in self.connection.execute(
                 "SELECT id, content_hash, width, height, format, taken_at, taken_from, latitude, longitude, camera,"
+                f" {self.column('images', 'taken_unsure', '0')},"
                 f" {self.intact('images')} FROM images WHERE id IN ({marks})",
                 part,
             ):
                 *fields, intact = row
                 check(intact, "images")
                 fields[5] = datetime.fromisoformat(row[5]) if row[5] else None
+                fields[10] = bool(row[10])
                 records[row[0]] = ImageRecord(*fields)
         return records
 

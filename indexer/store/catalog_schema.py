@@ -94,7 +94,8 @@ _CAPTIONS: Migration = (
 
 _FACTS: Migration = (
     # `taken_at`, `taken_from`, `latitude` and `longitude` of an image are the best of what its bytes say (own_...) and
-    # of what its files say (names, folders, sidecars); `facts` is the version of the rules they were read by.
+    # of what its files say (names, folders, sidecars); `facts` is the version of the rules its bytes were read by.
+    # Where not all of a date is known, own_taken_at and that of a file are its beginning: "2019-07".
     "ALTER TABLE images ADD COLUMN own_taken_at TEXT",
     "ALTER TABLE images ADD COLUMN own_taken_from TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE images ADD COLUMN own_latitude REAL",
@@ -111,7 +112,12 @@ _FACTS: Migration = (
     "ALTER TABLE files ADD COLUMN taken_from TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE files ADD COLUMN latitude REAL",
     "ALTER TABLE files ADD COLUMN longitude REAL",
-    # Tells when a file's sidecars changed; 0 where it has none.
+    # Whether `taken_at` is uncertain to the day, or of a kind that is often wrong.
+    "ALTER TABLE images ADD COLUMN taken_unsure INTEGER NOT NULL DEFAULT 0",
+    # What was read by older rules counts as the photo's own until it is read again.
+    "UPDATE images SET own_taken_at = taken_at, own_taken_from = taken_from, own_latitude = latitude,"
+    " own_longitude = longitude",
+    # Changes when what a file says has to be read again, since its sidecars or the rules changed; 0: not read yet.
     "ALTER TABLE files ADD COLUMN sidecar INTEGER NOT NULL DEFAULT 0",
     # The number of changes (see `Catalog.changes`) after which what is derived from an encoder's vectors was made.
     "ALTER TABLE encoders ADD COLUMN derived INTEGER NOT NULL DEFAULT -1",

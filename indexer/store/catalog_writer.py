@@ -5,6 +5,7 @@ Knows rows, not vectors or files on disk: `writer` syncs those first and then ca
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from indexer.errors import DarError
 from indexer.paths import below, join, relative, to_path
+from indexer.photos.taken import RULES, SECOND, CaptureFacts, FileFacts, Taken, best_taken
 from indexer.printable import visible
 from indexer.store.catalog import CHANGES, Catalog
 from indexer.store.catalog_schema import connect, migrate, transaction
@@ -20,7 +22,6 @@ from indexer.store.records import EncoderRecord, Root
 from indexer.store.seals import keep_sealed
 
 if TYPE_CHECKING:
-    import sqlite3
     from datetime import datetime
 
     import numpy as np
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 class ImageFields:
     """What the catalog keeps of an image beside its hash. `size` in bytes; `width`, `height` upright.
 
+    `taken_at` to `longitude`: what the image's bytes say; of an ISO date `taken_known` characters are known.
     `thumbnail`: the CRC-32 of the thumbnail's bytes.
     """
 
@@ -44,6 +46,12 @@ class ImageFields:
     longitude: float | None = None
     camera: str = ""
     thumbnail: int | None = None
+    taken_known: int = SECOND
+
+    @property
+    def taken(self) -> Taken | None:
+        """The date as far as it is known."""
+        return Taken(self.taken_at.isoformat()[: self.taken_known], self.taken_from) if self.taken_at else None
 
 
 class CatalogWriter(Catalog):
@@ -64,16 +72,22 @@ class CatalogWriter(Catalog):
     def __init__(self, connection: sqlite3.Connection) -> None:
         super().__init__(connection)
         self._is_changed = False
+        # Images whose facts, or whose files, changed since theirs were last put together.
+        self._unsettled: set[int] = set()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All of what is changed inside is committed at its end, or none of it; counts as one change if it changed
         which photos can be found, or by what."""
         self._is_changed = False
-        with transaction(self.connection):
-            yield
-            if self._is_changed:
-                self.put_meta(CHANGES, str(self.changes() + 1))
+        try:
+            with transaction(self.connection):
+                yield
+                self._settle_facts()
+                if self._is_changed:
+                    self.put_meta(CHANGES, str(self.changes() + 1))
+        finally:
+            self._unsettled.clear()
 
     # Roots
 
@@ -124,6 +138,9 @@ class CatalogWriter(Catalog):
         """Drops every file and problem at or below `folder`, and its roots; returns how many files that were."""
         dropped = 0
         for root, inside in self.spans(folder):
+            self._unsettle(
+                "root_id = ? AND (relpath = ? OR (relpath >= ? AND relpath < ?))", (root.id, inside, *below(inside))
+            )
             for table in ("problems", "files"):
                 dropped_here = self.connection.execute(
                     f"DELETE FROM {table} WHERE root_id = ? AND (relpath = ? OR (relpath >= ? AND relpath < ?))",
@@ -138,31 +155,44 @@ class CatalogWriter(Catalog):
     # Files, images and problems
 
     def put_image(self, content_hash: bytes, image: ImageFields) -> int:
-        """Adds the image unless its bytes are known; returns its id."""
-        known = self.image_of(content_hash)
-        if known is not None:
-            if image.thumbnail is not None:
-                self.put_thumbnail(known, image.thumbnail)
-            return known
-        cursor = self.connection.execute(
-            "INSERT INTO images (content_hash, size, width, height, format, taken_at, taken_from, latitude, longitude,"
-            " camera, thumbnail) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        """Adds the image unless its bytes are known, with its own facts; returns its id."""
+        image_id = self.image_of(content_hash)
+        if image_id is None:
+            cursor = self.connection.execute(
+                "INSERT INTO images (content_hash, size, width, height, format, taken_from, camera, thumbnail)"
+                " VALUES (?, ?, ?, ?, ?, '', '', ?)",
+                (content_hash, image.size, image.width, image.height, image.format, image.thumbnail),
+            )
+            image_id = int(cursor.lastrowid or 0)
+        elif image.thumbnail is not None:
+            self.put_thumbnail(image_id, image.thumbnail)
+        self.put_own_facts(image_id, CaptureFacts(image.taken, image.latitude, image.longitude, image.camera))
+        return image_id
+
+    def put_own_facts(self, image_id: int, facts: CaptureFacts) -> None:
+        """Says what the image's bytes say of its making, read by the rules of now."""
+        taken = facts.taken
+        self.connection.execute(
+            "UPDATE images SET own_taken_at = ?, own_taken_from = ?, own_latitude = ?, own_longitude = ?, camera = ?,"
+            " facts = ? WHERE id = ?",
             (
-                *(content_hash, image.size, image.width, image.height, image.format),
-                image.taken_at.isoformat() if image.taken_at else None,
-                *(image.taken_from, image.latitude, image.longitude, image.camera, image.thumbnail),
+                *((taken.text, taken.source) if taken else (None, "")),
+                *(facts.latitude, facts.longitude, facts.camera, RULES, image_id),
             ),
         )
-        return int(cursor.lastrowid or 0)
+        self._unsettled.add(image_id)
 
     def put_thumbnail(self, image_id: int, checksum: int) -> None:
         """Says what the CRC-32 of the image's thumbnail is."""
         self.connection.execute("UPDATE images SET thumbnail = ? WHERE id = ?", (checksum, image_id))
 
-    def put_file(self, path: bytes, size: int, mtime_ns: int, image_id: int) -> None:
-        """Says that the file at `path` holds this image; a problem noted there is solved."""
+    def put_file(self, path: bytes, size: int, mtime_ns: int, image_id: int, facts: FileFacts | None = None) -> None:
+        """Says that the file at `path` holds this image, and what it says of it (None: what a file known there said);
+        a problem noted there is solved."""
         key = self._key(path)
         self._is_changed |= self.image_at(path) != image_id
+        self._unsettle_file(key)
+        self._unsettled.add(image_id)
         self.connection.execute("DELETE FROM problems WHERE root_id = ? AND relpath = ?", key)
         self.connection.execute(
             "INSERT INTO files (root_id, relpath, size, mtime_ns, image_id) VALUES (?, ?, ?, ?, ?)"
@@ -170,6 +200,13 @@ class CatalogWriter(Catalog):
             " image_id = excluded.image_id",
             (*key, size, mtime_ns, image_id),
         )
+        if facts is not None:
+            taken = (facts.taken.text, facts.taken.source) if facts.taken else (None, "")
+            self.connection.execute(
+                "UPDATE files SET taken_at = ?, taken_from = ?, latitude = ?, longitude = ?, sidecar = ?"
+                " WHERE root_id = ? AND relpath = ?",
+                (*taken, facts.latitude, facts.longitude, facts.stamp, *key),
+            )
 
     def put_problem(self, path: bytes, size: int, mtime_ns: int, reason: str) -> None:
         """Says why the file at `path` is not in the library; a photo known there leaves it."""
@@ -187,8 +224,50 @@ class CatalogWriter(Catalog):
         self.connection.execute("DELETE FROM problems WHERE root_id = ? AND relpath = ?", key)
 
     def _drop_file(self, key: tuple[int, bytes]) -> None:
+        self._unsettle_file(key)
         cursor = self.connection.execute("DELETE FROM files WHERE root_id = ? AND relpath = ?", key)
         self._is_changed |= cursor.rowcount > 0
+
+    # Facts
+
+    def _unsettle_file(self, key: tuple[int, bytes]) -> None:
+        self._unsettle("root_id = ? AND relpath = ?", key)
+
+    def _unsettle(self, where: str, parameters: tuple[object, ...]) -> None:
+        """Notes the images of the files of which this SQL is true, which are about to change or to go."""
+        found = self.connection.execute(f"SELECT DISTINCT image_id FROM files WHERE {where}", parameters)
+        self._unsettled.update(row[0] for row in found)
+
+    def _settle_facts(self) -> None:
+        """Puts together what the bytes and all files of each changed image say: the only writer of an image's
+        `taken_at`, `taken_from`, `taken_unsure`, `latitude` and `longitude`.
+
+        An image that no file holds any more keeps its facts for when one returns.
+        """
+        for image_id in sorted(self._unsettled):
+            files = self.connection.execute(
+                "SELECT taken_at, taken_from, latitude, longitude FROM files WHERE image_id = ?"
+                " ORDER BY taken_at IS NULL, taken_at, taken_from, latitude, longitude",
+                (image_id,),
+            ).fetchall()
+            if not files:
+                continue
+            own = self.connection.execute(
+                "SELECT own_taken_at, own_taken_from, own_latitude, own_longitude FROM images WHERE id = ?", (image_id,)
+            ).fetchone()
+            said = [own, *files]
+            taken = best_taken(Taken(text, source) for text, source, _, _ in said if text)
+            places = [(latitude, longitude) for _, _, latitude, longitude in said if latitude is not None]
+            facts = (
+                *((taken.moment.isoformat(), taken.source, taken.is_unsure) if taken else (None, "", False)),
+                *(places[0] if places else (None, None)),
+            )
+            self.connection.execute(
+                "UPDATE images SET taken_at = ?, taken_from = ?, taken_unsure = ?, latitude = ?, longitude = ?"
+                " WHERE id = ? AND (taken_at, taken_from, taken_unsure, latitude, longitude) IS NOT (?, ?, ?, ?, ?)",
+                (*facts, image_id, *facts),
+            )
+        self._unsettled.clear()
 
     def _key(self, path: bytes) -> tuple[int, bytes]:
         for root in self.roots():

@@ -19,16 +19,23 @@ class Root:
 
 @dataclass(frozen=True)
 class FileRecord:
-    """A file as it was when last read: size in bytes, time of last change, and the image it holds."""
+    """A file as it was when last read: size in bytes, time of last change, and the image it holds.
+
+    `stamp`: of the sidecars and rules that its facts were read with; 0 if they were not.
+    """
 
     size: int
     mtime_ns: int
     image_id: int
+    stamp: int = 0
 
 
 @dataclass(frozen=True)
 class ImageRecord:
-    """One image, however many files hold it: `width` and `height` upright, `taken_at` naive local time."""
+    """One image, however many files hold it: `width` and `height` upright, `taken_at` naive local time.
+
+    `taken_unsure`: whether that is uncertain to the day, or of a kind that is often wrong.
+    """
 
     id: int
     content_hash: bytes
@@ -40,6 +47,7 @@ class ImageRecord:
     latitude: float | None
     longitude: float | None
     camera: str
+    taken_unsure: bool = False
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ _TABLES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         (
             *("content_hash", "size", "width", "height", "format", "taken_at", "taken_from", "latitude", "longitude"),
             *("camera", "thumbnail", "own_taken_at", "own_taken_from", "own_latitude", "own_longitude"),
-            *("city", "region", "country", "phash", "damage", "facts"),
+            *("city", "region", "country", "phash", "damage", "facts", "taken_unsure"),
         ),
     ),
     "files": (
@@ -56,7 +56,7 @@ _ADDED: Mapping[str, Mapping[str, int]] = {
     "images": dict.fromkeys(
         (
             *("own_taken_at", "own_taken_from", "own_latitude", "own_longitude"),
-            *("city", "region", "country", "phash", "damage", "facts"),
+            *("city", "region", "country", "phash", "damage", "facts", "taken_unsure"),
         ),
         4,
     ),

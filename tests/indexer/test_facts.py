@@ -12,17 +12,19 @@ from hypothesis import strategies as st
 from PIL import Image
 from PIL.ExifTags import GPS, IFD, Base
 
-from indexer.photos.facts import CaptureFacts, date_in_name, orientation, read_facts
+from indexer.photos.facts import orientation, read_facts
+from indexer.photos.names import date_in_name
+from indexer.photos.taken import CaptureFacts, Taken
 from tests import photos
 
 # `open_photo` keeps Pillow's warnings of odd metadata quiet; here its parts are called alone.
 pytestmark = pytest.mark.filterwarnings("ignore:::PIL")
 
 
-def facts(exif: bytes, name: str = "photo.jpg") -> CaptureFacts:
+def facts(exif: bytes) -> CaptureFacts:
     buffer = io.BytesIO()
     photos.picture().save(buffer, "JPEG", exif=exif)
-    return read_facts(Image.open(buffer), name)
+    return read_facts(Image.open(buffer))
 
 
 def test_a_cameras_facts_are_read(tmp_path: Path) -> None:
@@ -32,7 +34,7 @@ def test_a_cameras_facts_are_read(tmp_path: Path) -> None:
         gps=(-33.8568, 151.2153),
         camera=("Canon", "EOS R5"),
     )
-    read = read_facts(Image.open(path), path.name)
+    read = read_facts(Image.open(path))
     assert (read.taken_at, read.taken_from, read.camera) == (datetime(2019, 7, 4, 12, 34, 56), "exif", "Canon EOS R5")
     assert read.latitude == pytest.approx(-33.8568, abs=1e-5)
     assert read.longitude == pytest.approx(151.2153, abs=1e-5)
@@ -48,6 +50,13 @@ def test_a_photo_without_exif_has_no_facts() -> None:
         ("2019:07:04 12:34:56", datetime(2019, 7, 4, 12, 34, 56)),
         ("2019-07-04 12:34:56", datetime(2019, 7, 4, 12, 34, 56)),
         ("2019/07/04 12:34", datetime(2019, 7, 4, 12, 34)),
+        ("2019:07:04 24:10:00", datetime(2019, 7, 5, 0, 10)),  # as some phones write the hour after midnight
+        ("2019:12:31 24:00:00", datetime(2020, 1, 1)),
+        ("2019:07:04 12:34:60", datetime(2019, 7, 4, 12, 35)),
+        ("2019: 7: 4 12:34:56", datetime(2019, 7, 4, 12, 34, 56)),
+        ("2019: 7: 4  9: 5: 3", datetime(2019, 7, 4, 9, 5, 3)),
+        ("2019:07:04   :  :  ", datetime(2019, 7, 4)),
+        ("2019:07:00 00:00:00", datetime(2019, 7, 1)),
         ("2019-07-04T12:34:56.789+02:00", datetime(2019, 7, 4, 12, 34, 56)),
         ("2019:07:04:00:09:15", datetime(2019, 7, 4, 0, 9, 15)),  # as Minolta's DiMAGE E223 writes it
         ("2019:07:04", datetime(2019, 7, 4)),
@@ -78,14 +87,6 @@ def test_dates_fall_back_from_original_to_digitized_to_changed() -> None:
     assert facts(exif.tobytes()).taken_at == datetime(2001, 1, 1)
     details[Base.DateTimeOriginal] = "0000:00:00 00:00:00"
     assert facts(exif.tobytes()).taken_at == datetime(2002, 1, 1)
-
-
-def test_the_files_name_is_the_last_resort() -> None:
-    name = "IMG_20190704_123456.jpg"
-    assert facts(b"", name).taken_at == datetime(2019, 7, 4, 12, 34, 56)
-    assert facts(b"", name).taken_from == "name"
-    with_exif = facts(photos.exif_bytes(taken_at="2001:02:03 04:05:06"), name)
-    assert (with_exif.taken_at, with_exif.taken_from) == (datetime(2001, 2, 3, 4, 5, 6), "exif")
 
 
 @pytest.mark.parametrize(
@@ -129,7 +130,7 @@ def test_the_files_name_is_the_last_resort() -> None:
         ("a3f20190704c9e.jpg", None),
         ("44-2019-07-04.jpg", None),
         ("555.2019.07.04.jpg", None),
-        ("+49 20190704 55.jpg", datetime(2019, 7, 4)),
+        ("+49 20190704 55.jpg", None),
         ("555-2019-0704.jpg", None),
         ("2019-13-99.jpg", None),
         ("9999-01-01.jpg", None),
@@ -139,7 +140,8 @@ def test_the_files_name_is_the_last_resort() -> None:
     ],
 )
 def test_dates_in_names(name: str | bytes, expected: datetime | None) -> None:
-    assert date_in_name(name) == expected
+    text = date_in_name(name)
+    assert (Taken(text, "name").moment if text else None) == expected
 
 
 def with_gps(**changes: object) -> CaptureFacts:
@@ -162,19 +164,33 @@ def test_south_and_west_are_negative() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"GPSLatitudeRef": None},
-        {"GPSLongitudeRef": None},
         {"GPSLatitude": None},
-        {"GPSLatitudeRef": "X"},
         {"GPSLatitude": (91.0, 0.0, 0.0)},
         {"GPSLongitude": (180.0, 0.0, 1.0)},
         {"GPSLatitude": (0.0, 0.0, 0.0), "GPSLongitude": (0.0, 0.0, 0.0)},
-        {"GPSLatitude": 48.1},
+        {"GPSLatitude": (48.0, 8.0, 13.0, 1.0)},
     ],
 )
 def test_a_position_that_cannot_be_is_none(changes: dict[str, object]) -> None:
     place = with_gps(**changes)
     assert (place.latitude, place.longitude) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"GPSLatitudeRef": None}, (48.1372, -11.5756)),
+        ({"GPSLongitudeRef": None}, (48.1372, 11.5756)),
+        ({"GPSLatitudeRef": None, "GPSLongitudeRef": None}, (48.1372, 11.5756)),
+        ({"GPSLatitudeRef": "X"}, (48.1372, -11.5756)),
+        ({"GPSLatitude": 48.1}, (48.1, -11.5756)),
+    ],
+)
+def test_a_position_without_references_is_north_and_east_as_exiftool_reads_it(
+    changes: dict[str, object], expected: tuple[float, float]
+) -> None:
+    place = with_gps(**changes)
+    assert (place.latitude, place.longitude) == pytest.approx(expected, abs=1e-5)
 
 
 def test_rationals_of_zero_over_zero_are_no_position() -> None:
@@ -225,7 +241,7 @@ def test_good_exif_with_broken_bytes_is_survived(data: st.DataObject) -> None:
     buffer = io.BytesIO()
     photos.picture().save(buffer, "JPEG", exif=bytes(content))
     image = Image.open(buffer)
-    read = read_facts(image, "x.jpg")
+    read = read_facts(image)
     assert 1 <= orientation(image) <= 8
     assert read.latitude is None or -90 <= read.latitude <= 90
     assert read.taken_at is None or 1826 <= read.taken_at.year <= 2100

@@ -67,7 +67,7 @@ def test_capture_facts_and_sizes_reach_the_hits(place: Workplace) -> None:
     with place.open() as library:
         hit = library.search(Query((Term(np.ones(48, np.float32)),)))[0]
     assert hit.taken_at == datetime(2019, 7, 14, 12, 30)
-    assert (hit.width, hit.height, hit.format, hit.taken_from) == (80, 40, "JPEG", "exif")
+    assert (hit.width, hit.height, hit.format, hit.taken_from) == (80, 40, "JPEG", "modified")
     assert "Camera X" in hit.camera
     with Image.open(hit.thumbnail) as thumbnail:
         assert thumbnail.size == (80, 40)
