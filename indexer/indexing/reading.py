@@ -129,6 +129,7 @@ class Reader:
             longitude=facts.longitude,
             camera=facts.camera,
             thumbnail=zlib.crc32(photo.thumbnail),
+            phash=photo.phash,
         )
         try:
             pixels = self._encoder.prepare(photo.image)

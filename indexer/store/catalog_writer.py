@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 class ImageFields:
     """What the catalog keeps of an image beside its hash. `size` in bytes; `width`, `height` upright.
 
-    `thumbnail`: the CRC-32 of the thumbnail's bytes.
+    `thumbnail`: the CRC-32 of the thumbnail's bytes. `phash`: the picture's perceptual hash, signed.
     """
 
     size: int
@@ -43,6 +43,7 @@ class ImageFields:
     longitude: float | None = None
     camera: str = ""
     thumbnail: int | None = None
+    phash: int | None = None
 
 
 class CatalogWriter(Catalog):
@@ -131,14 +132,16 @@ class CatalogWriter(Catalog):
         if known is not None:
             if image.thumbnail is not None:
                 self.put_thumbnail(known, image.thumbnail)
+            if image.phash is not None:
+                self.put_phashes([(known, image.phash)])
             return known
         cursor = self.connection.execute(
             "INSERT INTO images (content_hash, size, width, height, format, taken_at, taken_from, latitude, longitude,"
-            " camera, thumbnail) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " camera, thumbnail, phash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 *(content_hash, image.size, image.width, image.height, image.format),
                 image.taken_at.isoformat() if image.taken_at else None,
-                *(image.taken_from, image.latitude, image.longitude, image.camera, image.thumbnail),
+                *(image.taken_from, image.latitude, image.longitude, image.camera, image.thumbnail, image.phash),
             ),
         )
         return int(cursor.lastrowid or 0)
@@ -146,6 +149,12 @@ class CatalogWriter(Catalog):
     def put_thumbnail(self, image_id: int, checksum: int) -> None:
         """Says what the CRC-32 of the image's thumbnail is."""
         self.connection.execute("UPDATE images SET thumbnail = ? WHERE id = ?", (checksum, image_id))
+
+    def put_phashes(self, phashes: Iterable[tuple[int, int]]) -> None:
+        """Says what the perceptual hash of each image, by id, is."""
+        self.connection.executemany(
+            "UPDATE images SET phash = ? WHERE id = ?", [(phash, image_id) for image_id, phash in phashes]
+        )
 
     def put_file(self, path: bytes, size: int, mtime_ns: int, image_id: int) -> None:
         """Says that the file at `path` holds this image; a problem noted there is solved."""
