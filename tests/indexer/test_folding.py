@@ -22,6 +22,7 @@ from indexer.store.records import Picture
 from indexer.store.thumbnails import thumbnail_file
 from tests import photos
 from tests.indexer.colours import ColourEncoder, Workplace, unit
+from tests.indexer.test_captions import as_schema
 
 NOON = datetime(2019, 7, 4, 12, 13, 14)
 WORDS = ["rain", "falls", "on", "a", "town", "where", "nobody", "counts", "hours", "between", "bread", "and", "light"]
@@ -175,6 +176,20 @@ def test_an_older_library_is_hashed_from_its_thumbnails_and_reads_no_photo(alike
     alike.index()
     assert groups(found(alike)) == folded
     assert alike.encoder.encoded == encoded
+
+
+def test_a_library_that_cannot_be_brought_up_to_date_has_no_hashes_and_folds_bursts(
+    alike: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos.jpeg(alike.photos / "0.jpg", image=scene(0))
+    photos.jpeg(alike.photos / "0-q30.jpg", image=scene(0), quality=30)
+    burst(alike, "burst", seconds(0, 1), camera=CAMERA)
+    alike.index()
+    as_schema(alike.library_path, 3)
+    monkeypatch.setattr("os.access", lambda *_: False)  # as on a disk that is read-only
+    assert groups(found(alike)) == [{"0"}, {"0-q30"}, {"burst0", "burst1"}]
+    with Library.open(alike.library_path) as library:
+        assert library.info().schema == 3
 
 
 def test_an_image_without_a_thumbnail_waits_for_it_in_silence(alike: Workplace) -> None:
