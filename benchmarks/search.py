@@ -96,9 +96,9 @@ def build(path: Path, world: World, size: int, *, graph: bool) -> list[Figure]:
     figures: list[Figure] = []
     if not (path / "catalog.sqlite3").exists():
         path.mkdir(parents=True, exist_ok=True)
-        photos = world.photos(size)
+        photos, pictures = world.photos_and_pictures(size)
         started = time.perf_counter()
-        fill(path, photos)
+        fill(path, photos, pictures)
         figures.append(once(f"{size:,}: catalog and vectors written", size / (time.perf_counter() - started), "rows/s"))
     store = FileStore(path, index_above=NEVER, sketch_above=0)
     with open_writer(path) as writer:
@@ -116,8 +116,14 @@ def build(path: Path, world: World, size: int, *, graph: bool) -> list[Figure]:
     return figures
 
 
-def fill(path: Path, photos: Vectors) -> None:
-    """Commits photos with these vectors: in a hundred folders, one taken every ten minutes."""
+def fill(path: Path, photos: Vectors, pictures: NDArray[np.int64] | None = None) -> None:
+    """Commits photos with these vectors: in a hundred folders, one taken every ten minutes.
+
+    Those that show the same of `pictures` (by default each its own) have the same perceptual hash.
+    """
+    phashes = np.random.default_rng(0).integers(-(2**63), 2**63 - 1, len(photos))
+    if pictures is not None:
+        phashes = phashes[pictures]
     Library.create(path).close()
     with open_writer(path) as writer:
         writer.use_encoder("made-up", "made-up-1", photos.shape[1], 0)
@@ -126,7 +132,10 @@ def fill(path: Path, photos: Vectors) -> None:
             batch = Batch()
             for number in range(start, min(start + _BATCH, len(photos))):
                 name = number.to_bytes(16, "big")
-                fields = ImageFields(1, 4000, 3000, "JPEG", taken_at=_FIRST_DAY + number * _APART, taken_from="exif")
+                taken_at = _FIRST_DAY + number * _APART
+                fields = ImageFields(
+                    *(1, 4000, 3000, "JPEG"), taken_at=taken_at, taken_from="exif", phash=int(phashes[number])
+                )
                 batch.images.append(NewImage(name, fields, photos[number]))
                 batch.files.append(FileEntry(b"/photos/%02d/%08d.jpg" % (number % _FOLDERS, number), 1, 1, name))
             writer.commit(batch)

@@ -63,7 +63,11 @@ class World:
 
     def photos(self, count: int, seed: int = 1) -> Vectors:
         """(count, dim) unit rows; the first `n` are the same for every count that is a multiple of 20,000."""
-        out = np.empty((count, self.dim), np.float32)
+        return self.photos_and_pictures(count, seed)[0]
+
+    def photos_and_pictures(self, count: int, seed: int = 1) -> tuple[Vectors, NDArray[np.int64]]:
+        """(the photos, for each the number of the photo whose picture it shows: its own, or a copied one's)."""
+        out, pictures = np.empty((count, self.dim), np.float32), np.arange(count)
         for start in range(0, count, _ROWS_AT_ONCE):
             chance = np.random.default_rng((seed, start))
             rows = _unit(self._content(chance, min(_ROWS_AT_ONCE, count - start))) * np.sqrt(1 - _PHOTOS_ALIKE)
@@ -72,7 +76,8 @@ class World:
             others = chance.integers(0, len(rows), len(copies))
             rows[copies] = rows[others] + _COPY_NOISE * chance.normal(size=(len(copies), self.dim))
             out[start : start + len(rows)] = _unit(rows)
-        return out
+            pictures[start + copies] = start + others
+        return out, pictures
 
     def queries(self, kind: str, photos: Vectors, count: int, seed: int = 2) -> Vectors:
         """(count, dim) unit rows about some of these photos: a "text", an "image", or the "fused" mean of both."""

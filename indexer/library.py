@@ -22,7 +22,7 @@ from indexer.paths import at_home, resolved
 from indexer.printable import visible
 from indexer.search.hits import Hit, Placing, hits_of
 from indexer.search.info import EncoderInfo, LibraryInfo, encoder_info, info_of
-from indexer.search.ranking import FOLD_THRESHOLDS, Query
+from indexer.search.ranking import Query
 from indexer.search.searching import search
 from indexer.search.snapshot import Snapshot
 from indexer.search.strength import Strength
@@ -123,10 +123,8 @@ class Library:
         where: Where | None = None,
         *,
         fold: bool = True,
-        fold_threshold: float | None = None,
     ) -> list[Hit]:
-        """The `k` photos that match best, best first; near-duplicates folded under the best of them, from
-        `fold_threshold` on (None: `FOLD_THRESHOLDS`).
+        """The `k` photos that match best, best first; copies and bursts folded under the best of them.
 
         Raises EncoderMismatch if the query was made by another encoder than the library.
         """
@@ -135,13 +133,12 @@ class Library:
                 return []
             snapshot.check(query.terms)
             where = where or Where()
-            alike = FOLD_THRESHOLDS[snapshot.picture_space] if fold_threshold is None else fold_threshold
             groups = search(
                 snapshot,
                 query,
                 where.passes(self._catalog, snapshot.ids),
                 k,
-                fold_threshold=alike if fold else None,
+                pictures=self._catalog.pictures if fold else None,
                 index_above=self._graph_threshold,
             )
             snapshot.check_vectors(self._catalog, [placing.image_id for group in groups for placing in group])

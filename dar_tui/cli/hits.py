@@ -6,6 +6,7 @@ The JSON is documented in docs/json.md and stable: keys are added, never renamed
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from dar_tui.cli.output import json_path
@@ -16,8 +17,9 @@ from indexer.search.strength import Strength
 _MATCH = {Strength.STRONG: "strong", Strength.WEAK: "weak", Strength.NONE: "-"}
 
 
-def table(hits: Sequence[Hit]) -> list[str]:
-    """One entry a hit, below a line of titles: a line, and below it the caption of a photo that has one.
+def table(hits: Sequence[Hit], *, all_copies: bool = False) -> list[str]:
+    """One entry a hit, below a line of titles: a line, and below it the caption of a photo that has one, and with
+    `all_copies` the paths of what is folded into it.
 
     The path comes last in its line and whole, so that it can be copied.
     """
@@ -27,11 +29,16 @@ def table(hits: Sequence[Hit]) -> list[str]:
     lines = [f"{'#':>{width}}  {'score':>6}  {'match':<6}  {'date':<{dated}}  path"]
     for hit, date in zip(hits, dates, strict=True):
         folded = len(hit.similar) + len(hit.copies)
-        more = f"  (+{folded} similar)" if folded else ""
+        word = "similar" if hit.similar else "copy" if folded == 1 else "copies"
+        more = f"  (+{folded} {word})" if folded else ""
         caption = f"\n{'':>{width}}  {stripped(hit.caption)}" if hit.caption else ""
+        # In the column of paths.
+        others = (
+            [f"\n{'':>{width}}  {'':{16 + dated}}  {visible(path)}" for path in others_of(hit)] if all_copies else []
+        )
         lines.append(
             f"{hit.rank:>{width}}  {hit.score:>6.3f}  {_MATCH[hit.strength]:<6}  {date:<{dated}}  "
-            f"{visible(hit.path)}{more}{caption}"
+            f"{visible(hit.path)}{more}{caption}{''.join(others)}"
         )
     return lines
 
@@ -40,6 +47,11 @@ def _date(hit: Hit) -> str:
     if hit.taken_at is None:
         return "-"
     return f"{'about ' if hit.taken_unsure else ''}{hit.taken_at:%Y-%m-%d}"
+
+
+def others_of(hit: Hit) -> list[Path]:
+    """The other files that this hit stands for: its copies, and what is folded under it with copies of that."""
+    return [*hit.copies, *(path for each in hit.similar for path in (each.path, *each.copies))]
 
 
 def hit_json(hit: Hit) -> dict[str, Any]:
@@ -61,7 +73,14 @@ def hit_json(hit: Hit) -> dict[str, Any]:
         "caption": hit.caption,
         "thumbnail": json_path(hit.thumbnail)["path"],
         "copies": [json_path(path) for path in hit.copies],
-        "similar": [{**json_path(each.path), "score": round(each.score, 6)} for each in hit.similar],
+        "similar": [
+            {
+                **json_path(each.path),
+                "score": round(each.score, 6),
+                "copies": [json_path(path) for path in each.copies],
+            }
+            for each in hit.similar
+        ],
     }
 
 

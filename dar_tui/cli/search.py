@@ -63,6 +63,12 @@ def search(
     print0: Annotated[
         bool, typer.Option("-0", "--print0", help="Print paths only, each ended by a zero byte.")
     ] = False,
+    no_fold: Annotated[
+        bool, typer.Option("--no-fold", help="List every photo of a burst, and every re-saved copy.")
+    ] = False,
+    all_copies: Annotated[
+        bool, typer.Option("--all-copies", help="Print the paths of copies and folded photos too, below each hit.")
+    ] = False,
     imagine: Annotated[
         bool, typer.Option("--imagine", help="Imagine it first, and search by the pictures too.")
     ] = False,
@@ -75,6 +81,7 @@ def search(
     preview: Annotated[bool, typer.Option("--preview", help="Show the photos, in a terminal.")] = False,
 ) -> None:
     """Find photos by describing them."""
+    from dar_tui.cli.hits import others_of
     from dar_tui.cli.query import Asked, QueryBuilder, photos_to_be_like
 
     state = state_of(context)
@@ -90,7 +97,8 @@ def search(
         encoder_id = builder.record.encoder_id
         query, examples = builder.build(asked)
         query, drawn = _imagined(state, builder, asked, query) if imagine else (query, None)
-        hits = opened.search(query, max(k, look_again.depth) if look_again else k, _without(where, examples))
+        count = max(k, look_again.depth) if look_again else k
+        hits = opened.search(query, count, _without(where, examples), fold=not no_fold)
         advice = "" if hits else _advice(where, opened)
     chances: dict[int, float] = {}
     if look_again is not None:
@@ -100,9 +108,10 @@ def search(
         _print_json(state, asked, encoder_id, hits, drawn, chances)
     elif paths or print0:
         for hit in hits:
-            state.output.path(hit.path, b"\0" if print0 else b"\n")
+            for path in (hit.path, *(others_of(hit) if all_copies else ())):
+                state.output.path(path, b"\0" if print0 else b"\n")
     elif hits:
-        _print_table(state, hits, preview=preview)
+        _print_table(state, hits, preview=preview, all_copies=all_copies)
     if not hits:
         raise NothingFound("No photo in the library fits.", advice)
 
@@ -199,11 +208,11 @@ def _chance_json(hit: Hit, chances: dict[int, float]) -> dict[str, Any]:
     return {"matching": round(chances[hit.image_id], 6)} if hit.image_id in chances else {}
 
 
-def _print_table(state: State, hits: list[Hit], *, preview: bool) -> None:
+def _print_table(state: State, hits: list[Hit], *, preview: bool, all_copies: bool) -> None:
     from dar_tui.cli.hits import none_match, table
 
     output = state.output
-    titles, *lines = table(hits)
+    titles, *lines = table(hits, all_copies=all_copies)
     if none_match(hits):
         output.note("Nothing in the library matches well; these are the nearest.")
     output.result(titles)

@@ -13,7 +13,7 @@ import numpy as np
 from dar_tui.evaluation.corpus import Corpus, Vectors
 from dar_tui.fusion.agreement import NEIGHBOURS
 from dar_tui.fusion.strategies import Fit
-from indexer.search.ranking import FOLD_THRESHOLDS
+from indexer.search.ranking import NEARLY_SAME
 from indexer.search.strength import PHOTO_SAMPLE, Strength, peaks, spread_of, thresholds
 
 _BLOCK = 4096
@@ -36,7 +36,7 @@ class Gate:
             for start in range(0, len(pictures), _BLOCK):
                 yield np.asarray(pictures[start : start + _BLOCK])
 
-        return cls(corpus, peaks(blocks, np.asarray(pictures[sample]), below=FOLD_THRESHOLDS[corpus.picture_space]))
+        return cls(corpus, peaks(blocks, np.asarray(pictures[sample]), below=NEARLY_SAME[corpus.picture_space]))
 
     def fits(self, text: Vectors, pictures: Sequence[Vectors]) -> tuple[Fit, ...]:
         """One Fit for each picture. `text`: (dim,) unit, joint; `pictures`: unit, in the picture space."""

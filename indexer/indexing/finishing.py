@@ -14,6 +14,9 @@ from indexer.indexing.writer import LibraryWriter, null_digest
 from indexer.store.catalog import Catalog
 from indexer.store.embeddings import unembedded
 
+# As many as are read while nobody wonders what takes so long.
+_MANY_THUMBNAILS = 2_000
+
 
 def finish(catalog: Catalog, writer: LibraryWriter, target: Target, options: IndexOptions) -> Iterator[Note]:
     """Switches to the run's encoder if that was asked for, and brings peaks, sketches and graphs up to date."""
@@ -24,6 +27,11 @@ def finish(catalog: Catalog, writer: LibraryWriter, target: Target, options: Ind
         digest, _ = catalog.null_vectors(record)
         if options.null_texts and digest != null_digest(options.null_texts):
             writer.keep_null_vectors(options.null_texts, encoder.encode_texts(list(options.null_texts)))
+    # Of libraries from before there were hashes, and of photos whose thumbnail was lost then.
+    if unhashed := catalog.unhashed():
+        if len(unhashed) > _MANY_THUMBNAILS:
+            yield Note(f"Reading {len(unhashed):,} thumbnails once, to tell copies of one picture from pictures alike.")
+        writer.hash_pictures(unhashed)
     if not writer.is_finished():
         if catalog.counts()[1] > options.graph_threshold:
             yield Note("Bringing the search graph up to date.")

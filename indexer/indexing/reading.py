@@ -175,6 +175,7 @@ class Reader:
             camera=facts.camera,
             thumbnail=zlib.crc32(photo.thumbnail),
             taken_known=facts.taken_known,
+            phash=photo.phash,
         )
         try:
             pixels = self._encoder.prepare(photo.image)

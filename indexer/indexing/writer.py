@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from indexer.encoders import JOINT, VISUAL
 from indexer.indexing.batch import Batch, NewImage
-from indexer.search.ranking import FOLD_THRESHOLDS
+from indexer.search.ranking import NEARLY_SAME
 from indexer.search.strength import PHOTO_SAMPLE, peaks
 from indexer.store.backup import BACKUP_NAME, write_backup
 from indexer.store.catalog import CATALOG_NAME
@@ -29,6 +29,7 @@ from indexer.store.embeddings import live_rows
 from indexer.store.lock import writer_lock
 from indexer.store.records import EncoderRecord, spaces_of
 from indexer.store.stores import choose_store, open_store
+from indexer.store.thumbnails import thumbnail_file
 from indexer.store.vector_store import RowAppender, VectorStore, chunks
 from indexer.store.vectors import Vectors, checksums
 
@@ -37,6 +38,8 @@ from indexer.store.vectors import Vectors, checksums
 GRAPH_THRESHOLD = 1_000_000
 # Fewer dead rows than this are not worth a rewrite, however small the library.
 COMPACT_ABOVE = 1_000
+# Thumbnails read between two commits: half a second's.
+_HASHED_AT_ONCE = 500
 
 
 class LibraryWriter:
@@ -137,9 +140,23 @@ class LibraryWriter:
             live[np.unique(np.linspace(0, max(len(live) - 1, 0), PHOTO_SAMPLE).astype(np.int64))] if len(live) else live
         )
         texts = peaks(lambda: chunks(joint, live), nulls)
-        photos = peaks(lambda: chunks(pictures, live), pictures.take(sample), below=FOLD_THRESHOLDS[shown])
+        photos = peaks(lambda: chunks(pictures, live), pictures.take(sample), below=NEARLY_SAME[shown])
         with self.catalog.transaction():
             self.catalog.put_peaks(encoder.id, texts, photos)
+
+    def hash_pictures(self, images: Sequence[tuple[int, bytes]]) -> None:
+        """Gives images, by id and content hash, the perceptual hashes that their thumbnails have; reads no photo.
+
+        What is missing because a thumbnail is stays so, until photo and thumbnail are back.
+        """
+        for start in range(0, len(images), _HASHED_AT_ONCE):
+            found = [
+                (image_id, phash)
+                for image_id, digest in images[start : start + _HASHED_AT_ONCE]
+                if (phash := _hash_of(thumbnail_file(self.folder, digest))) is not None
+            ]
+            with self.catalog.transaction():
+                self.catalog.put_phashes(found)
 
     def compact(self, encoder: EncoderRecord, above: int = COMPACT_ABOVE) -> bool:
         """Rewrites the vector files without dead rows if these are many; returns whether it did."""
@@ -273,3 +290,17 @@ def open_writer(folder: Path, vectors: str = "") -> Iterator[LibraryWriter]:
         stack.callback(writer.close)
         yield writer
         writer.copy_catalog()
+
+
+def _hash_of(thumbnail: Path) -> int | None:
+    # Here, since searches come by this module and decode nothing.
+    from PIL import Image
+
+    from indexer.photos.pixels import picture_hash
+
+    try:
+        with Image.open(thumbnail, formats=("JPEG",)) as image:
+            image.draft("L", image.size)
+            return picture_hash(image)
+    except (OSError, SyntaxError, ValueError):  # missing or damaged, which `dar library repair` is for
+        return None

@@ -25,7 +25,7 @@ from indexer.photos.decoders import Decoders
 from indexer.photos.facts import joined_facts, orientation, read_facts
 from indexer.photos.formats import register_formats
 from indexer.photos.heif import HEADERS_ONLY, kinds_of, open_heif
-from indexer.photos.pixels import to_rgb
+from indexer.photos.pixels import picture_hash, to_rgb
 from indexer.photos.quiet import silence_decoders
 from indexer.photos.raw import Raw, is_raw, open_raw
 from indexer.photos.scan import reason_of
@@ -61,11 +61,12 @@ class Photo:
 
     `image`: upright, RGB, its shorter side about the side asked for (never enlarged, up to some four times as long).
     `thumbnail`: a JPEG, at most 320 px long, without metadata. `width`, `height`: of the whole photo, upright, pixels.
-    `format`: Pillow's name for what the file holds, such as "JPEG", or "RAW".
+    `format`: Pillow's name for what the file holds, such as "JPEG", or "RAW". `phash`: see `picture_hash`.
     """
 
     image: Image.Image
     thumbnail: bytes = field(repr=False)
+    phash: int
     width: int
     height: int
     format: str
@@ -93,7 +94,8 @@ def open_photo(path: Path | bytes, side: int, decoders: Decoders | None = None) 
         rgb = rgb.transpose(turn)
         if turn not in (_UPRIGHT[2], _UPRIGHT[3], _UPRIGHT[4]):
             width, height = height, width
-    return Photo(rgb, _thumbnail(rgb), width, height, read.format, read.facts)
+    small = _small(rgb)
+    return Photo(rgb, _thumbnail(small), picture_hash(small), width, height, read.format, read.facts)
 
 
 def read_own_facts(path: Path | bytes, decoders: Decoders | None = None) -> CaptureFacts:
@@ -267,9 +269,13 @@ def _check_decoded_size(image: Image.Image, width: int, height: int) -> None:
         raise UnreadablePhoto(f"is too large to open safely: {width}x{height}")
 
 
-def _thumbnail(image: Image.Image) -> bytes:
+def _small(image: Image.Image) -> Image.Image:
     small = image.copy()
     small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.LANCZOS)
+    return small
+
+
+def _thumbnail(small: Image.Image) -> bytes:
     buffer = io.BytesIO()
     small.save(buffer, "JPEG", quality=82)
     return buffer.getvalue()

@@ -5,8 +5,9 @@ Pure functions over arrays; knows nothing of files, catalogs or filters.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, time
 from types import MappingProxyType
 
 import numpy as np
@@ -15,14 +16,24 @@ from numpy.typing import NDArray
 from indexer.encoders import JOINT, VISUAL
 from indexer.errors import UsageError
 from indexer.search.strength import Spread
+from indexer.store.records import Picture
 
 Vectors = NDArray[np.float32]
 
-# Photos this alike are one moment: a burst, a resized or re-saved copy. In the bundled encoder's visual space, of 50
-# photos of 224 pixels at least 92 % of small shifts, crops and turns and all copies re-saved at quality 50 stay above
-# it, 58 % of those at quality 30, few at half the size; of the 25 million pairs among 7,091 different photos seven
-# reach it. Joint spaces hold a scene's meaning, in which more photos are near, so they keep to what is nearer still.
-FOLD_THRESHOLDS: Mapping[str, float] = MappingProxyType({VISUAL: 0.85, JOINT: 0.90})
+# Photos this alike are nearly the same: of the 25 million pairs among 7,091 different photos seven reach it in the
+# bundled encoder's visual space. Joint spaces hold a scene's meaning, in which more photos are near, so they keep to
+# what is nearer still. Photos of paper or of a screen are all this near to one another, so that it takes more to fold.
+NEARLY_SAME: Mapping[str, float] = MappingProxyType({VISUAL: 0.85, JOINT: 0.90})
+# What folds, measured by `python -m benchmarks.folding` (docs/results.md). A copy: perceptual hashes at most this many
+# of 64 bits apart, and vectors not far apart. Different pages of one layout are 6 to 30 bits apart; copies re-saved at
+# quality 30, at half the size, lighter or darker at most 4, whatever that does to their vectors.
+_COPY_BITS = 4
+_COPY_COSINES: Mapping[str, float] = MappingProxyType({VISUAL: 0.5, JOINT: 0.75})
+# A burst: the same camera, one frame not later than this after another, and pictures that are roughly the same, as
+# hand-held frames are; what else a camera or a scanner saw within two seconds is further apart for the most part.
+_BURST_SECONDS = 2.0
+_BURST_BITS = 16
+_BURST_COSINES: Mapping[str, float] = MappingProxyType({VISUAL: 0.75, JOINT: 0.85})
 # Reciprocal rank fusion's constant (Cormack, Clarke and Buettcher, SIGIR 2009).
 RRF_OFFSET = 60
 COMBINATIONS = ("cosine", "z", "rrf")
@@ -127,17 +138,96 @@ def best(values: NDArray[np.float32], ids: NDArray[np.int64], count: int) -> NDA
     return np.asarray(kept[order[:count]], np.int64)
 
 
-def fold(vectors: Vectors, threshold: float, limit: int | None = None) -> list[list[int]]:
-    """Groups rows, best first, under the best row they nearly equal: [[leader, follower, ...], ...].
+def fold(
+    vectors: Vectors, space: str, pictures: Callable[[Sequence[int]], Sequence[Picture]], limit: int | None = None
+) -> list[list[int]]:
+    """Groups rows, best first, under the best row they are a copy or of one burst with: [[leader, follower, ...], ...].
 
-    At most `limit` groups, the best ones; each holds all its followers.
+    `pictures` gives what is known of rows, and is asked for no more than what is near a leader. At most `limit` groups,
+    the best ones; each holds all its followers.
     """
     groups: list[list[int]] = []
     free = np.ones(len(vectors), np.bool_)
+    known: dict[int, Picture] = {}
+    least = min(_COPY_COSINES[space], _BURST_COSINES[space])
     while free.any() and (limit is None or len(groups) < limit):
         leader = int(np.argmax(free))
-        near = free & (vectors @ vectors[leader] >= threshold)
-        near[leader] = True
-        groups.append([leader, *(int(row) for row in np.flatnonzero(near) if row != leader)])
-        free &= ~near
+        free[leader] = False
+        cosines = vectors @ vectors[leader]
+        near: list[int] = np.flatnonzero(free & (cosines >= least)).tolist()
+        followers: list[int] = []
+        if near:
+            missing = [row for row in (leader, *near) if row not in known]
+            known.update(zip(missing, pictures(missing), strict=True))
+            copies = [row for row in near if cosines[row] >= _COPY_COSINES[space]]
+            frames = [row for row in near if cosines[row] >= _BURST_COSINES[space]]
+            found = _copies(leader, copies, known) | _burst(leader, frames, known)
+            followers = sorted(found)
+            free[followers] = False
+        groups.append([leader, *followers])
     return groups
+
+
+def _copies(leader: int, rows: Sequence[int], known: Mapping[int, Picture]) -> set[int]:
+    """The rows that show what the leader shows, or what another of them shows: of a re-saved and a brightened copy
+    each may be near the original and not near the other.
+
+    Without a hash nobody knows, and it stays alone: to show a copy twice is a nuisance, to hide another photo a loss.
+    """
+    rest = {row: phash for row in rows if (phash := known[row].phash) is not None}
+    mine = known[leader].phash
+    waiting = {mine} if mine is not None else set()
+    found: set[int] = set()
+    while rest and waiting:
+        one = waiting.pop()
+        near = {row: other for row, other in rest.items() if _bits_apart(one, other) <= _COPY_BITS}
+        found |= near.keys()
+        waiting |= set(near.values()) - {one}
+        rest = {row: other for row, other in rest.items() if row not in near}
+    return found
+
+
+def _burst(leader: int, rows: Sequence[int], known: Mapping[int, Picture]) -> set[int]:
+    """The rows taken in one go with the leader: each soon after the one before, and roughly like it or the leader."""
+    mine = known[leader]
+    moment = _moment(mine)
+    if moment is None:
+        return set()
+    frames: list[tuple[float, int]] = []
+    for row in rows:
+        other = known[row]
+        if other.camera != mine.camera or (then := _moment(other)) is None:
+            continue
+        # An edited copy has another size, and to the second the same time.
+        if then == moment or {mine.width, mine.height} == {other.width, other.height}:
+            frames.append(((then - moment).total_seconds(), row))
+    found: set[int] = set()
+    for direction in (1, -1):
+        last, before = 0.0, mine
+        for seconds, row in sorted((seconds * direction, row) for seconds, row in frames if seconds * direction >= 0):
+            if seconds - last > _BURST_SECONDS:
+                break
+            if _roughly_alike(known[row], before) or _roughly_alike(known[row], mine):
+                found.add(row)
+                last, before = seconds, known[row]
+    return found
+
+
+def _roughly_alike(one: Picture, other: Picture) -> bool:
+    """As the frames of a burst are; so are pictures whose hashes are not known, of which the clock has spoken."""
+    return one.phash is None or other.phash is None or _bits_apart(one.phash, other.phash) <= _BURST_BITS
+
+
+def _moment(picture: Picture) -> datetime | None:
+    """When it was taken, if a camera's clock said so: a date alone, as names and folders give it, is a midnight."""
+    if not picture.camera or not picture.taken_at:
+        return None
+    try:
+        moment = datetime.fromisoformat(picture.taken_at)
+    except ValueError:  # a damaged row, which whoever shows the photo refuses
+        return None
+    return moment if moment.time() != time() else None
+
+
+def _bits_apart(one: int, other: int) -> int:
+    return ((one ^ other) & 0xFFFF_FFFF_FFFF_FFFF).bit_count()

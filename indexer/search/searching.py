@@ -5,7 +5,7 @@ Knows arrays only; what the photos are called and where they lie is added afterw
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ from indexer.search.hits import Placing
 from indexer.search.ranking import Query, Term, best, direction, fold, merged, same, scores
 from indexer.search.snapshot import Positions, Snapshot
 from indexer.search.strength import Spread, spread_of, thresholds
+from indexer.store.records import Picture
 from indexer.store.vectors import damaged_vectors
 
 # Fetched for each photo shown, so that folded bursts do not leave the page short; more if they do.
@@ -27,6 +28,9 @@ _MAX_FETCH = 5000
 # Vectors have length 1, to within what rounding to 16 bits on the way leaves; what exceeds that, or is no number, is
 # damage.
 _LARGEST_COSINE = 1.1
+_UNKNOWN = Picture(None, None, "", 0, 0)
+
+Pictures = Callable[[Sequence[int]], Mapping[int, Picture]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,23 +52,26 @@ def search(
     allowed: NDArray[np.bool_] | None,
     k: int,
     *,
-    fold_threshold: float | None,
+    pictures: Pictures | None,
     index_above: int,
 ) -> list[list[Placing]]:
-    """The best `k` groups among the allowed photos, each led by its best photo; no folding if the threshold is None."""
+    """The best `k` groups among the allowed photos, each led by its best photo.
+
+    `pictures`: what is known of images, by id, so that copies and bursts fold; None: nothing folds.
+    """
     # 1. What is scored, and along what the strength of a match is measured.
     terms = merged(query)
     along, by_example = direction(query)
     if not len(snapshot.ids) or (allowed is not None and not allowed.any()):
         return []
     indexed = len(snapshot.ids) > index_above or not snapshot.scans_fast((*terms, along))
-    want = k if fold_threshold is None else _FOLD_OVERFETCH * k
+    want = k if pictures is None else _FOLD_OVERFETCH * k
     while True:
         # 2. Who is looked at, with exact scores: what an index gives, or the best of everything.
         pool = _by_index(snapshot, query.combine, terms, along, allowed, want) if indexed else None
         pool = pool or _by_scan(snapshot, query.combine, terms, along, allowed, want)
         # 3. The best of them, near-duplicates folded; more are looked at if bursts leave the page short.
-        groups = _groups(snapshot, pool, k, want, fold_threshold)
+        groups = _groups(snapshot, pool, k, want, pictures)
         if len(groups) == k or pool.whole:
             break
         want *= 4
@@ -159,14 +166,25 @@ def _check(cosines: Sequence[NDArray[np.float32]]) -> None:
         raise damaged_vectors()
 
 
-def _groups(snapshot: Snapshot, pool: _Pool, k: int, want: int, fold_threshold: float | None) -> list[list[int]]:
+def _groups(snapshot: Snapshot, pool: _Pool, k: int, want: int, pictures: Pictures | None) -> list[list[int]]:
     """Indices into the pool, best group first, at most `k` groups."""
     ids = snapshot.ids[pool.positions]
-    if fold_threshold is None:
+    if pictures is None:
         return [[int(one)] for one in best(pool.values, ids, k)]
+    space = snapshot.picture_space
     while True:
         top = best(pool.values, ids, want)
-        groups = fold(snapshot.take(snapshot.picture_space, pool.positions[top]), fold_threshold, k)
+        groups = fold(snapshot.take(space, pool.positions[top]), space, _pictures_of(ids[top].tolist(), pictures), k)
         if len(groups) == k or want >= len(pool.values):
             return [[int(top[one]) for one in group] for group in groups]
         want *= 2
+
+
+def _pictures_of(ids: list[int], pictures: Pictures) -> Callable[[Sequence[int]], list[Picture]]:
+    """What is known of rows, by their indices into `ids`; nothing of an image that is not there."""
+
+    def of(rows: Sequence[int]) -> list[Picture]:
+        found = pictures([ids[row] for row in rows])
+        return [found.get(ids[row], _UNKNOWN) for row in rows]
+
+    return of

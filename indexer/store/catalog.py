@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from indexer.paths import below, join, relative, to_path
 from indexer.store.catalog_schema import WITH_SEALS, check_version, connect, consistent_read, migrate, schema_version
-from indexer.store.records import EncoderRecord, FileRecord, ImageRecord, Problem, Root
+from indexer.store.records import EncoderRecord, FileRecord, ImageRecord, Picture, Problem, Root
 from indexer.store.seals import damaged, has_column, provide, seal_expression
 
 if TYPE_CHECKING:
@@ -196,6 +196,27 @@ class Catalog:
                 fields[10] = bool(row[10])
                 records[row[0]] = ImageRecord(*fields)
         return records
+
+    def pictures(self, image_ids: Iterable[int]) -> dict[int, Picture]:
+        """What tells whether these images are copies or of one burst, by id; unknown ids are left out."""
+        pictures: dict[int, Picture] = {}
+        for part, marks in in_parts(list(image_ids)):
+            for image_id, *fields in self.connection.execute(
+                # Cast, since the seals of these rows are not looked at: whatever a damaged one holds has its type.
+                f"SELECT id, CAST({self.column('images', 'phash')} AS INTEGER), CAST(taken_at AS TEXT),"
+                " CAST(camera AS TEXT), CAST(width AS INTEGER), CAST(height AS INTEGER) FROM images"
+                f" WHERE id IN ({marks})",
+                part,
+            ):
+                pictures[image_id] = Picture(*fields)
+        return pictures
+
+    def unhashed(self) -> list[tuple[int, bytes]]:
+        """(id, content hash) of every image that has a file and whose perceptual hash is not known."""
+        return self.connection.execute(
+            f"SELECT id, content_hash FROM images WHERE {self.column('images', 'phash')} IS NULL"
+            " AND EXISTS (SELECT 1 FROM files WHERE image_id = images.id) ORDER BY id"
+        ).fetchall()
 
     def paths_of(self, image_ids: Iterable[int]) -> dict[int, list[bytes]]:
         """The absolute paths of the files that hold each image, sorted; images without a file are left out."""

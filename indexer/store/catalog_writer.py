@@ -33,7 +33,7 @@ class ImageFields:
     """What the catalog keeps of an image beside its hash. `size` in bytes; `width`, `height` upright.
 
     `taken_at` to `longitude`: what the image's bytes say; of an ISO date `taken_known` characters are known.
-    `thumbnail`: the CRC-32 of the thumbnail's bytes.
+    `thumbnail`: the CRC-32 of the thumbnail's bytes. `phash`: the picture's perceptual hash, signed.
     """
 
     size: int
@@ -47,6 +47,7 @@ class ImageFields:
     camera: str = ""
     thumbnail: int | None = None
     taken_known: int = SECOND
+    phash: int | None = None
 
     @property
     def taken(self) -> Taken | None:
@@ -166,6 +167,8 @@ class CatalogWriter(Catalog):
             image_id = int(cursor.lastrowid or 0)
         elif image.thumbnail is not None:
             self.put_thumbnail(image_id, image.thumbnail)
+        if image.phash is not None:
+            self.put_phashes([(image_id, image.phash)])
         self.put_own_facts(image_id, CaptureFacts(image.taken, image.latitude, image.longitude, image.camera))
         return image_id
 
@@ -185,6 +188,12 @@ class CatalogWriter(Catalog):
     def put_thumbnail(self, image_id: int, checksum: int) -> None:
         """Says what the CRC-32 of the image's thumbnail is."""
         self.connection.execute("UPDATE images SET thumbnail = ? WHERE id = ?", (checksum, image_id))
+
+    def put_phashes(self, phashes: Iterable[tuple[int, int]]) -> None:
+        """Says what the perceptual hash of each image, by id, is."""
+        self.connection.executemany(
+            "UPDATE images SET phash = ? WHERE id = ?", [(phash, image_id) for image_id, phash in phashes]
+        )
 
     def put_file(self, path: bytes, size: int, mtime_ns: int, image_id: int, facts: FileFacts | None = None) -> None:
         """Says that the file at `path` holds this image, and what it says of it (None: what a file known there said);

@@ -162,6 +162,26 @@ def test_copies_and_near_duplicates_fold_into_one_line(dar: Dar, indexed: Path) 
     assert len(first["copies"]) == len(first["similar"]) == 1
 
 
+def test_what_is_folded_is_listed_on_wish(dar: Dar, indexed: Path) -> None:
+    (indexed / "copy-of-red.jpg").write_bytes((indexed / "red.jpg").read_bytes())
+    photos.jpeg(indexed / "resaved-red.jpg", image=photos.Image.open(indexed / "red.jpg"), quality=60)
+    dar("index")
+    every = {str(indexed / name) for name in ("red.jpg", "copy-of-red.jpg", "resaved-red.jpg")}
+    # Each hit once, unless copies are asked for.
+    for end, option in (("\n", "--paths"), ("\0", "-0")):
+        assert len(every & set(dar("search", "red", "-k", 3, option).text.split(end))) == 1
+        paths = dar("search", "red", "-k", 3, option, "--all-copies").text.rstrip(end).split(end)
+        assert set(paths[:3]) == every and len(paths) == len(set(paths)) == 5
+    lines = dar("search", "red", "-k", 1, "--all-copies").text.splitlines()
+    assert lines[1].endswith("(+2 similar)")
+    assert {line.strip() for line in lines[2:]} | {lines[1].split()[-3]} == every
+    # A copy with the same bytes is no photo of its own; a re-saved one is.
+    apart = dar("search", "red", "-k", 2, "--no-fold", "--json").json["hits"]
+    assert [len(hit["copies"]) + len(hit["similar"]) for hit in apart] in ([0, 1], [1, 0])
+    assert {each["path"] for hit in apart for each in (hit, *hit["copies"])} == every
+    assert sum("(+1 copy)" in line for line in dar("search", "red", "-k", 2, "--no-fold").text.splitlines()) == 1
+
+
 def test_preview_paints_in_a_terminal_within_its_width(indexed: Path) -> None:
     code, written = run_in_terminal(command("search", "red", "-k", 2, "--preview"), cwd=REPOSITORY)
     assert code == 0 and written.count("\u2580".encode()) > 20

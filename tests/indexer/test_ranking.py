@@ -1,4 +1,4 @@
-"""How terms combine into an order, and how near-duplicates fold."""
+"""How terms combine into an order."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 
 from indexer.encoders import JOINT, VISUAL
 from indexer.errors import UsageError
-from indexer.search.ranking import Query, Term, best, direction, fold, merged, scores
+from indexer.search.ranking import Query, Term, best, direction, merged, scores
 from indexer.search.strength import Spread, spread_of
-from tests.indexer.colours import unit
 
 
 def term(*numbers: float, space: str = JOINT, weight: float = 1.0) -> Term:
@@ -83,9 +82,3 @@ def test_best_is_a_full_sort_cut_short_with_ties_by_id(values: list[int], count:
     ids = np.random.default_rng(0).permutation(len(values)).astype(np.int64)
     expected = sorted(range(len(values)), key=lambda place: (-values[place], ids[place]))[:count]
     assert best(np.array(values, np.float32), ids, count).tolist() == expected
-
-
-def test_near_duplicates_fold_under_the_best_of_them() -> None:
-    vectors = unit(np.array([[1, 0, 0], [0, 1, 0], [1, 0.01, 0], [0, 1, 0.01], [0, 0, 1]], np.float32))
-    assert fold(vectors, 0.97) == [[0, 2], [1, 3], [4]]
-    assert fold(vectors, 1.5) == [[0], [1], [2], [3], [4]]

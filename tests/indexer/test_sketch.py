@@ -11,7 +11,7 @@ from indexer.search.ranking import Query, Term
 from indexer.search.searching import search
 from indexer.search.snapshot import Snapshot
 from indexer.store.file_store import FileStore
-from indexer.store.records import EncoderRecord, Space
+from indexer.store.records import EncoderRecord, Picture, Space
 from indexer.store.sketch import load_sketch, sketch_files, sketch_problem, write_sketch
 from indexer.store.vectors import VectorAppender, vector_file
 from tests.indexer.colours import unit
@@ -113,9 +113,7 @@ def test_a_search_over_the_sketch_gives_the_exact_photos_and_scores(
     same = 0
     for first, second in zip(queries(20), queries(40)[20:], strict=True):
         query = Query((Term(first), Term(second, weight=0.4), Term(second[::-1].copy(), weight=-0.3)), combine)
-        slow, fast = (
-            search(each, query, allowed, 10, fold_threshold=None, index_above=10**9) for each in (exact, quick)
-        )
+        slow, fast = (search(each, query, allowed, 10, pictures=None, index_above=10**9) for each in (exact, quick))
         same += len({group[0].image_id for group in slow} & {group[0].image_id for group in fast})
         assert fast[0][0].score == pytest.approx(slow[0][0].score, abs=tolerance[combine])
     assert same >= 0.99 * 200
@@ -132,7 +130,7 @@ def test_a_burst_longer_than_what_is_looked_at_leaves_the_page_full(tmp_path: Pa
         Query((Term(matrix[7]),)),
         None,
         5,
-        fold_threshold=0.9,
+        pictures=lambda ids: dict.fromkeys(ids, Picture(0, None, "", 4, 3)),
         index_above=10**9,
     )
     assert len(found) == 5
