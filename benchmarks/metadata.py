@@ -5,6 +5,11 @@
 reads every photo and .xmp file of FOLDER (without one: the photos of `tests/metadata_photos.py`) with both. Of the tags
 that ExifTool finds the expected date is that of the first in dar's order of trust (docs/design.md, Dates). Needs
 `exiftool`; ends with 1 where they differ.
+
+Where dar differs on purpose, and what is compared allows for it: a second 60 is the next minute (ExifTool leaves it);
+dates that cannot be (year 0, 30 February, hour 25) are none, and a month or day of 00 is unknown, where ExifTool shows
+or wraps them; a position of 0, 0 is none; of a clock that was never set the next tag is believed; a date without a time
+gets that of a lesser tag of the same day.
 """
 
 from __future__ import annotations
