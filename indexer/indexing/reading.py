@@ -129,6 +129,7 @@ class Reader:
             longitude=facts.longitude,
             camera=facts.camera,
             thumbnail=zlib.crc32(photo.thumbnail),
+            damage=photo.damage,
         )
         try:
             pixels = self._encoder.prepare(photo.image)

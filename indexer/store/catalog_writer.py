@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 class ImageFields:
     """What the catalog keeps of an image beside its hash. `size` in bytes; `width`, `height` upright.
 
-    `thumbnail`: the CRC-32 of the thumbnail's bytes.
+    `thumbnail`: the CRC-32 of the thumbnail's bytes. `damage`: what is wrong with it though it was opened, or "".
     """
 
     size: int
@@ -43,6 +43,7 @@ class ImageFields:
     longitude: float | None = None
     camera: str = ""
     thumbnail: int | None = None
+    damage: str = ""
 
 
 class CatalogWriter(Catalog):
@@ -134,11 +135,11 @@ class CatalogWriter(Catalog):
             return known
         cursor = self.connection.execute(
             "INSERT INTO images (content_hash, size, width, height, format, taken_at, taken_from, latitude, longitude,"
-            " camera, thumbnail) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " camera, thumbnail, damage) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 *(content_hash, image.size, image.width, image.height, image.format),
                 image.taken_at.isoformat() if image.taken_at else None,
-                *(image.taken_from, image.latitude, image.longitude, image.camera, image.thumbnail),
+                *(image.taken_from, image.latitude, image.longitude, image.camera, image.thumbnail, image.damage),
             ),
         )
         return int(cursor.lastrowid or 0)
