@@ -7,6 +7,7 @@ but their place in `dar library list`.
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 from indexer.errors import DarError
@@ -17,16 +18,22 @@ _NAME = "libraries.json"
 
 
 def known_libraries(home: Path) -> list[Path]:
-    """The folders of all libraries that are there now, sorted, dar's own first."""
+    """The folders of all libraries that are there now, each once however it was reached, sorted, dar's own first."""
     own = sorted(path.parent for path in (home / "libraries").glob(f"*/{CATALOG_NAME}"))
-    others = [path for path in _remembered(home) if path not in own and (path / CATALOG_NAME).is_file()]
-    return own + sorted(others)
+    others = sorted(path for path in _remembered(home) if (path / CATALOG_NAME).is_file())
+    # Of one library's names, dar's own first, then the one that is no link.
+    named: dict[str, Path] = {}
+    for path in (*own, *others):
+        real = os.path.realpath(path)
+        if real not in named or (named[real] in others and str(path) == real):
+            named[real] = path
+    return [path for path in (*own, *others) if path in named.values()]
 
 
 def remember_library(home: Path, library: Path) -> None:
     """Notes a library that lies outside dar's own folder. A disk that refuses is no reason to fail."""
-    library = library.absolute()
-    if library.parent == home / "libraries":
+    library = Path(os.path.realpath(library))
+    if library.parent == Path(os.path.realpath(home / "libraries")):
         return
     remembered = _remembered(home)
     if library in remembered:

@@ -189,6 +189,11 @@ class Library:
         with self._lock, disk_errors_named(self.path):
             return self._catalog.problems()
 
+    def notes(self) -> list[Problem]:
+        """The files that are in the library though something is wrong with them, and what."""
+        with self._lock, disk_errors_named(self.path):
+            return self._catalog.notes()
+
     def info(self) -> LibraryInfo:
         """What is in the library, and where its photos are."""
         with self._lock, disk_errors_named(self.path):
@@ -244,7 +249,7 @@ class Library:
     def move_root(self, old: Path, new: Path) -> int:
         """Says that the photos once at `old` are now at `new`; nothing is encoded. Returns how many roots moved."""
         target = resolved(new)
-        if not at_home(new).is_dir():
+        if not (at_home(new).is_dir() or (at_home(new).is_file() and self.image_for(old) is not None)):
             raise DarError(f"There is no folder {visible(new)}.", "Give the folder where the photos are now.")
         with self.writer() as writer:
             moved = writer.move_root(resolved(old), target)

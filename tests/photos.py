@@ -117,9 +117,16 @@ def truncated(path: Path, seed: int = 0, keep: float = 0.5) -> Path:
     return path
 
 
-def truncated_png(path: Path) -> Path:
+def headless(path: Path) -> Path:
+    """A JPEG of which only the header and a stripe arrived: nothing to recognise it by."""
+    whole = jpeg(path, 0, (640, 480)).read_bytes()
+    path.write_bytes(whole[: whole.index(b"\xff\xda") + 40])
+    return path
+
+
+def headless_png(path: Path) -> Path:
     picture(1, (400, 300)).save(path, "PNG")
-    path.write_bytes(path.read_bytes()[:-2000])
+    path.write_bytes(path.read_bytes()[:80])
     return path
 
 
@@ -221,8 +228,8 @@ def animated(path: Path) -> Path:
 
 HOSTILE: dict[str, Callable[[Path], Path]] = {
     "empty.jpg": empty,
-    "truncated.jpg": truncated,
-    "truncated.png": truncated_png,
+    "truncated.jpg": headless,
+    "truncated.png": headless_png,
     "text.jpg": text_file,
     "damaged.png": damaged,
     "bomb.png": bomb,

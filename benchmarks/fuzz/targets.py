@@ -52,7 +52,7 @@ def _avif(data: bytes) -> None:
 
 def _container(kind: str, data: bytes) -> None:
     # In this process, where a crash is seen; dar itself lets these decoders run in processes of their own.
-    from indexer.photos.heif_decoder import answer
+    from indexer.photos.extras_decoder import answer
 
     told, _ = answer([kind, str(_SIDE), "1000000"], BytesIO(data))
     assert "error" in told or int(str(told["width"])) > 0

@@ -27,7 +27,7 @@ app = typer.Typer(
     epilog="Start with `dar index ~/Photos`, then `dar search 'a dog on the beach'`.",
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    add_completion=False,
+    add_completion=True,
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -29,8 +29,8 @@ def index(
         list[Path] | None,
         typer.Argument(
             parser=named_path,
-            metavar="[FOLDER]...",
-            help="Folders of photos. None: the folders the library has already.",
+            metavar="[FOLDER|PHOTO]...",
+            help="Folders of photos, or single photos. None: what the library has already.",
         ),
     ] = None,
     library: LibraryOption = None,
@@ -58,7 +58,15 @@ def index(
     ] = 0,
     exclude: Annotated[
         list[str] | None,
-        typer.Option(metavar="GLOB", help="Leave out names or paths like this; repeatable.", show_default=False),
+        typer.Option(
+            metavar="GLOB",
+            help="Leave out names ('Work', '*.gif') or paths ('life/Work', '~/Photos/old') like this; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    iexclude: Annotated[
+        list[str] | None,
+        typer.Option(metavar="GLOB", help="The same whatever the case: 'work' is 'Work' too.", show_default=False),
     ] = None,
     include_hidden: Annotated[
         bool, typer.Option("--include-hidden", help="Take hidden files and folders too.")
@@ -86,6 +94,7 @@ def index(
     from indexer.indexing.options import IndexOptions
     from indexer.photos.scan import ScanOptions
     from indexer.pipeline import index as run
+    from indexer.printable import visible as shown
 
     state = state_of(context)
     settings = state.settings
@@ -97,10 +106,11 @@ def index(
         # Before folders are looked through; a library that has its encoder may not need it at all.
         state.check_encoder(spec)
     describe = _captioner(state, captioner, device) if (captions or captioner) and not dry_run else None
+    given = tuple(exclude or ())
     options = IndexOptions(
         workers=workers,
         batch_size=batch_size,
-        scan=ScanOptions((*settings.exclude, *(exclude or ())), include_hidden, follow_links),
+        scan=ScanOptions((*settings.exclude, *given), include_hidden, follow_links, tuple(iexclude or ())),
         dry_run=dry_run,
         vectors=vectors,
         retry_problems=retry,
@@ -113,6 +123,11 @@ def index(
 
     with _interruptible() as interrupted:
         summary = show(run(path, folders or [], load, options, interrupted.is_set, describe), state.output)
+    # A name in the config file may be there for folders to come; a path that it names, for one that is there.
+    named = {*given, *(iexclude or ()), *(() if folders else (each for each in settings.exclude if "/" in each))}
+    for pattern in summary.unmatched:
+        if pattern in named:
+            state.output.note(f"Nothing is left out by the pattern {shown(pattern)}: no name or path is like it.")
     if not dry_run:
         remember_library(settings.home, path)
     if not (asked or own or settings.encoder or dry_run):
@@ -168,7 +183,7 @@ def _tell(state: State, summary: IndexSummary, *, json: bool) -> None:
     from indexer.printable import visible
 
     if json:
-        told = asdict(summary)
+        told = asdict(summary) | {"unmatched": list(summary.unmatched)}
         del told["library"]
         where = {f"library{key.removeprefix('path')}": value for key, value in json_path(summary.library).items()}
         told |= {
@@ -185,12 +200,35 @@ def _tell(state: State, summary: IndexSummary, *, json: bool) -> None:
     verb = "Would be: " if summary.dry_run else ""
     rate = f", {summary.images_per_second:.0f} photos/s" if summary.encoded and not summary.dry_run else ""
     state.output.note(f"{verb}{changes} ({_duration(summary.seconds)}{rate}).")
+    if summary.notes:
+        state.output.note(
+            f"{summary.notes:,} of them are damaged and found by what is left of them: `dar library info --problems`."
+        )
+    kinds = [f"{count:,} {_kind_named(kind, count)}" for kind, count in summary.skipped.items() if kind != "other"]
+    if kinds:
+        state.output.note(f"Not taken: {', '.join(kinds)}.")
     if summary.captioned:
         state.output.note(f"{summary.captioned:,} described.")
     if summary.interrupted:
         state.output.note("Interrupted. What is indexed is kept; run the same command again to go on.")
     elif not summary.dry_run:
         state.output.note(f"{summary.photos:,} photos in {visible(summary.library)}.")
+
+
+def _kind_named(kind: str, count: int) -> str:
+    """One of `ScanResult.skipped`'s kinds, for people."""
+    several = "" if count == 1 else "s"
+    match kind:
+        case "video" | "linked folder" | "linked photo":
+            return kind + several
+        case "folder with .nomedia":
+            return f"folder{several} with .nomedia"
+        case "no suffix":
+            return f"file{several} without suffix"
+        case "in .ppignore":
+            return "named in .ppignore"
+        case _:
+            return kind
 
 
 def _duration(seconds: float) -> str:

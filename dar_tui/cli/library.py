@@ -43,7 +43,7 @@ def _list(state: State, *, json: bool) -> None:
     from dar_tui.registry import known_libraries
     from indexer.library import Library
 
-    default = state.settings.library
+    default = os.path.realpath(state.settings.library)
     found: list[dict[str, Any]] = []
     for path in known_libraries(state.settings.home):
         try:
@@ -54,9 +54,9 @@ def _list(state: State, *, json: bool) -> None:
         except DarError as error:
             found.append({**json_path(path), "photos": None, "size": None, "problem": error.message})
             line = f"{'-':>9} photos  {'-':>8}  {visible(path)}  ({error.message})"
-        found[-1]["default"] = path == default
+        found[-1]["default"] = os.path.realpath(path) == default
         if not json:
-            state.output.result(line + ("  (default)" if path == default else ""))
+            state.output.result(line + ("  (default)" if found[-1]["default"] else ""))
     if json:
         state.output.json({"libraries": found})
     elif not found:
@@ -67,24 +67,29 @@ def _list(state: State, *, json: bool) -> None:
 def info(
     context: typer.Context,
     library: LibraryOption = None,
-    problems: Annotated[bool, typer.Option("--problems", help="List the files that could not be read.")] = False,
+    problems: Annotated[
+        bool, typer.Option("--problems", help="List the files that could not be read, or only in part.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Show what is in a library and where its photos are."""
     state = state_of(context)
     with state.open_library(library) as opened:
-        known, broken = opened.info(), opened.problems()
+        known, broken, damaged = opened.info(), opened.problems(), opened.notes()
     if json:
         told = _info_json(known)
         told["unreadable"] = [{**json_path(each.path), "reason": each.reason} for each in broken]
+        told["damaged"] = [{**json_path(each.path), "reason": each.reason} for each in damaged]
         state.output.json(told)
         return
     for line in _info_lines(known):
         state.output.result(line)
     for each in broken if problems else []:
         state.output.result(f"  {visible(each.path)}: {each.reason}")
-    if broken and not problems:
-        state.output.note("`dar library info --problems` lists the files that could not be read.")
+    for each in damaged if problems else []:
+        state.output.result(f"  {visible(each.path)}: {each.reason}; indexed all the same")
+    if (broken or damaged) and not problems:
+        state.output.note("`dar library info --problems` lists the files that could not be read, or only in part.")
 
 
 def _info_json(known: LibraryInfo) -> dict[str, Any]:
@@ -103,6 +108,7 @@ def _info_json(known: LibraryInfo) -> dict[str, Any]:
         "photos": known.photos,
         "images": known.images,
         "problems": known.problems,
+        "notes": known.notes,
         "size": known.size,
         "schema": known.schema,
         "folders": [
@@ -119,11 +125,14 @@ def _info_lines(known: LibraryInfo) -> list[str]:
         *(_encoder_line(each, known.photos, alone=len(known.encoders) == 1) for each in known.encoders),
         *([] if known.encoders else ["encoder   none yet"]),
         f"photos    {known.photos:,}" + (f" ({copies:,} of them exact copies)" if copies else ""),
-        f"problems  {known.problems:,}",
+        f"problems  {known.problems:,}" + (f", and {known.notes:,} photos read in part" if known.notes else ""),
     ]
     for root in known.roots:
         away = "" if root.present else "  (not there now)"
-        lines.append(f"folder    {visible(root.path)}: {root.photos:,} photos{away}")
+        if root.path.is_file():
+            lines.append(f"photo     {visible(root.path)}")
+        else:
+            lines.append(f"folder    {visible(root.path)}: {root.photos:,} photos{away}")
     return lines
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import unquote, urlsplit
 
 import typer
 
@@ -13,6 +15,21 @@ def named_path(text: str) -> Path:
     if not text:
         raise typer.BadParameter("the path is empty.")
     return Path(text)
+
+
+STDIN = Path("-")
+"""What `--like -` is read as; a file of that name is given as "./-"."""
+
+
+def example_path(text: str) -> Path:
+    """A photo the user gave, STDIN for "-". Raises BadParameter for an address: dar reaches no network."""
+    if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+://", text):
+        if text.lower().startswith("file://"):
+            return Path(unquote(urlsplit(text).path))
+        raise typer.BadParameter(
+            f"{text} is an address, and dar fetches nothing. Download it, or `curl ... |` it to `--like -`."
+        )
+    return Path.cwd() / "-" if text != "-" and Path(text) == STDIN else named_path(text)
 
 
 LibraryOption = Annotated[

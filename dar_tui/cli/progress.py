@@ -51,7 +51,8 @@ def _show_one(event: Event, view: _View) -> None:
     if isinstance(event, Scanning):
         view.say(f"Looking through {visible(event.folder)}")
     elif isinstance(event, ProblemFound):
-        view.say(f"{visible(event.path)}: {event.reason}")
+        taken = "" if event.refused else "; indexed all the same"
+        view.say(f"{visible(event.path)}: {event.reason}{taken}")
     elif isinstance(event, Note):
         view.say(event.text)
     elif isinstance(event, Planned):

@@ -6,12 +6,15 @@ Knows which vector space each part lives in and how the parts are weighted. Prin
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING
 
+from dar_tui.cli.options import STDIN
 from dar_tui.cli.state import State
 from indexer.encoders import JOINT, VISUAL
 from indexer.errors import DarError, EncoderMismatch, NothingFound, UnreadablePhoto, UsageError
@@ -20,6 +23,8 @@ from indexer.printable import visible
 from indexer.search.ranking import Query, Term
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from indexer.encoders import Encoder
     from indexer.library import Library
     from indexer.search.ranking import Vectors
@@ -28,6 +33,7 @@ if TYPE_CHECKING:
 # A whole step away from the unwanted text would leave the wanted one behind: text vectors of one encoder are all alike
 # to some degree, so subtracting as much as was added mostly adds noise.
 UNLIKE_WEIGHT = 0.5
+_PIECE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -97,6 +103,8 @@ class QueryBuilder:
         """A photo's vector: the stored one if the library has this file, else made now."""
         from indexer.photos.photo import open_photo
 
+        if path == STDIN:
+            return self._vector_of(self._from_stdin(), space), None
         image_id = self._library.image_for(path)
         if image_id is not None:
             try:
@@ -112,10 +120,39 @@ class QueryBuilder:
                     "Give its path, as `dar search --paths` prints it.",
                 ) from None
             raise UsageError(f"--like {visible(path)}: {error.message}.", "Give a photo that can be opened.") from None
-        embeddings = self.encoder.encode_images([photo.image])
+        if photo.damage:
+            self._state.output.note(f"--like {visible(path)}: {photo.damage}.")
+        return self._vector_of(photo.image, space), image_id
+
+    def _from_stdin(self) -> Image.Image:
+        """The photo that comes in on stdin; kept in a file meanwhile, since decoders go back and forth in it."""
+        from indexer.photos.photo import MAX_WHOLE_BYTES, open_photo
+
+        if sys.stdin.isatty():
+            raise UsageError("--like - waits for a photo on stdin.", "Give one: `dar search --like - < PHOTO`.")
+        with NamedTemporaryFile(prefix="dar-") as file:
+            left = MAX_WHOLE_BYTES + 1
+            while left and (piece := sys.stdin.buffer.read(min(left, _PIECE_BYTES))):
+                file.write(piece)
+                left -= len(piece)
+            file.flush()
+            if not left:
+                raise UsageError("--like -: what comes in is too large for a photo.", "Give its path instead.")
+            try:
+                photo = open_photo(os.fsencode(file.name), self.encoder.image_size)
+            except UnreadablePhoto as error:
+                raise UsageError(
+                    f"--like -: what comes in {error.message}.", "Give a photo that can be opened."
+                ) from None
+        if photo.damage:
+            self._state.output.note(f"--like -: {photo.damage}.")
+        return photo.image
+
+    def _vector_of(self, image: Image.Image, space: str) -> Vectors:
+        embeddings = self.encoder.encode_images([image])
         if space == VISUAL and embeddings.visual is not None:
-            return embeddings.visual[0], image_id
-        return embeddings.joint[0], image_id
+            return embeddings.visual[0]
+        return embeddings.joint[0]
 
 
 def photos_to_be_like(paths: Sequence[Path] | None) -> tuple[Path, ...]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dar_tui.cli.options import JsonOption, LibraryOption, SearchEncoderOption, named_path
+from dar_tui.cli.options import JsonOption, LibraryOption, SearchEncoderOption, example_path, named_path
 from dar_tui.cli.state import State, state_of
 from indexer.errors import NothingFound, UsageError
 
@@ -30,9 +30,9 @@ def search(
     like: Annotated[
         list[Path] | None,
         typer.Option(
-            parser=named_path,
+            parser=example_path,
             metavar="PHOTO",
-            help="Like this photo, indexed or not; repeatable.",
+            help="Like this photo, indexed or not ('-': from stdin); repeatable.",
             show_default=False,
         ),
     ] = None,

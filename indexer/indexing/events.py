@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -44,10 +44,14 @@ class Progress:
 
 @dataclass(frozen=True)
 class ProblemFound:
-    """A file cannot be read as a photo, or a folder cannot be listed; the run goes on."""
+    """A file cannot be read as a photo, or a folder cannot be listed; the run goes on.
+
+    `refused` is false where the file is in the library all the same, such as a photo whose end is missing.
+    """
 
     path: Path
     reason: str
+    refused: bool = True
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,9 @@ class IndexSummary:
 
     `encoder` is the id of the library's encoder. `photos` are the files in the library now; `encoded` the images that
     went through the encoder; `images_per_second` is `encoded` by `seconds`, everything included. `problems` are
-    those in the folders looked at. `captioned`: images a captioner described afterwards, in time that is not in
+    those in the folders looked at, `notes` the files there that were opened though something is wrong with them.
+    `skipped` counts by kind what was left out of them, `unmatched` are the patterns to exclude that matched nothing in
+    any of them. `captioned`: images a captioner described afterwards, in time that is not in
     `seconds`. `interrupted`: it was cancelled, and the next run goes on from here.
     """
 
@@ -82,6 +88,9 @@ class IndexSummary:
     interrupted: bool = False
     dry_run: bool = False
     captioned: int = 0
+    notes: int = 0
+    skipped: dict[str, int] = field(default_factory=dict)
+    unmatched: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

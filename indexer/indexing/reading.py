@@ -176,6 +176,7 @@ class Reader:
             thumbnail=zlib.crc32(photo.thumbnail),
             taken_known=facts.taken_known,
             phash=photo.phash,
+            damage=photo.damage,
         )
         try:
             pixels = self._encoder.prepare(photo.image)

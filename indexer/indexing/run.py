@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shlex
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
@@ -40,8 +41,8 @@ from indexer.indexing.target import Target
 from indexer.indexing.writer import LibraryWriter
 from indexer.paths import outermost, resolved, to_path, within
 from indexer.photos.decoders import Decoders
-from indexer.photos.formats import package_for
-from indexer.photos.scan import ScanResult, scan
+from indexer.photos.formats import READS, package_for
+from indexer.photos.scan import LINKED_FOLDER, LINKED_PHOTO, ScanResult, is_deleted, scan
 from indexer.printable import visible
 from indexer.store.catalog import CATALOG_NAME, Catalog
 from indexer.store.embeddings import is_embedded, unembedded
@@ -58,6 +59,8 @@ _BATCHES_AHEAD = 4
 _WORTH_A_NOTE = 500
 # Often enough for a bar to move smoothly.
 _PROGRESS_SECONDS = 0.1
+# The catalog's note of what the dar could open that last looked through the whole library (`formats.READS`).
+_READS = "reads"
 
 
 class Run:
@@ -89,6 +92,7 @@ class Run:
         self._started = self._committed = time.perf_counter()
         self._told = 0.0
         self._new_problems: list[ProblemFound] = []
+        self._scans: list[tuple[bytes, ScanResult]] = []
 
     def events(self, folders: Sequence[Path]) -> Iterator[Event]:
         """The run, from listing the folders to the summary."""
@@ -99,7 +103,10 @@ class Run:
             yield Scanning(to_path(target))
             yield from self._scan(target, scans, asked_for=bool(folders))
         # 2. Compare them with the catalog.
-        plan = make_plan(self._catalog, scans, own=resolved(self._library), retry_problems=self._options.retry_problems)
+        # Problems that an older dar met are tried again by one that opens more.
+        retry = self._options.retry_problems or self._catalog.meta(_READS) != str(READS)
+        plan = make_plan(self._catalog, scans, own=resolved(self._library), retry_problems=retry)
+        self._scans = scans
         self._listed = [target for target, _ in scans]
         self._ledger = Ledger(plan)
         self._target.identify()
@@ -125,17 +132,25 @@ class Run:
         # 5. What is derived from the photos as a whole.
         if not self._interrupted and self._writer is not None:
             yield from finish(self._catalog, self._writer, self._target, self._options)
+            self._close_books()
         if self._writer is not None:
             self._writer.copy_catalog()  # now, since whoever has the summary may ask for nothing more
         yield Finished(self._summary())
 
     def _scan(self, target: bytes, scans: list[tuple[bytes, ScanResult]], *, asked_for: bool) -> Iterator[Event]:
-        """Lists one folder. One that is away, or suddenly empty, is never taken for deleted."""
+        """Lists one folder. One that is away, or suddenly empty, is never taken for deleted; a photo that was indexed
+        by itself is, once it is gone from the folder it was in."""
+        if not asked_for and self._catalog.image_at(target) is not None and is_deleted(target):
+            scans.append((target, ScanResult(())))
+            return
         try:
             result = scan(to_path(target), self._options.scan)
             if not result.files and not result.unreadable and next(self._catalog.files_in(target), None) is not None:
+                left_out = ", ".join(f"{count:,} {kind}" for kind, count in result.skipped.items())
                 raise DarError(
-                    f"{visible(target)} is empty, but the library has photos there; is its drive mounted?",
+                    f"{visible(target)} has no photos but what is left out ({left_out}); the library has some there."
+                    if left_out
+                    else f"{visible(target)} is empty, but the library has photos there; is its drive mounted?",
                     f"If they are gone for good: `dar library forget {visible(target)}`.",
                 )
         except DarError as error:
@@ -144,6 +159,11 @@ class Run:
             yield ProblemFound(to_path(target), f"{error.message} {self._what_stays(target)}")
             return
         scans.append((target, result))
+        linked = result.skipped.get(LINKED_FOLDER, 0) + result.skipped.get(LINKED_PHOTO, 0)
+        if linked and not result.files:
+            yield Note(
+                f"{visible(target)} holds {linked:,} links but no photos; --follow-links takes what they lead to."
+            )
         for suffix, count in result.missing_extra.items():
             package = package_for(os.fsencode(suffix))
             yield Note(f"{count} {suffix} files are left out: `pip install {package}` reads them.")
@@ -289,9 +309,12 @@ class Run:
                     self._note_problem(candidate, photo.size, photo.mtime_ns, embeddings)
                 continue
             visual = None if embeddings.visual is None else embeddings.visual[0]
+            damage = original[1].fields.damage
             self._batch.images.append(NewImage(content_hash, original[1].fields, embeddings.joint[0], visual))
             self._batched.add(content_hash)
             for candidate, photo in files:
+                if damage:
+                    self._new_problems.append(ProblemFound(to_path(candidate.path), damage, refused=False))
                 self._settle(candidate, photo)
             self._encoded += 1
 
@@ -351,6 +374,33 @@ class Run:
         self._total += len(lacking)
         return lacking
 
+    def _close_books(self) -> None:
+        """A photo that was indexed by itself and is gone leaves no root; after a look at all roots, whatever problems
+        are on record are this dar's."""
+        assert self._writer is not None
+        for target, result in self._scans:
+            if not result.files and is_deleted(target):
+                self._writer.forget(target)
+        roots = {root.path for root in self._catalog.roots()}
+        if roots <= {target for target, _ in self._scans} and self._catalog.meta(_READS) != str(READS):
+            with self._writer.catalog.transaction():
+                self._writer.catalog.put_meta(_READS, str(READS))
+
+    def _skipped(self) -> dict[str, int]:
+        skipped: Counter[str] = Counter()
+        for _, result in self._scans:
+            skipped.update(result.skipped)
+        return dict(sorted(skipped.items()))
+
+    def _unmatched(self) -> tuple[str, ...]:
+        first, *others = [result.unmatched for _, result in self._scans] or [()]
+        return tuple(pattern for pattern in first if all(pattern in other for other in others))
+
+    def _notes(self) -> int:
+        folders = [target for target, _ in self._scans]
+        paths = [os.fsencode(note.path) for note in self._catalog.notes()]
+        return sum(within(path, folders) for path in paths)
+
     def _summary(self) -> IndexSummary:
         seconds = time.perf_counter() - self._started
         counts = self._ledger.counts()
@@ -370,6 +420,9 @@ class Run:
             encoded=self._encoded,
             interrupted=self._interrupted,
             dry_run=self._writer is None,
+            notes=self._notes(),
+            skipped=self._skipped(),
+            unmatched=self._unmatched(),
         )
 
 

@@ -14,8 +14,42 @@ CORE_SUFFIXES = frozenset(
     {
         *(b".jpg", b".jpeg", b".jpe", b".jfif", b".png", b".webp", b".gif", b".bmp", b".dib", b".tif", b".tiff"),
         *(b".jp2", b".j2k", b".j2c", b".jpc", b".jpf", b".jpx", b".ppm", b".pgm", b".pbm", b".pnm", b".pfm"),
+        # JPEG and PNG under other names: with a second picture behind the first (3D cameras, phones), side by side,
+        # animated, of a 360-degree camera, as browsers save them.
+        *(b".mpo", b".jps", b".pns", b".apng", b".insp", b".jif", b".jfi", b".pjpeg", b".pjp", b".jpg_large"),
     }
 )
+# Pictures that are counted by their suffix, not opened: Pillow's readers of PSD, ICO, EPS, DDS, FITS and the like have
+# open advisories, others have none that is maintained. A .jpg_original is ExifTool's copy of a photo that lies beside
+# it: opened, every edited photo would be there twice.
+_OTHER_PICTURES = frozenset(
+    {
+        *(b".psd", b".psb", b".xcf", b".kra", b".ora", b".svg", b".svgz", b".ai", b".eps", b".cdr", b".ico", b".icns"),
+        *(b".tga", b".pcx", b".dds", b".exr", b".hdr", b".dcm", b".fits", b".fit", b".wmf", b".emf", b".jxr", b".wdp"),
+        *(b".hdp", b".flif", b".bpg", b".qoi", b".pict", b".pct", b".sgi", b".ras", b".xbm", b".xpm", b".thm", b".gpr"),
+        *(b".heics", b".djvu", b".procreate", b".afphoto", b".lrprev", b".jpg_original", b".jpeg_original"),
+        *(b".png_original", b".tif_original", b".heic_original", b".dng_original", b".cr2_original", b".nef_original"),
+        *(b".arw_original", b".gif_original", b".webp_original", b".mos", b".mef", b".mrw", b".dcr", b".kdc", b".cap"),
+    }
+)
+_VIDEOS = frozenset(
+    {
+        *(b".mp4", b".mov", b".m4v", b".avi", b".mkv", b".webm", b".3gp", b".3g2", b".mts", b".m2ts", b".mpg"),
+        *(b".mpeg", b".mpe", b".m2v", b".wmv", b".asf", b".flv", b".f4v", b".vob", b".ogv", b".divx", b".dv", b".mod"),
+        *(b".tod", b".insv", b".lrv", b".360", b".rm", b".rmvb", b".mxf", b".qt"),
+    }
+)
+VIDEO, NO_SUFFIX, OTHER = "video", "no suffix", "other"
+"""Kinds of files that are left out, besides pictures' suffixes: see `kind_left_out`."""
+
+# How the files begin that are opened whatever they are called: enough to tell a photo without suffix from the rest.
+_HEADS = (
+    *(b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+    *(b"\x00\x00\x00\x0cjP  \r\n\x87\n", b"\x00\x00\x00\x0cJXL \r\n\x87\n"),
+)
+_HEIF_BRANDS = (b"heic", b"heix", b"mif1", b"avif", b"crx ")
+# Grows whenever files that were refused may be opened by a newer dar: problems on record are then tried once more.
+READS = 2
 _RAW_SUFFIXES = frozenset(
     {
         *(b".3fr", b".arw", b".cr2", b".cr3", b".crw", b".dng", b".erf", b".iiq", b".nef", b".nrw"),
@@ -36,8 +70,11 @@ class _Extra:
 # None is Pillow's to open: their decoders run in processes of their own.
 _HEIF = _Extra("pillow_heif", "pillow-heif", frozenset({b".heic", b".heif", b".hif"}))
 _AVIF = _Extra("pillow_avif", "pillow-avif-plugin", frozenset({b".avif"}))
+_JXL = _Extra("pillow_jxl", "pillow-jxl-plugin", frozenset({b".jxl"}))
 _RAW = _Extra("rawpy", "rawpy", _RAW_SUFFIXES)
-_EXTRAS = (_HEIF, _AVIF, _RAW)
+_EXTRAS = (_HEIF, _AVIF, _JXL, _RAW)
+# Reads the TIFFs that Pillow does not.
+_TIFF_MODULE = "tifffile"
 _CORE_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "JPEG2000", "PPM")
 # Picture editors write megabytes of history into a PNG's text; Pillow refuses a file with more than one in a piece.
 # What all pieces may take together stays at its 64 MB.
@@ -62,6 +99,23 @@ def package_for(suffix: bytes) -> str:
     return next((extra.package for extra in _EXTRAS if suffix in extra.suffixes), "")
 
 
+def kind_left_out(suffix: bytes) -> str:
+    """What to count a file under that is not taken, by its lower-case suffix: VIDEO, NO_SUFFIX, a picture's suffix
+    such as ".psd", or OTHER for what is neither picture nor film."""
+    if not suffix:
+        return NO_SUFFIX
+    if suffix in _VIDEOS:
+        return VIDEO
+    return os.fsdecode(suffix) if suffix in _OTHER_PICTURES else OTHER
+
+
+def begins_like_a_photo(head: bytes) -> bool:
+    """Whether a file's first 16 bytes are those of a format that may be opened."""
+    if head.startswith(_HEADS) or (head.startswith(b"RIFF") and head[8:12] == b"WEBP"):
+        return True
+    return head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS
+
+
 def is_raw_name(path: bytes) -> bool:
     """Whether the file is named as camera raw files are."""
     return os.path.splitext(path)[1].lower() in _RAW_SUFFIXES  # noqa: PTH122 - pathlib takes no bytes
@@ -75,6 +129,16 @@ def reads_heif() -> bool:
 def reads_avif() -> bool:
     """Whether AVIF files can be decoded here."""
     return _is_installed(_AVIF.module)
+
+
+def reads_jxl() -> bool:
+    """Whether JPEG XL files can be decoded here."""
+    return _is_installed(_JXL.module)
+
+
+def reads_tiff() -> bool:
+    """Whether TIFFs that Pillow does not open can be decoded here."""
+    return _is_installed(_TIFF_MODULE)
 
 
 def reads_raw() -> bool:

@@ -18,13 +18,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from indexer.errors import PhotoOutOfReach, UnreadablePhoto
 from indexer.photos.decoders import Decoders
+from indexer.photos.extras import HEADERS_ONLY, TIFF, is_rare_tiff, kinds_of, open_extra
 from indexer.photos.facts import joined_facts, orientation, read_facts
 from indexer.photos.formats import register_formats
-from indexer.photos.heif import HEADERS_ONLY, kinds_of, open_heif
 from indexer.photos.pixels import picture_hash, to_rgb
 from indexer.photos.quiet import silence_decoders
 from indexer.photos.raw import Raw, is_raw, open_raw
@@ -43,6 +45,13 @@ _READ_WHOLE = frozenset({"WEBP"})
 # A baseline JPEG is decoded row by row at down to 1/8, so its size costs time, not memory: 200-megapixel phones
 # (16,320 x 12,240) must pass, and at this cap a file of one colour still ends within seconds.
 MAX_JPEG_PIXELS = 420_000_000
+# Of a photo's rows that must decode. Among 150 photos the rows of a twentieth find their whole photo within ten as
+# often as chance does (7 %), those of an eighth in 46 %, of a quarter in 83 %, of half always (bundled encoder).
+_LEAST_DECODED = 0.05
+# What viewers show in place of what is missing. Cutting it off instead finds fewer: 76 % of quarters, 30 % of eighths.
+_MISSING = (128, 128, 128)
+_TRUNCATED = "ends early (truncated)"
+_END_OF_JPEG = b"\xff\xd9"
 
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -61,7 +70,9 @@ class Photo:
 
     `image`: upright, RGB, its shorter side about the side asked for (never enlarged, up to some four times as long).
     `thumbnail`: a JPEG, at most 320 px long, without metadata. `width`, `height`: of the whole photo, upright, pixels.
-    `format`: Pillow's name for what the file holds, such as "JPEG", or "RAW". `phash`: see `picture_hash`.
+    `format`: Pillow's name for what the file holds, such as "JPEG", or "RAW". `phash`: see `picture_hash`. `damage`:
+    what is wrong with a file that was opened all the same, such as "ends early (truncated): 43 % of the picture is
+    missing" (and grey), or "".
     """
 
     image: Image.Image
@@ -71,6 +82,11 @@ class Photo:
     height: int
     format: str
     facts: CaptureFacts
+    damage: str = ""
+
+
+class _NotAnImage(UnreadablePhoto):
+    """None of the allowed decoders knows the file."""
 
 
 def open_photo(path: Path | bytes, side: int, decoders: Decoders | None = None) -> Photo:
@@ -86,8 +102,7 @@ def open_photo(path: Path | bytes, side: int, decoders: Decoders | None = None) 
         decoders = decoders or stack.enter_context(Decoders())
         file = stack.enter_context(_regular_file(path))
         stack.enter_context(_decoder_errors_named())
-        apart = _read_raw(file, name, wanted, decoders) or _read_heif(file, name, wanted, decoders)
-        read = apart or _read(file, name, wanted)
+        read = _read_apart(file, name, wanted, decoders) or _read_here(file, name, wanted, decoders)
     rgb, width, height = read.rgb, read.width, read.height
     turn = _UPRIGHT.get(read.orientation)
     if turn is not None:
@@ -95,7 +110,7 @@ def open_photo(path: Path | bytes, side: int, decoders: Decoders | None = None) 
         if turn not in (_UPRIGHT[2], _UPRIGHT[3], _UPRIGHT[4]):
             width, height = height, width
     small = _small(rgb)
-    return Photo(rgb, _thumbnail(small), picture_hash(small), width, height, read.format, read.facts)
+    return Photo(rgb, _thumbnail(small), picture_hash(small), width, height, read.format, read.facts, read.damage)
 
 
 def read_own_facts(path: Path | bytes, decoders: Decoders | None = None) -> CaptureFacts:
@@ -113,13 +128,13 @@ def read_own_facts(path: Path | bytes, decoders: Decoders | None = None) -> Capt
                 facts = joined_facts(facts, read_facts(_identify(io.BytesIO(raw.preview), ("JPEG",))))
             return facts
         if kinds := kinds_of(file):
-            heif = open_heif(file, kinds, HEADERS_ONLY, MAX_DECODED_PIXELS, decoders)
-            if heif is not None:
-                return read_facts(heif.image)
+            extra = open_extra(file, kinds, HEADERS_ONLY, MAX_DECODED_PIXELS, decoders)
+            if extra is not None:
+                return read_facts(extra.image)
         image = _identify(file, register_formats())
         if image.format == "PNG":
             _check_decoded_size(image, *image.size)
-            image.load()  # type: ignore[no-untyped-call]
+            _load(image)
         return read_facts(image)
 
 
@@ -139,6 +154,22 @@ class _Read:
     format: str
     orientation: int
     facts: CaptureFacts
+    damage: str = ""
+
+
+def _read_apart(file: BinaryIO, name: bytes, wanted: int, decoders: Decoders) -> _Read | None:
+    """A file whose decoder runs in a process of its own; None if it is none."""
+    return _read_raw(file, name, wanted, decoders) or _read_extra(file, kinds_of(file), name, wanted, decoders)
+
+
+def _read_here(file: BinaryIO, name: bytes, wanted: int, decoders: Decoders) -> _Read:
+    try:
+        return _read(file, name, wanted)
+    except _NotAnImage:
+        rare = _read_extra(file, (TIFF,), name, wanted, decoders) if is_rare_tiff(file) else None
+        if rare is None:
+            raise
+        return rare
 
 
 def _read(file: BinaryIO, name: bytes, wanted: int, formats: Sequence[str] = ()) -> _Read:
@@ -148,11 +179,105 @@ def _read(file: BinaryIO, name: bytes, wanted: int, formats: Sequence[str] = ())
     image.draft(None, (wanted, wanted))  # JPEG only: decodes at 1/2, 1/4 or 1/8 while both sides stay long enough
     _check_decoded_size(image, width, height)
     # Before the EXIF is read: a PNG's may lie behind its pixels.
-    image.load()  # type: ignore[no-untyped-call]
+    reason = _load(image)
     if kind == "TIFF":
         width, height = image.size  # Pillow turns these upright itself while loading
     facts = read_facts(image)
-    return _Read(to_rgb(image, wanted), width, height, kind, orientation(image), facts)
+    rgb = to_rgb(_coarser(image) if reason else image, wanted)
+    damage = _fill_missing(rgb, reason, _blank(image)) if reason else ""
+    return _Read(rgb, width, height, kind, orientation(image), facts, damage)
+
+
+class _EndedJpeg:
+    """Reads a JPEG's file, and after a file that ends early the marker at which its decoder gives what it has, the rest
+    in grey. Pillow does the same for all images at once if a global says so, and no thread could tell them apart."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.too_early = False
+
+    def __call__(self, count: int) -> bytes:
+        piece = self._file.read(count)
+        if piece or self.too_early:
+            return piece
+        self.too_early = True
+        return _END_OF_JPEG
+
+
+def _load(image: ImageFile.ImageFile) -> str:
+    """Decodes the image; returns "", or why only a part of it could be decoded. Raises what cannot be the file's
+    fault."""
+    ended = _EndedJpeg(image.fp) if image.format in ("JPEG", "MPO") else None
+    if ended is not None:
+        image.load_read = ended  # type: ignore[method-assign,assignment,attr-defined,unused-ignore]
+    try:
+        image.load()  # type: ignore[no-untyped-call]
+    except MemoryError:
+        raise
+    except Exception as error:  # a decoder given damaged bytes may raise anything
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise
+        # What is decoded by now stays; there is nothing to load any more.
+        image.tile = []
+        try:
+            image.load()  # type: ignore[no-untyped-call]
+        except Exception:
+            raise error from None
+        return _damage(error)
+    return _TRUNCATED if ended is not None and ended.too_early else ""
+
+
+def _coarser(image: ImageFile.ImageFile) -> Image.Image:
+    """An interlaced picture of which only some passes are there, by the finest lattice of pixels that is whole; any
+    other as it is."""
+    if not image.info.get("interlace"):
+        return image
+    pixels = np.asarray(image)
+    step = next((step for step in (1, 2, 4) if not _has_gaps(pixels[::step, ::step])), 8)
+    return image if step == 1 else Image.fromarray(np.asarray(image.convert("RGB"))[::step, ::step])
+
+
+def _has_gaps(pixels: NDArray[np.uint8]) -> bool:
+    """Whether rows that nothing was decoded into lie between others; a few may be black in the photo."""
+    empty = (pixels == 0).reshape(len(pixels), -1).all(axis=1)
+    gaps = empty[1:-1] & ~empty[:-2] & ~empty[2:]
+    return int(gaps.sum()) > len(pixels) // 16
+
+
+def _blank(image: ImageFile.ImageFile) -> tuple[int, int, int] | None:
+    """The colour of what was not decoded, once it is RGB; None where that depends on palette or inks."""
+    if image.format in ("JPEG", "MPO"):
+        return (128, 128, 128) if image.mode in ("RGB", "L") else None
+    if image.mode in ("RGBA", "LA"):
+        return (255, 255, 255)
+    return None if image.mode in ("P", "PA", "CMYK", "YCbCr", "LAB") else (0, 0, 0)
+
+
+def _fill_missing(rgb: Image.Image, reason: str, blank: tuple[int, int, int] | None) -> str:
+    """Makes the rows grey that were not decoded; returns the reason with how many those are.
+
+    They are `blank` (None: of whichever one colour) at the bottom, at the top of a BMP. So may be what was decoded
+    there, which is then lost, but is of one colour. Raises UnreadablePhoto if hardly anything was decoded.
+    """
+    pixels = np.asarray(rgb)
+    rows = len(pixels)
+    below = _flat_rows(pixels[::-1], blank)
+    above = 0 if below else _flat_rows(pixels, blank)
+    missing = below + above
+    if rows - missing < max(_LEAST_DECODED * rows, 1):
+        raise UnreadablePhoto(reason)
+    if not missing:
+        return f"{reason}: detail may be missing"
+    rgb.paste(_MISSING, (0, 0 if above else rows - below, rgb.width, above or rows))
+    return f"{reason}: {max(1, round(100 * missing / rows))} % of the picture is missing"
+
+
+def _flat_rows(pixels: NDArray[np.uint8], colour: tuple[int, int, int] | None) -> int:
+    """How many rows there are before the first that is not of this colour (None: the first pixel's) throughout."""
+    if colour is not None and np.abs(pixels[0, 0].astype(int) - colour).max() > 1:
+        return 0
+    uneven = (pixels != pixels[0, 0]).any(axis=(1, 2))
+    return int(uneven.argmax()) if uneven.any() else len(pixels)
 
 
 def _read_raw(file: BinaryIO, name: bytes, wanted: int, decoders: Decoders) -> _Read | None:
@@ -171,7 +296,7 @@ def _read_raw(file: BinaryIO, name: bytes, wanted: int, decoders: Decoders) -> _
         # A preview saved upright needs no turn, whatever is said of the sensor: both lie, or both stand.
         if read.orientation >= 5 and (read.width - read.height) * (raw.width - raw.height) > 0:
             read = replace(read, orientation=1)
-    if read is None or min(read.width, read.height) < THUMBNAIL_SIDE:
+    if read is None or read.damage or min(read.width, read.height) < THUMBNAIL_SIDE:
         try:
             if raw.sensor_pixels > MAX_DECODED_PIXELS:
                 raise UnreadablePhoto(f"is too large to open safely: {raw.width}x{raw.height}")
@@ -183,17 +308,17 @@ def _read_raw(file: BinaryIO, name: bytes, wanted: int, decoders: Decoders) -> _
     return replace(read, width=width, height=height, format="RAW", facts=facts)
 
 
-def _read_heif(file: BinaryIO, name: bytes, wanted: int, decoders: Decoders) -> _Read | None:
-    """A HEIC or AVIF file; None if it is none."""
-    kinds = kinds_of(file)
+def _read_extra(file: BinaryIO, kinds: Sequence[str], name: bytes, wanted: int, decoders: Decoders) -> _Read | None:
+    """A file that an extra's decoder knows as one of `kinds`; None if it is none."""
     if not kinds:
         return None
     _check_file_size(file)
-    heif = open_heif(file, kinds, wanted, MAX_DECODED_PIXELS, decoders)
-    if heif is None:
+    extra = open_extra(file, kinds, wanted, MAX_DECODED_PIXELS, decoders)
+    if extra is None:
         return None
-    image = heif.image
-    return _Read(to_rgb(image, wanted), heif.width, heif.height, heif.kind, orientation(image), read_facts(image))
+    image = extra.image
+    facts = read_facts(image)
+    return _Read(to_rgb(image, wanted), extra.width, extra.height, extra.kind, orientation(image), facts)
 
 
 def _read_preview(raw: Raw, name: bytes, wanted: int) -> _Read | None:
@@ -245,7 +370,7 @@ def _identify(file: BinaryIO, formats: Sequence[str]) -> ImageFile.ImageFile:
             continue
         _check_header_size(image)
         return image
-    raise UnreadablePhoto("is not an image, or not in a format that can be read here")
+    raise _NotAnImage("is not an image, or not in a format that can be read here")
 
 
 def _check_file_size(file: BinaryIO) -> None:
@@ -303,7 +428,7 @@ def _decoder_errors_named() -> Iterator[None]:
 def _damage(error: Exception) -> str:
     text = stripped(str(error), limit=100)
     if isinstance(error, EOFError) or "truncated" in text.lower():
-        return "ends early (truncated)"
+        return _TRUNCATED
     # Only OSError is Pillow speaking to the user, and then at times in bare numbers (libtiff's codes).
     said = isinstance(error, OSError) and error.errno is None and any(character.isalpha() for character in text)
     return f"is damaged: {text}" if said else "is damaged"

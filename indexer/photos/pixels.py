@@ -97,11 +97,11 @@ def _high_bytes(image: Image.Image) -> Image.Image:
 
 def _opaque(image: Image.Image) -> Image.Image:
     if image.mode in ("I", "F"):
-        return Image.fromarray(_to_bytes(np.asarray(image, np.float32))).convert("RGB")
+        return Image.fromarray(to_bytes(np.asarray(image, np.float32))).convert("RGB")
     return image.copy() if image.mode == "RGB" else image.convert("RGB")
 
 
-def _to_bytes(values: NDArray[np.float32]) -> NDArray[np.uint8]:
+def to_bytes(values: NDArray[np.float32]) -> NDArray[np.uint8]:
     """32-bit grey to 8 bits. The file does not say what white is, so the largest value tells the scale in use."""
     finite = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
     most = float(finite.max(initial=0.0))

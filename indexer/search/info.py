@@ -14,7 +14,7 @@ from indexer.store.records import EncoderRecord
 
 @dataclass(frozen=True)
 class RootInfo:
-    """A folder in the library, how many photos and problems it has, and whether it is there now."""
+    """A folder (or a photo by itself) in the library, its photos and problems, and whether it is there now."""
 
     path: Path
     photos: int
@@ -32,7 +32,8 @@ class EncoderInfo:
 
 @dataclass(frozen=True)
 class LibraryInfo:
-    """`photos` are files, `images` are different ones. `encoder` is the one searches use, `encoders` are all."""
+    """`photos` are files, `images` are different ones. `encoder` is the one searches use, `encoders` are all.
+    `notes` are photos among them that were opened though something is wrong with them."""
 
     path: Path
     encoder: EncoderRecord | None
@@ -42,6 +43,7 @@ class LibraryInfo:
     roots: tuple[RootInfo, ...]
     schema: int
     encoders: tuple[EncoderInfo, ...] = ()
+    notes: int = 0
 
     @property
     def size(self) -> int:
@@ -60,9 +62,10 @@ def info_of(library: Path, catalog: Catalog) -> LibraryInfo:
     with catalog.consistent():
         photos, images, problems = catalog.counts()
         roots = tuple(
-            RootInfo(to_path(root.path), *catalog.counts_of(root), to_path(root.path).is_dir())
+            RootInfo(to_path(root.path), *catalog.counts_of(root), to_path(root.path).exists())
             for root in catalog.roots()
         )
         encoder, schema = catalog.active_encoder(), catalog.schema_version()
         encoders = tuple(encoder_info(catalog, record) for record in catalog.encoders())
-    return LibraryInfo(library, encoder, photos, images, problems, roots, schema, encoders)
+        notes = len(catalog.notes())
+    return LibraryInfo(library, encoder, photos, images, problems, roots, schema, encoders, notes)

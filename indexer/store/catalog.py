@@ -100,6 +100,12 @@ class Catalog:
     def files_in(self, folder: bytes) -> Iterator[tuple[bytes, FileRecord]]:
         """Every file in `folder` and below, by absolute path, in the order of paths within each root."""
         for root, inside in self.spans(folder):
+            # Where a file was asked for, itself: nothing lies below it.
+            for relpath, *rest in self.connection.execute(
+                "SELECT relpath, size, mtime_ns, image_id FROM files WHERE root_id = ? AND relpath = ? AND ? <> x''",
+                (root.id, inside, inside),
+            ):
+                yield join(root.path, relpath), FileRecord(*rest)
             for relpath, *rest in self.connection.execute(
                 f"SELECT relpath, size, mtime_ns, image_id, {self.column('files', 'sidecar', '0')} FROM files"
                 " WHERE root_id = ? AND relpath >= ? AND relpath < ? ORDER BY relpath",
@@ -121,6 +127,15 @@ class Catalog:
         """Every problem in the library, sorted by path."""
         rows = self.connection.execute(
             "SELECT path, relpath, reason FROM problems JOIN roots ON roots.id = root_id ORDER BY path, relpath"
+        )
+        return [Problem(to_path(join(root, relpath)), reason) for root, relpath, reason in rows]
+
+    def notes(self) -> list[Problem]:
+        """What is wrong with files that are in the library all the same, sorted by path."""
+        damage = self.column("images", "damage", "''")
+        rows = self.connection.execute(
+            f"SELECT path, relpath, {damage} AS damage FROM images JOIN files ON image_id = images.id"
+            f" JOIN roots ON roots.id = root_id WHERE {damage} <> '' ORDER BY path, relpath"
         )
         return [Problem(to_path(join(root, relpath)), reason) for root, relpath, reason in rows]
 

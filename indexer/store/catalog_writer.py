@@ -33,7 +33,8 @@ class ImageFields:
     """What the catalog keeps of an image beside its hash. `size` in bytes; `width`, `height` upright.
 
     `taken_at` to `longitude`: what the image's bytes say; of an ISO date `taken_known` characters are known.
-    `thumbnail`: the CRC-32 of the thumbnail's bytes. `phash`: the picture's perceptual hash, signed.
+    `thumbnail`: the CRC-32 of the thumbnail's bytes. `phash`: the picture's perceptual hash, signed. `damage`: what is
+    wrong with it though it was opened, or "".
     """
 
     size: int
@@ -48,6 +49,7 @@ class ImageFields:
     thumbnail: int | None = None
     taken_known: int = SECOND
     phash: int | None = None
+    damage: str = ""
 
     @property
     def taken(self) -> Taken | None:
@@ -160,9 +162,9 @@ class CatalogWriter(Catalog):
         image_id = self.image_of(content_hash)
         if image_id is None:
             cursor = self.connection.execute(
-                "INSERT INTO images (content_hash, size, width, height, format, taken_from, camera, thumbnail)"
-                " VALUES (?, ?, ?, ?, ?, '', '', ?)",
-                (content_hash, image.size, image.width, image.height, image.format, image.thumbnail),
+                "INSERT INTO images (content_hash, size, width, height, format, taken_from, camera, thumbnail, damage)"
+                " VALUES (?, ?, ?, ?, ?, '', '', ?, ?)",
+                (content_hash, image.size, image.width, image.height, image.format, image.thumbnail, image.damage),
             )
             image_id = int(cursor.lastrowid or 0)
         elif image.thumbnail is not None:

@@ -66,7 +66,8 @@ class Picture(NamedTuple):
 
 @dataclass(frozen=True)
 class Problem:
-    """A file (or a folder that cannot be listed) that is not in the library, and why."""
+    """A file (or a folder that cannot be listed) that is not in the library, and why; or, in a list of notes, a file
+    that is, and what is wrong with it."""
 
     path: Path
     reason: str

@@ -14,7 +14,17 @@ from tests.cli.terminal import run_in_terminal
 
 KEYS = {
     *("library", "encoder", "photos", "added", "changed", "moved", "removed", "unchanged", "problems"),
-    *("seconds", "images_per_second", "encoded", "captioned", "interrupted", "dry_run"),
+    *(
+        "seconds",
+        "images_per_second",
+        "encoded",
+        "captioned",
+        "interrupted",
+        "dry_run",
+        "notes",
+        "skipped",
+        "unmatched",
+    ),
 }
 
 
@@ -180,3 +190,146 @@ def test_photos_left_out_name_the_package_that_reads_them(
     assert "2 .heic files are left out: `pip install pillow-heif` reads them." in told
     assert "1 .avif files are left out: `pip install pillow-avif-plugin` reads them." in told
     assert "1 .nef files are left out: `pip install rawpy` reads them." in told
+
+
+# Files in part, files left out, files alone
+
+
+def test_a_truncated_photo_is_found_and_noted(dar: Dar, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    photos.folder_of(folder, 3)
+    photos.truncated(folder / "half.jpg", 77)
+    photos.headless(folder / "head.jpg")
+    done = dar("index", folder)
+    assert "half.jpg: ends early (truncated): " in done.err and "; indexed all the same" in done.err
+    assert "1 of them are damaged and found by what is left of them" in done.err
+    told = dar("index", "--json").json
+    assert (told["photos"], told["problems"], told["notes"]) == (4, 1, 1)
+    info = dar("library", "info", "--json").json
+    assert (info["problems"], info["notes"]) == (1, 1)
+    [damaged] = info["damaged"]
+    assert damaged["path"] == str(folder / "half.jpg") and damaged["reason"].startswith("ends early (truncated): ")
+    assert [Path(each["path"]).name for each in info["unreadable"]] == ["head.jpg"]
+    assert "half.jpg: ends early" in dar("library", "info", "--problems").text
+    # Once the whole file is there, the note is gone.
+    photos.jpeg(folder / "half.jpg", 77, (640, 480))
+    told = dar("index", "--json").json
+    assert (told["changed"], told["notes"]) == (1, 0)
+
+
+def test_problems_of_an_older_dar_are_tried_once_more(
+    dar: Dar, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "photos"
+    photos.folder_of(folder, 2)
+    photos.truncated(folder / "half.jpg", 77)
+    with monkeypatch.context() as older:
+        older.setattr("indexer.photos.photo._LEAST_DECODED", 2.0)
+        older.setattr("indexer.indexing.run.READS", 1)
+        assert changes(dar("index", folder, "--json").json) == {"added": 2, "problems": 1}
+        assert changes(dar("index", "--json").json) == {"unchanged": 2, "problems": 1}
+    assert changes(dar("index", "--json").json) == {"unchanged": 2, "added": 1}
+    assert changes(dar("index", "--json").json) == {"unchanged": 3}
+
+
+def test_what_is_left_out_is_in_the_summary(dar: Dar, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    photos.folder_of(folder, 2)
+    for name in ("a.mp4", "b.MOV", "c.psd", "notes.txt", "IMG_0001"):
+        (folder / name).write_bytes(b"x")
+    told = dar("index", folder, "--json").json
+    assert told["skipped"] == {".psd": 1, "no suffix": 1, "other": 1, "video": 2}
+    assert "Not taken: 1 .psd, 1 file without suffix, 2 videos." in dar("index").err
+
+
+def test_a_folder_of_links_only_names_the_option(dar: Dar, tmp_path: Path) -> None:
+    photos.folder_of(tmp_path / "elsewhere", 2)
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "linked").symlink_to(tmp_path / "elsewhere")
+    done = dar("index", tmp_path / "photos")
+    assert "holds 1 links but no photos; --follow-links takes what they lead to" in done.err
+    assert "Not taken: 1 linked folder." in done.err
+    assert dar("index", tmp_path / "photos", "--follow-links", "--json").json["added"] == 2
+
+
+def test_a_pattern_that_matches_nothing_is_named(dar: Dar, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    photos.folder_of(folder / "Work", 1)
+    photos.folder_of(folder / "life", 1, start=5)
+    done = dar("index", folder, "--exclude", "wrk", "--iexclude", "WORK")
+    assert "Nothing is left out by the pattern wrk:" in done.err and "pattern WORK" not in done.err
+    assert dar("index", folder, "--exclude", "wrk", "--json").json["unmatched"] == ["wrk"]
+    # Names in the config file are for folders to come; a path there is for one that is.
+    dar("config", "set", "exclude", '["*.gif", "life/old"]')
+    assert "Nothing is left out by the pattern life/old:" in dar("index").err
+    assert "Nothing is left out" not in dar("index", folder).err
+
+
+def test_leaving_everything_out_takes_nothing_from_the_library(dar: Dar, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    photos.folder_of(folder, 2)
+    dar("index", folder)
+    (folder / ".nomedia").touch()
+    done = dar("index")
+    assert (
+        "has no photos but what is left out (1 folder with .nomedia)" in done.err
+        and "drive" not in done.err.split(";")[0]
+    )
+    assert dar("library", "info", "--json").json["photos"] == 2
+
+
+def test_one_photo_is_indexed_alone(dar: Dar, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    one, other, *_ = photos.folder_of(folder, 3)
+    assert changes(dar("index", one, "--json").json) == {"added": 1}
+    # Neither now nor later is the rest of its folder looked at.
+    assert changes(dar("index", "--json").json) == {"unchanged": 1}
+    assert dar("search", "red", "--paths").text.splitlines() == [str(one)]
+    assert f"photo     {one}" in dar("library", "info").text
+    photos.jpeg(one, 900)
+    assert changes(dar("index", "--json").json) == {"changed": 1}
+    assert changes(dar("index", other, "--json").json) == {"added": 1}
+    # Its folder, once that is indexed, takes it in.
+    assert changes(dar("index", folder, "--json").json) == {"unchanged": 2, "added": 1}
+    assert [each["path"] for each in dar("library", "info", "--json").json["folders"]] == [str(folder)]
+
+
+def test_one_photo_of_a_folder_of_the_library_is_looked_at_alone(dar: Dar, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    one, other, third = photos.folder_of(folder, 3)
+    dar("index", folder)
+    photos.jpeg(one, 900)
+    other.unlink()
+    assert changes(dar("index", one, "--json").json) == {"changed": 1}
+    assert dar("library", "info", "--json").json["photos"] == 3
+    assert changes(dar("index", third, "--json").json) == {"unchanged": 1}
+    assert changes(dar("index", "--json").json) == {"unchanged": 2, "removed": 1}
+
+
+def test_a_lone_photo_that_is_deleted_leaves_and_one_that_is_away_stays(dar: Dar, tmp_path: Path) -> None:
+    one, _ = photos.folder_of(tmp_path / "photos", 2)
+    [away] = photos.folder_of(tmp_path / "drive", 1, start=5)
+    dar("index", one, away)
+    one.unlink()
+    (tmp_path / "drive").rename(tmp_path / "unplugged")
+    done = dar("index", "--json")
+    assert changes(done.json) == {"removed": 1} and "Its photos stay in the library" in done.err
+    assert [each["path"] for each in dar("library", "info", "--json").json["folders"]] == [str(away)]
+    (tmp_path / "unplugged").rename(tmp_path / "drive")
+    assert changes(dar("index", "--json").json) == {"unchanged": 1}
+
+
+def test_a_lone_photo_is_forgotten_and_moved(dar: Dar, tmp_path: Path) -> None:
+    one, other = photos.folder_of(tmp_path / "photos", 2)
+    dar("index", one, other)
+    assert dar("library", "forget", one).code == 0
+    other.rename(tmp_path / "renamed.jpg")
+    assert dar("library", "move", other, tmp_path / "renamed.jpg").code == 0
+    assert changes(dar("index", "--json").json) == {"unchanged": 1}
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "gone.jpg"])
+def test_a_file_that_is_no_photo_is_refused(dar: Dar, tmp_path: Path, name: str) -> None:
+    (tmp_path / "notes.txt").write_text("no photo")
+    done = dar("index", tmp_path / name)
+    assert done.code == 1 and name in done.err and not (tmp_path / "dar-home" / "libraries").exists()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
+
+import pytest
 
 from tests import photos
 from tests.cli.conftest import REPOSITORY, Dar, command
@@ -217,3 +220,22 @@ def test_drop_asks_first_and_without_a_terminal_does_nothing(dar: Dar, indexed: 
     code, written = answered(b"y\r")
     assert code == 0 and b"are gone" in written
     assert len(dar("library", "info", "--json").json["encoders"]) == 1
+
+
+def test_a_library_is_listed_once_however_it_was_reached(
+    dar: Dar, indexed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = tmp_path / "disk" / "mine.dar"
+    dar("index", indexed, "--library", real)
+    (tmp_path / "link").symlink_to(tmp_path / "disk")
+    (tmp_path / "own").symlink_to(tmp_path / "dar-home" / "libraries" / "default")
+    monkeypatch.chdir(tmp_path)
+    for name in ("link/mine.dar", "disk/../disk/mine.dar/", "disk/mine.dar", "own"):
+        assert dar("library", "info", "--library", name).code == 0
+    listed = [each["path"] for each in dar("library", "list", "--json").json["libraries"]]
+    assert listed == [str(tmp_path / "dar-home" / "libraries" / "default"), str(real)]
+    # One that was noted under several names by an older dar.
+    (tmp_path / "dar-home" / "libraries.json").write_text(json.dumps([str(tmp_path / "link" / "mine.dar"), str(real)]))
+    assert [each["path"] for each in dar("library", "list", "--json").json["libraries"]] == listed
+    dar("config", "set", "library", str(tmp_path / "link" / "mine.dar"))
+    assert [each["default"] for each in dar("library", "list", "--json").json["libraries"]] == [False, True]

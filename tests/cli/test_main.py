@@ -26,6 +26,21 @@ def test_every_command_explains_itself(dar: Dar, arguments: tuple[str, ...]) -> 
         assert max(map(len, done.text.splitlines())) <= 80
 
 
+@pytest.mark.parametrize(
+    ("words", "position", "offered"), [("dar lib", 1, "library"), ("dar index --iex", 2, "--iexclude")]
+)
+def test_a_shell_is_offered_commands_and_options(words: str, position: int, offered: str) -> None:
+    asked = {"_DAR_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(position)}
+    script = "from dar_tui.cli import main; raise SystemExit(main())"
+    done = subprocess.run([sys.executable, "-c", script], env=os.environ | asked, capture_output=True, text=True)
+    assert done.stdout.split() == [offered] and done.stderr == ""
+
+
+def test_completion_can_be_installed(dar: Dar) -> None:
+    done = dar("--help")
+    assert "--install-completion" in done.text and "--show-completion" in done.text
+
+
 def test_version_is_the_packages(dar: Dar) -> None:
     from importlib.metadata import version
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests import photos
 from tests.cli.conftest import REPOSITORY, Dar, command
@@ -236,3 +238,41 @@ def test_search_works_while_another_process_writes(dar: Dar, indexed: Path) -> N
     library = Path(os.environ["DAR_HOME"]) / "libraries" / "default"
     with open_writer(library):
         assert dar("search", "red", "-k", 1).code == 0
+
+
+def test_like_reads_a_photo_from_stdin(dar: Dar, indexed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for content, found in (
+        ((indexed / "red.jpg").read_bytes(), "red"),
+        ((indexed / "green.jpg").read_bytes(), "green"),
+    ):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
+        done = dar("search", "--like", "-", "-k", 1, "--json")
+        assert done.json["like"] == ["-"] and names(done.json["hits"][0]["path"]) == [found]
+
+
+def test_stdin_that_is_no_photo_says_why(dar: Dar, indexed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for content, reason in ((b"", "is empty"), (b"no photo", "is not an image")):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
+        done = dar("search", "--like", "-")
+        assert done.code == 2 and f"--like -: what comes in {reason}" in done.err
+
+
+def test_a_file_named_like_stdin_is_still_a_file(
+    dar: Dar, indexed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "-").write_bytes((indexed / "red.jpg").read_bytes())
+    assert names(dar("search", "--like", "./-", "-k", 1, "--paths").text) == ["red"]
+
+
+def test_an_address_is_refused_in_words_and_a_file_address_is_a_path(dar: Dar, indexed: Path) -> None:
+    done = dar("search", "--like", "https://example.org/a.jpg")
+    assert done.code == 2 and "is an address, and dar fetches nothing" in done.err
+    assert dar("search", "--like", (indexed / "red.jpg").as_uri(), "-k", 1, "--paths").code == 0
+
+
+def test_like_takes_a_truncated_photo_and_says_so(dar: Dar, indexed: Path, tmp_path: Path) -> None:
+    whole = photos.jpeg(tmp_path / "cut.jpg", image=Image.new("RGB", (400, 300), photos.RED)).read_bytes()
+    (tmp_path / "cut.jpg").write_bytes(whole[:-20])
+    done = dar("search", "--like", tmp_path / "cut.jpg", "-k", 1, "--paths")
+    assert names(done.text) == ["red"] and "ends early (truncated)" in done.err

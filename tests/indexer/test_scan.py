@@ -38,9 +38,9 @@ def test_an_empty_folder_has_no_files(tmp_path: Path) -> None:
     assert scan(tmp_path).files == ()
 
 
-@pytest.mark.parametrize("given", ["gone", "file.jpg"])
-def test_a_missing_folder_or_a_file_is_an_error_with_a_hint(tmp_path: Path, given: str) -> None:
-    touch(tmp_path, "file.jpg")
+@pytest.mark.parametrize("given", ["gone", "notes.txt", "notes.txt/in"])
+def test_a_missing_folder_or_a_file_that_is_no_photo_is_an_error_with_a_hint(tmp_path: Path, given: str) -> None:
+    touch(tmp_path, "notes.txt")
     with pytest.raises(DarError) as caught:
         scan(tmp_path / given)
     assert given in caught.value.message and caught.value.hint
@@ -65,6 +65,7 @@ def test_hidden_files_and_folders_only_when_asked(tmp_path: Path) -> None:
         ("raw/", ["a.jpg", "b.png", "in/keep.jpg"]),
         ("*.png", ["a.jpg", "in/keep.jpg", "in/raw/d.jpg", "raw/c.jpg"]),
         ("in/*", ["a.jpg", "b.png", "raw/c.jpg"]),
+        ("./raw", ["a.jpg", "b.png", "in/keep.jpg", "in/raw/d.jpg"]),
         ("in/raw", ["a.jpg", "b.png", "in/keep.jpg", "raw/c.jpg"]),
         ("**/raw", ["a.jpg", "b.png", "in/keep.jpg"]),
         ("[ab].*", ["in/keep.jpg", "in/raw/d.jpg", "raw/c.jpg"]),
@@ -186,4 +187,101 @@ def test_photos_that_need_a_missing_extra_are_counted(tmp_path: Path, monkeypatc
     touch(tmp_path, "a.HEIC", "b.heic", "c.cr2", "d.avif", "e.jpg")
     result = scan(tmp_path)
     assert [file.relpath for file in result.files] == [b"d.avif", b"e.jpg"]
-    assert result.missing_extra == {".cr2": 1, ".heic": 2}
+    assert result.missing_extra == result.skipped == {".cr2": 1, ".heic": 2}
+
+
+# Patterns as people write them
+
+
+@pytest.mark.parametrize("glob", ["life/Work", "Work", "me/life/Work", "me/life/W*", "**/Work", "{home}/me/life/Work/"])
+def test_a_folder_is_excluded_however_its_path_is_written(tmp_path: Path, glob: str) -> None:
+    touch(tmp_path, "me/life/Work/a.jpg", "me/life/Walk/b.jpg", "me/work/c.jpg", "me/nightlife/Works/d.jpg")
+    options = ScanOptions(exclude=(glob.format(home=tmp_path),))
+    assert {"life/Work/a.jpg"} == {*found(tmp_path / "me")} - {*found(tmp_path / "me", options)} - {"life/Walk/b.jpg"}
+    assert scan(tmp_path / "me", options).unmatched == ()
+
+
+def test_case_counts_unless_one_wishes_it_does_not(tmp_path: Path) -> None:
+    touch(tmp_path, "Work/a.jpg", "WORK/b.jpg", "work/c.jpg", "d.jpg")
+    assert found(tmp_path, ScanOptions(exclude=("work",))) == ["WORK/b.jpg", "Work/a.jpg", "d.jpg"]
+    assert found(tmp_path, ScanOptions(iexclude=("work",))) == ["d.jpg"]
+
+
+@pytest.mark.parametrize("glob", ["~/me/[2019] Trip", "[2019] Trip", "me/[2019] Trip", "~/link/[2019] Trip"])
+def test_home_brackets_and_links_are_understood(tmp_path: Path, glob: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    touch(tmp_path, "me/[2019] Trip/a.jpg", "me/2 Trip/b.jpg")
+    (tmp_path / "link").symlink_to(tmp_path / "me")
+    result = scan(tmp_path / "me", ScanOptions(exclude=(glob,)))
+    assert [file.relpath for file in result.files] == [b"2 Trip/b.jpg"] and result.unmatched == ()
+
+
+def test_patterns_beside_where_the_command_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    touch(tmp_path, "me/life/Work/a.jpg", "me/b.jpg", "elsewhere/x")
+    for place, glob in (("me", "life/Work"), ("elsewhere", "../me/life/Work"), (".", "me/life/Work")):
+        monkeypatch.chdir(tmp_path / place)
+        assert found(tmp_path / "me", ScanOptions(exclude=(glob,))) == ["b.jpg"], place
+
+
+def test_patterns_that_left_out_nothing_are_named(tmp_path: Path) -> None:
+    touch(tmp_path, "Work/a.jpg", "b.jpg")
+    result = scan(tmp_path, ScanOptions(exclude=("wrk", "Work", "~/nowhere"), iexclude=("WORK", "*.gif")))
+    assert result.unmatched == ("wrk", "~/nowhere", "*.gif")
+    assert result.skipped == {"excluded": 1}
+
+
+def test_nomedia_keeps_a_folder_and_all_below_out(tmp_path: Path) -> None:
+    touch(tmp_path, "a/.nomedia", "a/b.jpg", "a/below/c.jpg", "d.jpg")
+    result = scan(tmp_path)
+    assert [file.relpath for file in result.files] == [b"d.jpg"]
+    assert result.skipped == {"folder with .nomedia": 1}
+
+
+def test_ppignore_works_as_photoprism_documents_it(tmp_path: Path) -> None:
+    touch(tmp_path, "sub/Private/a.jpg", "sub/b.GIF", "sub/c.jpg", "sub/deep/MVI_1.jpg", "Private/d.jpg", "e.gif")
+    touch(tmp_path, "sub/#tag/f.jpg", "sub/x/only/g.jpg", "sub/only/h.jpg")
+    lines = "# a comment", "", "private", "*.gif", "MVI*", r"\#*", "x/only", "!"
+    (tmp_path / "sub" / ".ppignore").write_text("\n".join(lines))
+    result = scan(tmp_path)
+    left = ["Private/d.jpg", "e.gif", "sub/c.jpg", "sub/only/h.jpg"]
+    assert [os.fsdecode(file.relpath) for file in result.files] == left
+    assert result.skipped == {"in .ppignore": 5}
+    (tmp_path / "sub" / ".ppignore").write_text("*")
+    assert found(tmp_path) == ["Private/d.jpg", "e.gif"]
+
+
+# What is left out
+
+
+def test_what_is_left_out_is_counted_by_kind(tmp_path: Path) -> None:
+    touch(tmp_path, "a.mp4", "sub/b.MOV", "c.psd", "d.PSB", "e.JPG_original", "no-suffix", "notes.txt", "f.jpg.xmp")
+    touch(tmp_path, "g.jpg", "outside/h.jpg", "i.ico")
+    (tmp_path / "linked").symlink_to(tmp_path / "outside")
+    (tmp_path / "linked.jpg").symlink_to(tmp_path / "g.jpg")
+    (tmp_path / "linked.txt").symlink_to(tmp_path / "notes.txt")
+    assert scan(tmp_path).skipped == {
+        **{"video": 2, ".psd": 1, ".psb": 1, ".ico": 1, ".jpg_original": 1, "no suffix": 1, "other": 3},
+        **{"linked folder": 1, "linked photo": 1},
+    }
+
+
+def test_jpeg_and_png_under_their_other_names_are_taken(tmp_path: Path) -> None:
+    names = ["a.mpo", "b.JPS", "c.apng", "d.insp", "e.pjpeg", "f.pns", "g.jpg_large"]
+    touch(tmp_path, *names)
+    assert found(tmp_path) == sorted(names)
+
+
+def test_a_photo_without_suffix_is_known_by_its_first_bytes(tmp_path: Path) -> None:
+    photos.jpeg(tmp_path / "IMG_1234")
+    photos.picture(2).save(tmp_path / "x", "PNG")
+    photos.picture(2, (300, 200)).save(tmp_path / "y", "WEBP")
+    (tmp_path / "README").write_text("no photo " * 1000)
+    os.mkfifo(tmp_path / "pipe")
+    assert found(tmp_path) == ["IMG_1234", "x", "y"]
+    assert scan(tmp_path).skipped == {"no suffix": 1}
+
+
+def test_one_photo_is_scanned_alone(tmp_path: Path) -> None:
+    photos.jpeg(tmp_path / "a.jpg")
+    photos.jpeg(tmp_path / "b.jpg")
+    assert [file.relpath for file in scan(tmp_path / "a.jpg").files] == [b""]

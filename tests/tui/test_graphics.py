@@ -95,7 +95,7 @@ def test_a_missing_or_damaged_thumbnail_is_made_up_for_by_the_photo(tmp_path: Pa
     photo = photos.jpeg(tmp_path / "a.jpg", orientation=6, size=(120, 80))
     for thumbnail in (
         tmp_path / "none.jpg",
-        photos.truncated(tmp_path / "broken.jpg"),
+        photos.headless(tmp_path / "broken.jpg"),
         photos.text_file(tmp_path / "x"),
     ):
         image, gone = load(Source(thumbnail, Kind.THUMBNAIL, photo), 100)
