@@ -150,9 +150,9 @@ class QueryBuilder:
 
     def _vector_of(self, image: Image.Image, space: str) -> Vectors:
         embeddings = self.encoder.encode_images([image])
-        if space == VISUAL and embeddings.visual is not None:
-            return embeddings.visual[0]
-        return embeddings.joint[0]
+        rows = embeddings.visual if space == VISUAL and embeddings.visual is not None else embeddings.joint
+        vector: Vectors = rows[0]
+        return vector
 
 
 def photos_to_be_like(paths: Sequence[Path] | None) -> tuple[Path, ...]:

@@ -79,7 +79,7 @@ def _opened(kind: str, file: BinaryIO, most: int) -> Image.Image:
 
         # dar has as many of these processes as it has reading threads.
         jxl.DECODE_THREADS = 1
-        image = jxl.JXLImageFile(file, "")
+        image = jxl.JXLImageFile(file, "")  # type: ignore[no-untyped-call]
     elif kind == "TIFF":
         image = _tiff(file, most)
     else:
@@ -142,7 +142,7 @@ def _exif_of(page: TiffPage) -> bytes:
     dates = {number: text for number, text in named.items() if isinstance(text, str)}
     if dates:
         exif[_DETAILS] = dates
-    return exif.tobytes()  # type: ignore[no-untyped-call,no-any-return]
+    return exif.tobytes()
 
 
 def _words(error: Exception) -> str:

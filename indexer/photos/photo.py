@@ -179,12 +179,12 @@ def _read(file: BinaryIO, name: bytes, wanted: int, formats: Sequence[str] = ())
     image.draft(None, (wanted, wanted))  # JPEG only: decodes at 1/2, 1/4 or 1/8 while both sides stay long enough
     _check_decoded_size(image, width, height)
     # Before the EXIF is read: a PNG's may lie behind its pixels.
-    reason = _load(image)
+    reason = _load(image) or (_TRUNCATED if kind == "WEBP" and _missing_of_webp(file) else "")
     if kind == "TIFF":
         width, height = image.size  # Pillow turns these upright itself while loading
     facts = read_facts(image)
     rgb = to_rgb(_coarser(image) if reason else image, wanted)
-    damage = _fill_missing(rgb, reason, _blank(image)) if reason else ""
+    damage = _fill_missing(rgb, reason, kind, _blank(image)) if reason else ""
     return _Read(rgb, width, height, kind, orientation(image), facts, damage)
 
 
@@ -207,7 +207,7 @@ class _EndedJpeg:
 def _load(image: ImageFile.ImageFile) -> str:
     """Decodes the image; returns "", or why only a part of it could be decoded. Raises what cannot be the file's
     fault."""
-    ended = _EndedJpeg(image.fp) if image.format in ("JPEG", "MPO") else None
+    ended = _EndedJpeg(image.fp) if image.fp is not None and image.format in ("JPEG", "MPO") else None
     if ended is not None:
         image.load_read = ended  # type: ignore[method-assign,assignment,attr-defined,unused-ignore]
     try:
@@ -248,12 +248,12 @@ def _blank(image: ImageFile.ImageFile) -> tuple[int, int, int] | None:
     """The colour of what was not decoded, once it is RGB; None where that depends on palette or inks."""
     if image.format in ("JPEG", "MPO"):
         return (128, 128, 128) if image.mode in ("RGB", "L") else None
-    if image.mode in ("RGBA", "LA"):
+    if image.mode in ("RGBA", "LA") and image.format != "WEBP":
         return (255, 255, 255)
-    return None if image.mode in ("P", "PA", "CMYK", "YCbCr", "LAB") else (0, 0, 0)
+    return None if image.format == "WEBP" or image.mode in ("P", "PA", "CMYK", "YCbCr", "LAB") else (0, 0, 0)
 
 
-def _fill_missing(rgb: Image.Image, reason: str, blank: tuple[int, int, int] | None) -> str:
+def _fill_missing(rgb: Image.Image, reason: str, kind: str, blank: tuple[int, int, int] | None) -> str:
     """Makes the rows grey that were not decoded; returns the reason with how many those are.
 
     They are `blank` (None: of whichever one colour) at the bottom, at the top of a BMP. So may be what was decoded
@@ -261,7 +261,8 @@ def _fill_missing(rgb: Image.Image, reason: str, blank: tuple[int, int, int] | N
     """
     pixels = np.asarray(rgb)
     rows = len(pixels)
-    below = _flat_rows(pixels[::-1], blank)
+    # Zeros in place of missing bytes make libwebp repeat the last row.
+    below = _same_rows(pixels[::-1]) if blank is None and kind == "WEBP" else _flat_rows(pixels[::-1], blank)
     above = 0 if below else _flat_rows(pixels, blank)
     missing = below + above
     if rows - missing < max(_LEAST_DECODED * rows, 1):
@@ -270,6 +271,13 @@ def _fill_missing(rgb: Image.Image, reason: str, blank: tuple[int, int, int] | N
         return f"{reason}: detail may be missing"
     rgb.paste(_MISSING, (0, 0 if above else rows - below, rgb.width, above or rows))
     return f"{reason}: {max(1, round(100 * missing / rows))} % of the picture is missing"
+
+
+def _same_rows(pixels: NDArray[np.uint8]) -> int:
+    """How many rows are as the first one is; 0 if only that is."""
+    other = (np.abs(pixels.astype(np.int16) - pixels[0]) > 2).any(axis=(1, 2))
+    same = int(other.argmax()) if other.any() else len(pixels)
+    return same if same > 1 else 0
 
 
 def _flat_rows(pixels: NDArray[np.uint8], colour: tuple[int, int, int] | None) -> int:
@@ -364,13 +372,27 @@ def _identify(file: BinaryIO, formats: Sequence[str]) -> ImageFile.ImageFile:
         if name in _READ_WHOLE:
             _check_file_size(file)
         file.seek(0)
+        missing = _missing_of_webp(file) if name == "WEBP" else 0
         try:
-            image = factory(file, "")
+            image = factory(io.BytesIO(file.read() + bytes(missing)) if missing else file, "")
         except (SyntaxError, IndexError, TypeError, struct.error):
             continue
         _check_header_size(image)
         return image
     raise _NotAnImage("is not an image, or not in a format that can be read here")
+
+
+def _missing_of_webp(file: BinaryIO) -> int:
+    """How many of the bytes that a WebP says it has are missing at its end; 0 if there are hardly any others.
+
+    libwebp opens nothing that is shorter than it says. Leaves the file at its beginning.
+    """
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    head = file.read(8)
+    file.seek(0)
+    stated = int.from_bytes(head[4:], "little") + 8
+    return stated - size if size < stated <= min(MAX_WHOLE_BYTES, int(size / _LEAST_DECODED)) else 0
 
 
 def _check_file_size(file: BinaryIO) -> None:

@@ -344,13 +344,14 @@ def _ignored_names(path: bytes) -> GitIgnoreSpec:
         return GitIgnoreSpec.from_lines([])
     with open(path, "rb") as file:  # noqa: PTH123 - as above
         lines = os.fsdecode(file.read(_IGNORE_BYTES)).lower().splitlines()
-    patterns = []
+    understood: list[str] = []
     for line in lines:
         try:
-            patterns += GitIgnoreSpec.from_lines([line]).patterns
+            GitIgnoreSpec.from_lines([line])
         except ValueError:
             continue  # a line that means nothing keeps nothing out
-    return GitIgnoreSpec(patterns)
+        understood.append(line)
+    return GitIgnoreSpec.from_lines(understood)
 
 
 def _is_ignored(relpath: bytes, is_folder: bool, ignored: tuple[tuple[bytes, GitIgnoreSpec], ...]) -> bool:

@@ -56,6 +56,17 @@ def test_the_rows_that_arrived_are_shown_and_the_rest_is_grey(
         assert_near(at(image, 0.5, 0.97), GREY, 3)
 
 
+@pytest.mark.parametrize("how", [{"quality": 90}, {"lossless": True}])
+def test_a_webp_shows_what_arrived(tmp_path: Path, how: dict[str, object]) -> None:
+    photo = open_photo(cut(tmp_path / "a.webp", 0.7, kind="WEBP", **how), SIDE)
+    assert photo.format == "WEBP" and 10 <= missing(photo) <= 50
+    assert_near(at(photo.image, 0.1, 0.1), photos.RED)
+    assert_near(at(photo.image, 0.9, 0.1), photos.GREEN)
+    assert_near(at(photo.image, 0.5, 0.98), GREY, 3)
+    path = cut(tmp_path / "b.webp", 1.0, kind="WEBP", **how)
+    assert open_photo(path, SIDE).damage == ""
+
+
 def test_a_bitmap_lacks_its_upper_rows(tmp_path: Path) -> None:
     photo = open_photo(cut(tmp_path / "a.bmp", 0.7, kind="BMP"), SIDE)
     assert 25 <= missing(photo) <= 35
