@@ -36,9 +36,9 @@ def test_a_folder_that_is_suddenly_empty_is_taken_for_unmounted(dar: Dar, indexe
     assert found(dar) == before
 
 
-@pytest.mark.parametrize("given", ["missing", "file.jpg"])
-def test_a_folder_that_is_none_is_one_line(dar: Dar, tmp_path: Path, given: str) -> None:
-    photos.jpeg(tmp_path / "file.jpg")
+@pytest.mark.parametrize("given", ["missing", "notes.txt"])
+def test_what_is_neither_folder_nor_photo_is_one_line(dar: Dar, tmp_path: Path, given: str) -> None:
+    (tmp_path / "notes.txt").write_text("No photo.")
     done = dar("index", tmp_path / given)
     assert done.code == 1 and given in done.err and done.err.count("\n") == 1
     assert not default_library().exists()
