@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks.folding import DOCUMENTS, Shown, verdict
 from benchmarks.made_photos import make_photos
 from benchmarks.measure import run_once
 from benchmarks.report import median_of, once, quantile_of, show
@@ -81,3 +82,16 @@ def test_a_commands_memory_is_its_own_not_that_of_who_measures() -> None:
 def test_a_command_that_fails_is_an_error_with_its_words() -> None:
     with pytest.raises(RuntimeError, match="no such thing"):
         run_once(["sh", "-c", "echo no such thing >&2; exit 3"])
+
+
+def test_folding_is_judged_by_the_rule_of_searches() -> None:
+    vector, other = np.eye(2, dtype=np.float32)
+    one = Shown(vector, 0)
+    assert verdict("visual", one, one) == (True, True, True)
+    assert verdict("visual", one, Shown(vector, 0xFF)) == (True, False, True)
+    assert verdict("visual", one, Shown(vector, -1)) == (True, False, False)
+    assert verdict("visual", one, Shown(other, 0)) == (False, False, False)
+    chance = np.random.default_rng(0)
+    for draw in DOCUMENTS.values():
+        first, second = (draw(np.random.default_rng(1), chance) for _ in range(2))
+        assert first.size == second.size and first.tobytes() != second.tobytes()
