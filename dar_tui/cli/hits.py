@@ -16,10 +16,10 @@ from indexer.search.strength import Strength
 _MATCH = {Strength.STRONG: "strong", Strength.WEAK: "weak", Strength.NONE: "-"}
 
 
-def table(hits: Sequence[Hit]) -> list[str]:
+def table(hits: Sequence[Hit], *, compared: bool = True) -> list[str]:
     """One entry a hit, below a line of titles: a line, and below it the caption of a photo that has one.
 
-    The path comes last in its line and whole, so that it can be copied.
+    The path comes last in its line and whole, so that it can be copied. `compared`: the hits have scores.
     """
     width = len(str(len(hits)))
     lines = [f"{'#':>{width}}  {'score':>6}  {'match':<6}  {'date':<10}  path"]
@@ -28,8 +28,9 @@ def table(hits: Sequence[Hit]) -> list[str]:
         folded = len(hit.similar) + len(hit.copies)
         more = f"  (+{folded} similar)" if folded else ""
         caption = f"\n{'':>{width}}  {stripped(hit.caption)}" if hit.caption else ""
+        score = f"{hit.score:.3f}" if compared else "-"
         lines.append(
-            f"{hit.rank:>{width}}  {hit.score:>6.3f}  {_MATCH[hit.strength]:<6}  {date:<10}  {visible(hit.path)}{more}"
+            f"{hit.rank:>{width}}  {score:>6}  {_MATCH[hit.strength]:<6}  {date:<10}  {visible(hit.path)}{more}"
             f"{caption}"
         )
     return lines
