@@ -89,3 +89,15 @@ def test_near_duplicates_fold_under_the_best_of_them() -> None:
     vectors = unit(np.array([[1, 0, 0], [0, 1, 0], [1, 0.01, 0], [0, 1, 0.01], [0, 0, 1]], np.float32))
     assert fold(vectors, 0.97) == [[0, 2], [1, 3], [4]]
     assert fold(vectors, 1.5) == [[0], [1], [2], [3], [4]]
+
+
+def test_least_is_as_good_as_the_reject_seen_most() -> None:
+    terms = (term(1, 0, weight=-1), term(0, 1, weight=-1))
+    cosines = [np.array([0.9, 0.1, 0.2], np.float32), np.array([0.1, 0.8, 0.2], np.float32)]
+    found = scores("least", terms, cosines, [Spread(0.4, 1.0), Spread(0.3, 1.0)])
+    assert found == pytest.approx([-0.5, -0.5, 0.1])
+
+
+def test_only_rejects_can_be_least() -> None:
+    with pytest.raises(UsageError):
+        Query((term(1, 0), term(0, 1, weight=-1)), "least")
