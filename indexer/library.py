@@ -26,7 +26,7 @@ from indexer.search.ranking import Query
 from indexer.search.searching import search
 from indexer.search.snapshot import Snapshot
 from indexer.search.strength import Strength
-from indexer.search.where import Where
+from indexer.search.where import Where, in_order
 from indexer.store.backup import backup_problem, check_not_lost
 from indexer.store.catalog import CATALOG_NAME, Catalog
 from indexer.store.catalog_schema import MIGRATIONS, schema_version
@@ -143,6 +143,20 @@ class Library:
             )
             snapshot.check_vectors(self._catalog, [placing.image_id for group in groups for placing in group])
             return hits_of(self.path, self._catalog, groups, where.under)
+
+    def listing(self, where: Where, k: int, *, by_name: bool = False) -> list[Hit]:
+        """The first `k` photos that pass, newest first and undated last, or in the order of their files' names.
+
+        Nothing is compared, so scores are 0 and no hit has a strength; no vector and no encoder is needed.
+        """
+        with self._state() as snapshot:
+            if snapshot is None or k <= 0:
+                return []
+            mask = where.passes(self._catalog, snapshot.ids)
+            passing = (snapshot.ids if mask is None else snapshot.ids[mask]).tolist()
+            ordered = in_order(self._catalog, passing, by_name=by_name)
+            alone = [[Placing(image_id, 0.0, rank, Strength.NONE)] for rank, image_id in enumerate(ordered[:k], 1)]
+            return hits_of(self.path, self._catalog, alone, where.under)
 
     def vectors(self, image_ids: Sequence[int], space: str = JOINT) -> Vectors:
         """The (n, dim) unit vectors of these images; raises DarError if one has none."""

@@ -17,11 +17,11 @@ from indexer.search.strength import Strength
 _MATCH = {Strength.STRONG: "strong", Strength.WEAK: "weak", Strength.NONE: "-"}
 
 
-def table(hits: Sequence[Hit], *, all_copies: bool = False) -> list[str]:
+def table(hits: Sequence[Hit], *, compared: bool = True, all_copies: bool = False) -> list[str]:
     """One entry a hit, below a line of titles: a line, and below it the caption of a photo that has one, and with
     `all_copies` the paths of what is folded into it.
 
-    The path comes last in its line and whole, so that it can be copied.
+    The path comes last in its line and whole, so that it can be copied. `compared`: the hits have scores.
     """
     width = len(str(len(hits)))
     dates = [_date(hit) for hit in hits]
@@ -36,8 +36,9 @@ def table(hits: Sequence[Hit], *, all_copies: bool = False) -> list[str]:
         others = (
             [f"\n{'':>{width}}  {'':{16 + dated}}  {visible(path)}" for path in others_of(hit)] if all_copies else []
         )
+        score = f"{hit.score:.3f}" if compared else "-"
         lines.append(
-            f"{hit.rank:>{width}}  {hit.score:>6.3f}  {_MATCH[hit.strength]:<6}  {date:<{dated}}  "
+            f"{hit.rank:>{width}}  {score:>6}  {_MATCH[hit.strength]:<6}  {date:<{dated}}  "
             f"{visible(hit.path)}{more}{caption}{''.join(others)}"
         )
     return lines

@@ -16,21 +16,23 @@ from indexer.errors import UsageError
 
 if TYPE_CHECKING:
     from dar_tui.cli.query import QueryBuilder
+    from dar_tui.fusion.strategies import Vector
     from dar_tui.imagine.cache import PictureCache
     from dar_tui.imagine.imagining import AnyGenerator
     from dar_tui.language import LanguageModel
-    from indexer.search.ranking import Query
 
 # K of the paper: one picture gave +6.43 Hits@10 there, three +7.61, more hardly any.
 PICTURES = 3
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Drawn:
-    """What `dar search --imagine` searched by: prompts and the pictures' files; `note` says why there are none."""
+    """What `dar search --imagine` searches by: prompts, the pictures' files and their vectors; `note` says why there
+    are none."""
 
     prompts: tuple[str, ...]
     paths: tuple[Path, ...]
+    vectors: tuple[Vector, ...] = ()
     note: str = ""
 
 
@@ -84,13 +86,11 @@ def check_stays_here(spec: str) -> None:
         )
 
 
-def imagine(state: State, builder: QueryBuilder, text: str, query: Query, generator: str = "") -> tuple[Query, Drawn]:
-    """The query with imagined pictures added. Without any, for whatever reason, the query stays as it is."""
+def imagine(state: State, builder: QueryBuilder, text: str, generator: str = "") -> Drawn:
+    """The pictures of a text; without any, for whatever reason, a note says why."""
     from datetime import datetime
 
     from dar_tui.dialogue.dialogue import Dialogue
-    from dar_tui.fusion.evidence import Reader
-    from dar_tui.fusion.strategies import with_pictures
     from dar_tui.imagine import Imagined
     from dar_tui.imagine.imagining import Imagination, Ready
     from dar_tui.imagine.pictures import Origin
@@ -100,8 +100,8 @@ def imagine(state: State, builder: QueryBuilder, text: str, query: Query, genera
 
     said = RuleReformulator().reformulate(Dialogue().said(text, datetime.now()), PICTURES)
     if not said.prompts:
-        return query, Drawn((), (), "The text names nothing to imagine.")
-    reader = Reader(builder.encoder)
+        return Drawn((), (), note="The text names nothing to imagine.")
+    reader = builder.reader
     # The same text draws the same pictures, so that a search can be repeated.
     first = int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:3], "big")
     seeds = range(first, first + len(said.prompts))
@@ -119,8 +119,8 @@ def imagine(state: State, builder: QueryBuilder, text: str, query: Query, genera
                 paths += [kept.path] if kept.path else []
     except DarError as error:
         if not vectors:
-            return query, Drawn(said.prompts, (), f"Nothing was imagined: {error.message} {error.hint}".strip())
-    return with_pictures(query, vectors, reader.picture_space), Drawn(said.prompts, tuple(paths))
+            return Drawn(said.prompts, (), note=f"Nothing was imagined: {error.message} {error.hint}".strip())
+    return Drawn(said.prompts, tuple(paths), tuple(vectors))
 
 
 def _cache(state: State) -> PictureCache:

@@ -1,6 +1,7 @@
-"""From what the user typed to an `indexer` query: text, photos to be like, texts to be unlike.
+"""From what the user typed to an `indexer` query: text read by the dialogue's rules, photos to be like, texts to be
+unlike.
 
-Knows which vector space each part lives in and how the parts are weighted. Prints nothing.
+Knows where each part's vector comes from; how they are weighed is the chat's policy (`dar_tui.fusion`). Prints nothing.
 """
 
 from __future__ import annotations
@@ -8,50 +9,104 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dar_tui.cli.options import STDIN
 from dar_tui.cli.state import State
-from indexer.encoders import JOINT, VISUAL
+from dar_tui.dialogue.dialogue import Dialogue
+from dar_tui.dialogue.need import Need
+from indexer.encoders import VISUAL
 from indexer.errors import DarError, EncoderMismatch, NothingFound, UnreadablePhoto, UsageError
 from indexer.paths import at_home
 from indexer.printable import visible
-from indexer.search.ranking import Query, Term
 
 if TYPE_CHECKING:
     from PIL import Image
 
+    from dar_tui.fusion.evidence import Reader
     from indexer.encoders import Encoder
     from indexer.library import Library
-    from indexer.search.ranking import Vectors
+    from indexer.search.ranking import Query, Vectors
     from indexer.store.records import EncoderRecord
 
-# A whole step away from the unwanted text would leave the wanted one behind: text vectors of one encoder are all alike
-# to some degree, so subtracting as much as was added mostly adds noise.
-UNLIKE_WEIGHT = 0.5
 _PIECE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What the user asked for, as typed."""
+    """What the user asked for, as typed. `literal`: the text is searched for as it stands."""
 
     text: str = ""
     like: tuple[Path, ...] = ()
     unlike: tuple[str, ...] = ()
+    literal: bool = False
+    at: datetime = field(default_factory=datetime.now)
 
-    def __post_init__(self) -> None:
-        if not self.text.strip() and not self.like:
-            raise UsageError("Nothing to search for.", "Describe the photo: `dar search 'a dog on the beach'`.")
+    @cached_property
+    def need(self) -> Need:
+        """What the text says, read as the first message of a dialogue is."""
+        text = self.text.strip()
+        if not text:
+            return Need()
+        need = Need() if self.literal else Dialogue().said(text, self.at).need()
+        # What no rule can make anything of ("nothing") is looked for as it stands.
+        says_something = need.wants or need.rejects or need.when or need.where
+        return need if says_something else Need(subject=(text,))
+
+    @property
+    def rejects(self) -> tuple[str, ...]:
+        """What is to be absent, by the text and by --unlike."""
+        return tuple(dict.fromkeys((*self.need.rejects, *(text for text in self.unlike if text.strip()))))
+
+    @property
+    def compares(self) -> bool:
+        """Whether photos are compared with anything, and not only filtered."""
+        return bool(self.need.wants or self.rejects or self.like)
 
     @property
     def stage(self) -> str:
-        """What the hits come from: "text" or "example"."""
-        return "text" if self.text.strip() else "example"
+        """What the hits come from: "text", "example", or "filter" where nothing is compared."""
+        if not self.compares:
+            return "filter"
+        return "text" if self.need.wants or self.need.rejects or not self.like else "example"
+
+    @property
+    def in_words(self) -> str:
+        """How the text was read, in a line; "" where it was taken as typed."""
+        need = self.need
+        if not (need.rejects or need.when or need.where):
+            return ""
+        said = [
+            *need.wants,
+            *(f"without {reject}" for reject in need.rejects),
+            *(f"not {when.phrase}" if when.excluded else when.phrase for when in need.when),
+            *(f"place or folder {name}" for name in need.where if not any(name in want for want in need.wants)),
+        ]
+        return f"Understood: {visible('; '.join(said))}. (--literal searches for the text as typed.)"
+
+    @property
+    def as_json(self) -> dict[str, Any]:
+        """How the text was read, for scripts."""
+        need = self.need
+        return {
+            "wants": list(need.wants),
+            "rejects": list(need.rejects),
+            "when": [
+                {
+                    "phrase": when.phrase,
+                    "first": (days := when.bounds()).first and days.first.isoformat(),
+                    "last": days.last and days.last.isoformat(),
+                    "excluded": when.excluded,
+                }
+                for when in need.when
+            ],
+            "where": list(need.where),
+        }
 
 
 def is_empty(library: Library) -> NothingFound:
@@ -85,30 +140,59 @@ class QueryBuilder:
             )
         return encoder
 
-    def build(self, asked: Asked) -> tuple[Query, frozenset[int]]:
-        """The query, and the images that are examples themselves and so no answers."""
-        space = VISUAL if self.record.visual_dim else JOINT
-        examples = [self._example(path, space) for path in asked.like]
-        texts = [*([asked.text] if asked.text.strip() else []), *asked.unlike]
-        weights = [1.0] * (len(texts) - len(asked.unlike)) + [-UNLIKE_WEIGHT] * len(asked.unlike)
-        vectors = list(self.encoder.encode_texts(texts)) if texts else []
-        terms = [Term(vector, JOINT, weight) for vector, weight in zip(vectors, weights, strict=True)]
-        terms += [Term(vector, space, 1 / len(examples)) for vector, _ in examples]
-        # Photos are far nearer to photos than to texts, so cosines of the two only add up once standardised.
-        combine = "z" if examples and texts else "cosine"
-        known = frozenset(image_id for _, image_id in examples if image_id is not None)
-        return Query(tuple(terms), combine, by_example=not asked.text.strip()), known
+    @cached_property
+    def reader(self) -> Reader:
+        """Texts and pictures into this encoder's vectors."""
+        from dar_tui.fusion.evidence import Reader
 
-    def _example(self, path: Path, space: str) -> tuple[Vectors, int | None]:
+        return Reader(self.encoder)
+
+    @cached_property
+    def picture_space(self) -> str:
+        """Where photos are compared with pictures."""
+        from indexer.encoders import JOINT
+
+        return VISUAL if self.record.visual_dim else JOINT
+
+    def unread(self, asked: Asked) -> tuple[str, ...]:
+        """What of the text the encoder does not understand: other scripts, emoji, random letters."""
+        from dar_tui.language.understanding import is_readable
+
+        said = (*asked.need.wants, *asked.rejects)
+        return tuple(text for text in said if not is_readable(text, self.encoder))
+
+    def build(self, asked: Asked, pictures: Sequence[Vectors] = ()) -> tuple[Query, frozenset[int]]:
+        """The query as a dialogue's first turn would have it, and the images that are examples and so no answers."""
+        from dar_tui.fusion.evidence import against
+        from dar_tui.fusion.strategies import DEFAULT, Evidence, strategy_named
+
+        examples = [self._example(path) for path in asked.like]
+        wants, rejects = asked.need.wants, asked.rejects
+        texts = self.reader.texts(wants) if wants else []
+        rejected, kinds = against(self.reader, rejects, alone=not (wants or examples)) if rejects else ([], [])
+        known = Evidence(
+            turn=0,
+            texts=texts,
+            pictures=pictures,
+            picture_space=self.picture_space,
+            rejects=rejected,
+            kinds=kinds,
+            liked=[vector for vector, _ in examples],
+            dim=self.record.dim,
+        )
+        ids = frozenset(image_id for _, image_id in examples if image_id is not None)
+        return strategy_named(DEFAULT)(known), ids
+
+    def _example(self, path: Path) -> tuple[Vectors, int | None]:
         """A photo's vector: the stored one if the library has this file, else made now."""
         from indexer.photos.photo import open_photo
 
         if path == STDIN:
-            return self._vector_of(self._from_stdin(), space), None
+            return self._vector_of(self._from_stdin()), None
         image_id = self._library.image_for(path)
         if image_id is not None:
             try:
-                return self._library.vectors([image_id], space)[0], image_id
+                return self._library.vectors([image_id], self.picture_space)[0], image_id
             except DarError:
                 pass  # known, but not encoded yet: read it like any other file
         try:
@@ -122,7 +206,7 @@ class QueryBuilder:
             raise UsageError(f"--like {visible(path)}: {error.message}.", "Give a photo that can be opened.") from None
         if photo.damage:
             self._state.output.note(f"--like {visible(path)}: {photo.damage}.")
-        return self._vector_of(photo.image, space), image_id
+        return self._vector_of(photo.image), image_id
 
     def _from_stdin(self) -> Image.Image:
         """The photo that comes in on stdin; kept in a file meanwhile, since decoders go back and forth in it."""
@@ -148,9 +232,9 @@ class QueryBuilder:
             self._state.output.note(f"--like -: {photo.damage}.")
         return photo.image
 
-    def _vector_of(self, image: Image.Image, space: str) -> Vectors:
+    def _vector_of(self, image: Image.Image) -> Vectors:
         embeddings = self.encoder.encode_images([image])
-        rows = embeddings.visual if space == VISUAL and embeddings.visual is not None else embeddings.joint
+        rows = embeddings.visual if self.picture_space == VISUAL and embeddings.visual is not None else embeddings.joint
         vector: Vectors = rows[0]
         return vector
 

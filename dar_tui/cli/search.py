@@ -1,9 +1,15 @@
-"""`dar search`: photos that match a description, or that are like a photo."""
+"""`dar search`: photos that match a description, that are like a photo, or that pass filters alone.
+
+Text is read by the dialogue's rules and ranked by the chat's policy; what was understood goes to stderr and into JSON.
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,8 +25,27 @@ if TYPE_CHECKING:
     from dar_tui.cli.reranking import Reranking
     from indexer.library import Library
     from indexer.search.hits import Hit
-    from indexer.search.ranking import Query
     from indexer.search.where import Where
+
+
+class Sort(StrEnum):
+    """The order of what is printed."""
+
+    DATE = "date"
+    MATCH = "match"
+    NAME = "name"
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What a search found, and what is to be known of it."""
+
+    hits: list[Hit]
+    encoder_id: str
+    drawn: Drawn | None = None
+    notes: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+    advice: str = ""
 
 
 def search(
@@ -38,7 +63,7 @@ def search(
     ] = None,
     unlike: Annotated[
         list[str] | None,
-        typer.Option(metavar="TEXT", help="Away from what this describes; repeatable.", show_default=False),
+        typer.Option(metavar="TEXT", help="Without what this describes; repeatable.", show_default=False),
     ] = None,
     after: Annotated[
         str | None, typer.Option(metavar="DATE", help="Taken at or after DATE begins.", show_default=False)
@@ -56,6 +81,19 @@ def search(
     camera: Annotated[
         str, typer.Option(metavar="NAME", help="Only from cameras whose name holds NAME.", show_default=False)
     ] = "",
+    name: Annotated[
+        str, typer.Option(metavar="PATTERN", help='Only files named like this: "IMG_20*".', show_default=False)
+    ] = "",
+    literal: Annotated[
+        bool, typer.Option("--literal", help="Search for TEXT as typed: no dates, places or negations read out of it.")
+    ] = False,
+    sort: Annotated[
+        Sort | None,
+        typer.Option(help="Print in this order: date is newest first.", show_default="match; date without TEXT"),
+    ] = None,
+    strong: Annotated[
+        bool, typer.Option("--strong", help="Only strong matches; exit code 3 if there are none.")
+    ] = False,
     library: LibraryOption = None,
     encoder: SearchEncoderOption = "",
     json: JsonOption = False,
@@ -80,40 +118,122 @@ def search(
     ] = "",
     preview: Annotated[bool, typer.Option("--preview", help="Show the photos, in a terminal.")] = False,
 ) -> None:
-    """Find photos by describing them."""
+    """Find photos by describing them, or list those that pass the filters."""
     from dar_tui.cli.hits import others_of
-    from dar_tui.cli.query import Asked, QueryBuilder, photos_to_be_like
+    from dar_tui.cli.query import Asked, photos_to_be_like
 
     state = state_of(context)
     if json + paths + print0 > 1:
         raise UsageError("--json, --paths and -0 exclude one another.", "Give one of them.")
     if preview and (json or paths or print0):
         raise UsageError("--preview is for people, --json, --paths and -0 are for scripts.", "Give one of them.")
-    asked = Asked(" ".join(text or ()), photos_to_be_like(like), tuple(unlike or ()))
+    asked = Asked(" ".join(text or ()), photos_to_be_like(like), tuple(unlike or ()), literal)
+    where = replace(_where(after, before, under or [], camera), name=name)
+    _check(asked, where, sort, strong)
     look_again = _reranker(state, asked, reranker) if rerank or reranker else None
-    where = _where(after, before, under or [], camera)
+    if asked.in_words:
+        state.output.note(asked.in_words)
     with state.open_library(library, encoder) as opened:
-        builder = QueryBuilder(state, opened)
-        encoder_id = builder.record.encoder_id
-        query, examples = builder.build(asked)
-        query, drawn = _imagined(state, builder, asked, query) if imagine else (query, None)
-        count = max(k, look_again.depth) if look_again else k
-        hits = opened.search(query, count, _without(where, examples), fold=not no_fold)
-        advice = "" if hits else _advice(where, opened)
+        if asked.compares:
+            depth = max(k, look_again.depth) if look_again else k
+            answer = _ranked(state, opened, asked, where, depth, imagine=imagine, fold=not no_fold)
+        else:
+            answer = _listed(opened, asked, where, k, by_name=sort is Sort.NAME)
+    for line in answer.notes:
+        state.output.note(line)
+    hits = answer.hits
     chances: dict[int, float] = {}
     if look_again is not None:
-        hits, chances = look_again(asked.text, hits)
+        hits, chances = look_again(", ".join(asked.need.wants), hits)
         hits = hits[:k]
+    found_any = bool(hits)
+    hits = _sorted([hit for hit in hits if hit.strength == "strong"] if strong else hits, sort, asked)
     if json:
-        _print_json(state, asked, encoder_id, hits, drawn, chances)
+        _print_json(state, asked, answer, hits, chances)
     elif paths or print0:
         for hit in hits:
             for path in (hit.path, *(others_of(hit) if all_copies else ())):
                 state.output.path(path, b"\0" if print0 else b"\n")
     elif hits:
-        _print_table(state, hits, preview=preview, all_copies=all_copies)
+        _print_table(state, asked, hits, preview=preview, all_copies=all_copies)
+    if not hits and found_any:
+        raise NothingFound("No photo in the library is a strong match.", "Leave --strong out to see the nearest.")
     if not hits:
-        raise NothingFound("No photo in the library fits.", advice)
+        raise NothingFound("No photo in the library fits.", answer.advice)
+
+
+def _check(asked: Asked, where: Where, sort: Sort | None, strong: bool) -> None:
+    """Raises UsageError where nothing is asked for, or what cannot go together."""
+    from indexer.search.where import Where
+
+    if not asked.compares and not asked.need.when and not asked.need.where and where == Where():
+        raise UsageError("Nothing to search for.", "Describe the photo: `dar search 'a dog on the beach'`.")
+    if asked.compares:
+        return
+    if strong:
+        raise UsageError("--strong needs something to match.", "Describe the photo as well.")
+    if sort is Sort.MATCH:
+        raise UsageError("Filters alone match nothing that photos could be sorted by.", "Use --sort date or name.")
+
+
+def _ranked(state: State, library: Library, asked: Asked, where: Where, k: int, *, imagine: bool, fold: bool) -> Answer:
+    """The photos that fit best, by the chat's policy: what the text says of days and folders filters too."""
+    from dar_tui.cli.query import QueryBuilder
+    from dar_tui.fusion.finding import filters_of, find
+
+    builder = QueryBuilder(state, library)
+    encoder_id = builder.record.encoder_id
+    drawn = _imagined(state, builder, asked) if imagine else None
+    query, examples = builder.build(asked, drawn.vectors if drawn else ())
+    filters = replace(filters_of(asked.need, sorted(examples)), base=where)
+    found = find(library, query, k, filters, fold=fold)
+    unread = builder.unread(asked)
+    notes = [found.note] if found.note else []
+    hits = list(found.hits)
+    if unread:
+        notes.append(f"Not understood by this library's encoder: {', '.join(map(_quoted, unread))}.")
+    if unread and set(asked.need.wants) <= set(unread):
+        hits = [_at_most_weak(hit) for hit in hits]
+    return Answer(hits, encoder_id, drawn, tuple(notes), unread, "" if hits else _advice(where, library))
+
+
+def _listed(library: Library, asked: Asked, where: Where, k: int, *, by_name: bool) -> Answer:
+    """The photos that pass the filters, no encoder being asked."""
+    from dar_tui.cli.query import is_empty
+    from dar_tui.fusion.finding import filters_of, passing_of
+
+    record = library.encoder
+    if record is None:
+        raise is_empty(library)
+    filters = replace(filters_of(asked.need), base=where)
+    hits = list(passing_of(lambda count: library.listing(filters.where, count, by_name=by_name), k, filters))
+    return Answer(hits, record.encoder_id, advice="" if hits else _advice(where, library))
+
+
+def _at_most_weak(hit: Hit) -> Hit:
+    from indexer.search.strength import Strength
+
+    weaker = Strength.WEAK if hit.strength is Strength.STRONG else hit.strength
+    return replace(hit, strength=weaker, similar=tuple(_at_most_weak(each) for each in hit.similar))
+
+
+def _sorted(hits: Sequence[Hit], sort: Sort | None, asked: Asked) -> list[Hit]:
+    """In the order asked for, ranks counting along it."""
+    ordered = list(hits)
+    if asked.compares and sort is Sort.DATE:
+        ordered.sort(key=lambda hit: hit.taken_at or datetime.min, reverse=True)
+    elif asked.compares and sort is Sort.NAME:
+        ordered.sort(key=lambda hit: (hit.path.name.casefold(), hit.path))
+    return [
+        replace(hit, rank=rank, similar=tuple(replace(each, rank=rank) for each in hit.similar))
+        for rank, hit in enumerate(ordered, 1)
+    ]
+
+
+def _quoted(text: str) -> str:
+    from indexer.printable import visible
+
+    return f'"{visible(text)}"'
 
 
 def _advice(where: Where, library: Library) -> str:
@@ -133,13 +253,15 @@ def _advice(where: Where, library: Library) -> str:
             advice.append(f"{visible(folder)} is not in the library: `dar library info` lists what is.")
     if where.after or where.before:
         advice.append("Photos whose date is not known are left out by --after and --before.")
-    return " ".join(advice) or ("Widen --under or --camera." if where.under or where.camera else "")
+    return " ".join(advice) or (
+        "Widen --under, --camera or --name." if where.under or where.camera or where.name else ""
+    )
 
 
 def _reranker(state: State, asked: Asked, spec: str) -> Reranking:
     from dar_tui.cli.reranking import Reranking
 
-    if not asked.text.strip():
+    if not asked.need.wants:
         raise UsageError("--rerank needs a text to compare photos with.", "Describe the photo as well.")
     return Reranking(state, spec)
 
@@ -159,21 +281,15 @@ def _where(after: str | None, before: str | None, under: list[Path], camera: str
     return Where(begins, ends, tuple(under), camera)
 
 
-def _without(where: Where, examples: frozenset[int]) -> Where:
-    from dataclasses import replace
-
-    return replace(where, without=examples)
-
-
-def _imagined(state: State, builder: QueryBuilder, asked: Asked, query: Query) -> tuple[Query, Drawn]:
+def _imagined(state: State, builder: QueryBuilder, asked: Asked) -> Drawn:
     from dar_tui.cli.imagining import imagine
 
     if not asked.text.strip():
         raise UsageError("--imagine needs a text to imagine.", "Describe the photo: `dar search --imagine 'a dog'`.")
-    fused, drawn = imagine(state, builder, asked.text, query)
+    drawn = imagine(state, builder, asked.text)
     if drawn.note:
         state.output.note(drawn.note)
-    return fused, drawn
+    return drawn
 
 
 def _drawn_json(drawn: Drawn | None) -> dict[str, Any]:
@@ -184,22 +300,25 @@ def _drawn_json(drawn: Drawn | None) -> dict[str, Any]:
     return {"prompts": list(drawn.prompts), "imagined": [json_path(path)["path"] for path in drawn.paths]}
 
 
-def _print_json(
-    state: State, asked: Asked, encoder_id: str, hits: list[Hit], drawn: Drawn | None, chances: dict[int, float]
-) -> None:
+def _print_json(state: State, asked: Asked, answer: Answer, hits: list[Hit], chances: dict[int, float]) -> None:
     from dar_tui.cli.hits import hit_json
     from dar_tui.cli.output import json_path
 
+    drawn = answer.drawn
     stage = "fused" if drawn and drawn.paths else asked.stage
     state.output.json(
         {
             "query": asked.text,
+            "understood": {**asked.as_json, "unread": list(answer.unread)},
             "like": [json_path(path)["path"] for path in asked.like],
             "unlike": list(asked.unlike),
-            "encoder": encoder_id,
+            "encoder": answer.encoder_id,
             "stage": "reranked" if chances else stage,
             **_drawn_json(drawn),
-            "hits": [hit_json(hit) | _chance_json(hit, chances) for hit in hits],
+            "notes": list(answer.notes),
+            "hits": [
+                hit_json(hit) | _chance_json(hit, chances) | ({} if asked.compares else {"score": None}) for hit in hits
+            ],
         }
     )
 
@@ -208,12 +327,12 @@ def _chance_json(hit: Hit, chances: dict[int, float]) -> dict[str, Any]:
     return {"matching": round(chances[hit.image_id], 6)} if hit.image_id in chances else {}
 
 
-def _print_table(state: State, hits: list[Hit], *, preview: bool, all_copies: bool) -> None:
+def _print_table(state: State, asked: Asked, hits: list[Hit], *, preview: bool, all_copies: bool) -> None:
     from dar_tui.cli.hits import none_match, table
 
     output = state.output
-    titles, *lines = table(hits, all_copies=all_copies)
-    if none_match(hits):
+    titles, *lines = table(hits, compared=asked.compares, all_copies=all_copies)
+    if none_match(hits) and asked.compares:
         output.note("Nothing in the library matches well; these are the nearest.")
     output.result(titles)
     pictures = _painted(state, hits) if preview else [[]] * len(hits)

@@ -7,8 +7,8 @@ photos is worth more than none. Knows no models and no dialogue.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 
 from dar_tui.dialogue.need import Need
@@ -44,20 +44,24 @@ class Filters:
     folders: tuple[str, ...] = ()
     without: frozenset[int] = frozenset()
     narrowing: Narrowing = Narrowing()
+    base: Where = field(default_factory=Where)
+    """What a caller demands in any case, besides `narrowing`."""
 
     @property
     def where(self) -> Where:
         """The part that a library can filter by itself."""
-        after, before = self.narrowing.after, self.narrowing.before
+        after = _later(self.narrowing.after, self.base.after)
+        before = _earlier(self.narrowing.before, self.base.before)
         for when in self.when:
             days = when.bounds()
             if days.first is not None:
                 begins = datetime.combine(days.first, time())
-                after = begins if after is None else max(after, begins)
+                after = _later(after, begins)
             if days.last is not None:
                 ends = datetime.combine(days.last + timedelta(days=1), time())
-                before = ends if before is None else min(before, ends)
-        return Where(after=after, before=before, camera=self.narrowing.camera, without=self.without)
+                before = _earlier(before, ends)
+        camera = self.narrowing.camera or self.base.camera
+        return replace(self.base, after=after, before=before, camera=camera, without=self.without | self.base.without)
 
     def holds(self, hit: Hit) -> bool:
         """The part that is checked on the hit. A photo without a date fails every condition on it."""
@@ -72,6 +76,14 @@ class Filters:
     def names(self) -> str:
         """The filters in words, for a note."""
         return ", ".join([*(when.phrase for when in self.when), *(f"folder {name}" for name in self.folders)])
+
+
+def _later(one: datetime | None, other: datetime | None) -> datetime | None:
+    return max(one, other) if one and other else one or other
+
+
+def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
+    return min(one, other) if one and other else one or other
 
 
 @dataclass(frozen=True)
@@ -101,9 +113,14 @@ def _filtered(library: Library, query: Query, k: int, filters: Filters, fold: bo
     where = filters.where
     if not (filters.when or filters.folders or filters.narrowing.folder):
         return tuple(library.search(query, k, where, fold=fold))
+    return passing_of(lambda fetch: library.search(query, fetch, where, fold=fold), k, filters)
+
+
+def passing_of(fetched_of: Callable[[int], Sequence[Hit]], k: int, filters: Filters) -> tuple[Hit, ...]:
+    """The first `k` hits that hold, of a list of which any number can be fetched from its start."""
     fetch = k
     while True:
-        fetched = library.search(query, fetch, where, fold=fold)
+        fetched = fetched_of(fetch)
         passing = [hit for hit in fetched if filters.holds(hit)]
         if len(passing) >= k or len(fetched) < fetch:
             return tuple(replace(hit, rank=rank) for rank, hit in enumerate(passing[:k], 1))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from indexer.errors import UsageError
 
@@ -71,6 +71,15 @@ class Encoder(Protocol):
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         """Returns (n, dim) float32 unit rows in the joint space; texts past `max_text_tokens` are cut."""
+        ...
+
+
+@runtime_checkable
+class TakesWordsApart(Protocol):
+    """An encoder that knows how much of a word it recognises."""
+
+    def pieces(self, word: str) -> int:
+        """How many parts the word is read in: 1 for one it knows, about one a letter for none it ever saw."""
         ...
 
 

@@ -37,7 +37,8 @@ _BURST_BITS = 16
 _BURST_COSINES: Mapping[str, float] = MappingProxyType({VISUAL: 0.75, JOINT: 0.85})
 # Reciprocal rank fusion's constant (Cormack, Clarke and Buettcher, SIGIR 2009).
 RRF_OFFSET = 60
-COMBINATIONS = ("cosine", "z", "rrf")
+COMBINATIONS = ("cosine", "z", "rrf", "least")
+_OR = ", ".join(COMBINATIONS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +56,9 @@ class Query:
 
     `combine`: "cosine" adds weight * cosine (terms of one space first become one vector, so that the score is a true
     cosine); "z" standardises every term's cosines over the library, then adds weight * z; "rrf" adds
-    weight / (60 + rank). `by_example` says that joint terms are photos, not texts, and judges strength accordingly.
+    weight / (60 + rank); "least" asks for photos that none of the terms suits, all of negative weight: the highest lift
+    (see `strength`) among them, negated, so that one thing seen is not made up for by others unseen. `by_example` says
+    that joint terms are photos, not texts, and judges strength accordingly.
     """
 
     terms: tuple[Term, ...]
@@ -66,10 +69,12 @@ class Query:
         if not self.terms:
             raise UsageError("The query is empty.", "Describe the photo, or give one like it.")
         if self.combine not in COMBINATIONS:
-            raise UsageError(f"There is no way to combine terms called {self.combine!r}.", "Use cosine, z or rrf.")
+            raise UsageError(f"There is no way to combine terms called {self.combine!r}.", f"Use {_OR}.")
         for term in self.terms:
             if term.vector.ndim != 1 or not (np.isfinite(term.vector).all() and np.isfinite(term.weight)):
                 raise UsageError("A query term is not a vector of finite numbers.", "Check the encoder that made it.")
+        if self.combine == "least" and any(term.weight >= 0 for term in self.terms):
+            raise UsageError("Only rejects can be least.", "Combine terms of positive weight by cosine, z or rrf.")
 
 
 def same(one: Term, other: Term) -> bool:
@@ -109,6 +114,9 @@ def scores(
     combine: str, terms: Sequence[Term], cosines: Sequence[NDArray[np.float32]], spreads: Sequence[Spread]
 ) -> NDArray[np.float32]:
     """The score of each candidate, from each term's (n,) cosines and the spread of them over the whole library."""
+    if combine == "least":
+        lifts = [values - np.float32(spread.mean) for values, spread in zip(cosines, spreads, strict=True)]
+        return np.asarray(-np.max(lifts, axis=0), np.float32)
     total = np.zeros(len(cosines[0]), np.float32)
     for term, values, spread in zip(terms, cosines, spreads, strict=True):
         if combine == "cosine":

@@ -64,7 +64,9 @@ def search(
     along, by_example = direction(query)
     if not len(snapshot.ids) or (allowed is not None and not allowed.any()):
         return []
-    indexed = len(snapshot.ids) > index_above or not snapshot.scans_fast((*terms, along))
+    # No index knows what is farthest from everything.
+    least = query.combine == "least"
+    indexed = not least and (len(snapshot.ids) > index_above or not snapshot.scans_fast((*terms, along)))
     want = k if pictures is None else _FOLD_OVERFETCH * k
     while True:
         # 2. Who is looked at, with exact scores: what an index gives, or the best of everything.
@@ -80,11 +82,9 @@ def search(
         snapshot.text_peaks, snapshot.photo_peaks, len(snapshot.ids), pool.spread, by_example=by_example
     )
     ids = snapshot.ids[pool.positions]
+    judge = limits.lacking if least else limits.classify
     return [
-        [
-            Placing(int(ids[one]), float(pool.values[one]), rank, limits.classify(float(pool.lifts[one])))
-            for one in group
-        ]
+        [Placing(int(ids[one]), float(pool.values[one]), rank, judge(float(pool.lifts[one]))) for one in group]
         for rank, group in enumerate(groups, 1)
     ]
 
@@ -146,7 +146,8 @@ def _by_scan(
         if not exact:
             cosines = snapshot.cosines(asked, positions)
             values = scores(combine, terms, cosines[:-1], spreads[:-1])
-        return _Pool(positions, values, cosines[-1] - spreads[-1].mean, spreads[-1], whole=True)
+        lifts = -values if combine == "least" else cosines[-1] - spreads[-1].mean
+        return _Pool(positions, values, lifts, spreads[-1], whole=True)
     top = best(values, snapshot.ids[positions], look)
     looked = snapshot.cosines(asked, positions[top])
     if combine == "rrf":
@@ -157,7 +158,8 @@ def _by_scan(
         values = scores(combine, terms, looked_at_all, spreads[:-1])[top]
     else:
         values = scores(combine, terms, looked[:-1], spreads[:-1])
-    return _Pool(positions[top], values, looked[-1] - spreads[-1].mean, spreads[-1], whole=False)
+    lifts = -values if combine == "least" else looked[-1] - spreads[-1].mean
+    return _Pool(positions[top], values, lifts, spreads[-1], whole=False)
 
 
 def _check(cosines: Sequence[NDArray[np.float32]]) -> None:

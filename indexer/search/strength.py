@@ -74,6 +74,13 @@ class Thresholds:
             return Strength.STRONG
         return Strength.WEAK if lift >= self.weak else Strength.NONE
 
+    def lacking(self, lift: float) -> Strength:
+        """The strength of a hit asked to lack what has this lift in it: weak where an unrelated text would reach that.
+
+        Never strong: that something is not seen proves little.
+        """
+        return Strength.WEAK if lift < self.weak or math.isinf(self.weak) else Strength.NONE
+
 
 def spread_of(cosines: NDArray[np.float32]) -> Spread:
     """The spread of one query's cosines with every photo of the library."""

@@ -5,7 +5,12 @@ Turns a `Where` into the set of image ids that pass. Knows the catalog's tables,
 
 from __future__ import annotations
 
+import fnmatch
 import math
+import os
+import re
+import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -25,7 +30,8 @@ class Where:
     """Conditions that all hold. A photo whose date or place is unknown does not pass a condition on it.
 
     `after` <= taken < `before`, naive local times. `under`: in one of these folders. `camera`: part of its name, in any
-    case. `near`: (latitude, longitude, kilometres). `only` and `without`: image ids.
+    case. `name`: a pattern (`IMG_20*`) that the whole name of one of its files fits, in any case. `near`: (latitude,
+    longitude, kilometres). `only` and `without`: image ids.
     """
 
     after: datetime | None = None
@@ -35,12 +41,14 @@ class Where:
     near: tuple[float, float, float] | None = None
     only: frozenset[int] | None = None
     without: frozenset[int] = frozenset()
+    name: str = ""
 
     def passes(self, catalog: Catalog, ids: NDArray[np.int64]) -> NDArray[np.bool_] | None:
         """Which of these image ids pass, as a mask; None if there is no condition."""
         conditions = [
             *self._by_facts(catalog),
             *([self._in_folders(catalog)] if self.under else []),
+            *([self._named(catalog)] if self.name else []),
             *([np.fromiter(self.only, np.int64, len(self.only))] if self.only is not None else []),
         ]
         if not conditions and not self.without:
@@ -90,6 +98,18 @@ class Where:
                 found += [row[0] for row in rows]
         return np.array(found, np.int64)
 
+    def _named(self, catalog: Catalog) -> NDArray[np.int64]:
+        # Not SQL's GLOB: names are bytes there, and it tells cases apart.
+        fits = re.compile(fnmatch.translate(_comparable(self.name))).match
+        rows = catalog.connection.execute("SELECT image_id, relpath FROM files WHERE image_id IS NOT NULL")
+        found = [image_id for image_id, path in rows if fits(_comparable(os.fsdecode(path.rpartition(b"/")[2])))]
+        return np.array(found, np.int64)
+
+
+def _comparable(name: str) -> str:
+    """The same for every way of writing a name: cases, and accents that some systems keep apart from their letters."""
+    return unicodedata.normalize("NFC", name).casefold()
+
 
 def _distances(places: NDArray[np.float64], latitude: float, longitude: float) -> NDArray[np.float64]:
     """Great-circle kilometres (haversine) from each (latitude, longitude) row in degrees."""
@@ -97,3 +117,17 @@ def _distances(places: NDArray[np.float64], latitude: float, longitude: float) -
     half = np.sin((there - here) / 2) ** 2
     chord = half[:, 0] + np.cos(there[:, 0]) * np.cos(here[0]) * half[:, 1]
     return np.asarray(2 * _EARTH_KM * np.arcsin(np.sqrt(np.clip(chord, 0, 1))))
+
+
+def in_order(catalog: Catalog, ids: Sequence[int], *, by_name: bool) -> list[int]:
+    """These images, those taken last first and those of unknown date last; or by the names of their files."""
+    wanted = set(ids)
+    if by_name:
+        names: dict[int, tuple[str, bytes]] = {}
+        for image_id, path in catalog.connection.execute("SELECT image_id, relpath FROM files"):
+            if image_id in wanted:
+                name = (_comparable(os.fsdecode(path.rpartition(b"/")[2])), path)
+                names[image_id] = min(names.get(image_id, name), name)
+        return sorted(names, key=lambda image_id: (names[image_id], image_id))
+    rows = catalog.connection.execute("SELECT id FROM images ORDER BY taken_at IS NULL, taken_at DESC, id")
+    return [image_id for (image_id,) in rows if image_id in wanted]

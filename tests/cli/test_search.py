@@ -39,7 +39,7 @@ def test_words_need_no_quotes(dar: Dar, indexed: Path) -> None:
 def test_json_has_every_documented_key(dar: Dar, indexed: Path) -> None:
     done = dar("search", "red", "--json", "-k", 2)
     told = done.json
-    assert set(told) == {"query", "like", "unlike", "encoder", "stage", "hits"}
+    assert set(told) == {"query", "understood", "like", "unlike", "encoder", "stage", "notes", "hits"}
     assert (told["query"], told["encoder"], told["stage"]) == ("red", "test-colour-words-1", "text")
     first = told["hits"][0]
     assert first["path"] == str(indexed / "red.jpg") and first["rank"] == 1
@@ -93,8 +93,143 @@ def test_unlike_pushes_away(dar: Dar, indexed: Path) -> None:
     assert pushed.index("green") < pushed.index("red")
 
 
-def test_unlike_alone_is_a_usage_error(dar: Dar, indexed: Path) -> None:
-    assert dar("search", "--unlike", "red").code == 2
+def test_unlike_alone_is_the_same_as_no_in_the_text(dar: Dar, indexed: Path) -> None:
+    by_option = dar("search", "--unlike", "red", "-k", 18, "--paths")
+    assert by_option.code == 0 and names(by_option.text)[-1] == "red"
+    assert names(dar("search", "no red", "-k", 18, "--paths").text) == names(by_option.text)
+
+
+def test_nothing_at_all_is_a_usage_error(dar: Dar, indexed: Path) -> None:
+    for nothing in ((), ("",), ("--unlike", ""), ("--sort", "name")):
+        assert dar("search", *nothing).code == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "wants", "rejects"),
+    [
+        ("no red", [], ["red"]),
+        ("no people", [], ["people"]),
+        ("photos that aren't of dogs", [], ["dogs"]),
+        ("a street without people", ["a street"], ["people"]),
+        ("nothing but the sea", ["the sea"], []),
+        ("anything but dogs", [], ["dogs"]),
+        ("everything except cars", [], ["cars"]),
+        ("all photos without people", [], ["people"]),
+        ("no cats or dogs", [], ["cats", "dogs"]),
+        ("show me photos of my dog", ["my dog"], []),
+        ("a no parking sign", ["a parking prohibition sign"], []),
+    ],
+)
+def test_text_is_read_as_the_chat_reads_it(
+    dar: Dar, indexed: Path, text: str, wants: list[str], rejects: list[str]
+) -> None:
+    done = dar("search", text, "--json")
+    understood = done.json["understood"]
+    assert (understood["wants"], understood["rejects"]) == (wants, rejects)
+    assert (understood["when"], understood["where"], understood["unread"]) == ([], [], [])
+    lines = [line for line in done.err.splitlines() if line.startswith("Understood:")]
+    assert len(lines) == bool(rejects) and all(f"without {reject}" in lines[0] for reject in rejects)
+
+
+def test_a_reject_pushes_away_what_it_names_and_nothing_is_strong_for_lacking_it(dar: Dar, indexed: Path) -> None:
+    hits = dar("search", "no red", "-k", 18, "--json").json["hits"]
+    assert Path(hits[-1]["path"]).stem == "red" and hits[-1]["strength"] == "none"
+    assert hits[0]["strength"] == "weak"
+    assert dar("search", "no red", "--strong").code == 3
+
+
+def test_literal_takes_text_as_typed(dar: Dar, indexed: Path) -> None:
+    done = dar("search", "no red in 2016", "--literal", "--json")
+    assert done.json["understood"] == {
+        "wants": ["no red in 2016"],
+        "rejects": [],
+        "when": [],
+        "where": [],
+        "unread": [],
+    }
+    assert "Understood" not in done.err
+
+
+def test_dates_and_folders_in_the_text_filter(dar: Dar, indexed: Path) -> None:
+    done = dar("search", "red in 2016", "--json", "-k", 50)
+    assert {Path(hit["path"]).stem for hit in done.json["hits"]} == {"green"}
+    assert done.json["understood"]["when"] == [
+        {"phrase": "in 2016", "first": "2016-01-01", "last": "2016-12-31", "excluded": False}
+    ]
+    assert "in 2016" in done.err
+    foldered = dar("search", "red in the folder patterns", "--paths", "-k", 50)
+    assert len(names(foldered.text)) == 12 and all("photo" in name for name in names(foldered.text))
+
+
+def test_a_date_in_the_text_that_no_photo_has_is_left_out_and_said(dar: Dar, indexed: Path) -> None:
+    done = dar("search", "red in 1931", "--json", "-k", 1)
+    assert done.code == 0 and Path(done.json["hits"][0]["path"]).stem == "red"
+    assert "left out" in done.json["notes"][0] and "left out" in done.err
+
+
+def _no_encoder(*_: object, **__: object) -> None:
+    raise AssertionError("an encoder was loaded")
+
+
+def test_filters_alone_list_photos_newest_first_without_an_encoder(
+    dar: Dar, indexed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.cli.conftest.load_colours", _no_encoder)
+    listed = dar("search", "--before", "2100", "-k", 50, "--json")
+    dates = [hit["taken_at"] for hit in listed.json["hits"]]
+    assert listed.json["stage"] == "filter" and len(dates) == 6 and dates == sorted(dates, reverse=True)
+    assert {(hit["score"], hit["strength"]) for hit in listed.json["hits"]} == {(None, "none")}
+    every = dar("search", "--name", "*", "-k", 50, "--json").json["hits"]
+    known = [hit["taken_at"] for hit in every if hit["taken_at"]]
+    assert [hit["taken_at"] for hit in every][: len(known)] == known and len(every) == 18
+    assert names(dar("search", "in 2016", "--paths").text) == ["green"]
+    assert names(dar("search", "--camera", "canon", "-0").text.replace("\0", "\n")) == ["red"]
+    shown = dar("search", "--after", "2016", "-k", 2)
+    assert len(shown.text.splitlines()) == 3 and "matches well" not in shown.err
+    assert dar("search", "in 1931").code == 3
+
+
+def test_names_are_searched_by_pattern_in_any_case(dar: Dar, indexed: Path) -> None:
+    def found(*asked: str) -> list[str]:
+        return names(dar("search", *asked, "--paths", "-k", 50).text)
+
+    assert found("--name", "RED.*") == ["red"]
+    assert found("--name", "red") == []  # the whole name, as the shell has it
+    assert sorted(found("--name", "*e?.jpg")) == ["green", "red"]
+    assert found("red", "--name", "photo-*")[0].startswith("photo")
+    assert len(found("--name", "photo-*", "--under", str(indexed / "patterns"))) == 12
+    assert dar("search", "--name", "nothing*").code == 3
+
+
+def test_sort_orders_what_is_printed(dar: Dar, indexed: Path) -> None:
+    best = names(dar("search", "red", "-k", 6, "--paths").text)
+    by_name = dar("search", "red", "-k", 6, "--sort", "name", "--json").json["hits"]
+    assert [Path(hit["path"]).stem for hit in by_name] == sorted(best)
+    assert [hit["rank"] for hit in by_name] == list(range(1, 7))
+    dates = [hit["taken_at"] or "" for hit in dar("search", "red", "-k", 6, "--sort", "date", "--json").json["hits"]]
+    assert dates == sorted(dates, reverse=True)
+    listed = names(dar("search", "--name", "*", "--sort", "name", "-k", 50, "--paths").text)
+    assert listed == sorted(listed)
+    assert dar("search", "--name", "*", "--sort", "match").code == 2
+    assert names(dar("search", "red", "--sort", "match", "-k", 6, "--paths").text) == best
+
+
+def test_strong_prints_strong_matches_only_and_exits_3_without_any(dar: Dar, indexed: Path) -> None:
+    hits = dar("search", "red", "--strong", "--json", "-k", 18).json["hits"]
+    assert hits and {hit["strength"] for hit in hits} == {"strong"}
+    assert len(hits) < len(dar("search", "red", "--json", "-k", 18).json["hits"])
+    none = dar("search", "red", "--strong", "--camera", "Nikon", "--paths")
+    assert none.code == 3 and none.out == b""
+    assert dar("search", "--name", "*", "--strong").code == 2
+
+
+@pytest.mark.parametrize("text", ["一只狗在沙滩上", "🐶🏖️", "xzqvw kjhgf", "ein Hund am Strand"])
+def test_text_that_is_not_understood_is_never_strong_and_said_so(dar: Dar, indexed: Path, text: str) -> None:
+    done = dar("search", text, "--json", "-k", 18)
+    assert done.json["understood"]["unread"] == [text]
+    assert "strong" not in {hit["strength"] for hit in done.json["hits"]}
+    assert "Not understood" in done.err and len(done.json["notes"]) == 1
+    assert dar("search", text, "--strong").code == 3
 
 
 @pytest.mark.parametrize("missing", ["gone.jpg", "folder"])

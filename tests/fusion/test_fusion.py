@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from dar_tui.fusion.strategies import REJECT_WEIGHT, STRATEGIES, Evidence, Fit, Strategy, strategy_named, with_pictures
+from dar_tui.fusion.strategies import REJECT_WEIGHT, STRATEGIES, Evidence, Fit, Strategy, strategy_named
 from indexer.encoders import JOINT, VISUAL
 from indexer.errors import UsageError
-from indexer.search.ranking import Query, Term, merged
+from indexer.search.ranking import Query, merged
 
 DIM = 6
 PICTURED = [name for name in STRATEGIES if name != "text-only"]
@@ -179,11 +179,16 @@ def test_statements_weigh_as_their_weights_say() -> None:
     assert term.vector[0] == pytest.approx(3 * term.vector[1])
 
 
-def test_pictures_join_a_query_made_elsewhere() -> None:
-    query = Query((Term(axis(0)), Term(axis(1), JOINT, -0.5)))
-    joined = with_pictures(query, [axis(2)], VISUAL)
-    assert joined.combine == "z" and weights(joined) == [(JOINT, 1.0), (JOINT, -0.5), (VISUAL, 0.3)]
-    assert with_pictures(query, [], VISUAL) is query
+def test_rejects_alone_ask_for_what_shows_none_of_them() -> None:
+    query = STRATEGIES["orthogonal"](Evidence(0, rejects=[axis(0)], kinds=[axis(1)]))
+    assert query.combine == "least" and weights(query) == [(JOINT, -1.0), (JOINT, -1.0)]
+    with_a_want = STRATEGIES["orthogonal"](Evidence(0, [axis(2)], rejects=[axis(0)]))
+    assert with_a_want.combine == "cosine" and weights(with_a_want) == [(JOINT, 1.0), (JOINT, -REJECT_WEIGHT)]
+
+
+def test_liked_photos_alone_are_compared_by_cosine() -> None:
+    query = STRATEGIES["orthogonal"](Evidence(0, liked=[axis(0), axis(1)]))
+    assert query.combine == "cosine" and query.by_example and len(query.terms) == 1
 
 
 def test_an_unknown_strategy_is_named_with_those_there_are() -> None:

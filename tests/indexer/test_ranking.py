@@ -82,3 +82,15 @@ def test_best_is_a_full_sort_cut_short_with_ties_by_id(values: list[int], count:
     ids = np.random.default_rng(0).permutation(len(values)).astype(np.int64)
     expected = sorted(range(len(values)), key=lambda place: (-values[place], ids[place]))[:count]
     assert best(np.array(values, np.float32), ids, count).tolist() == expected
+
+
+def test_least_is_as_good_as_the_reject_seen_most() -> None:
+    terms = (term(1, 0, weight=-1), term(0, 1, weight=-1))
+    cosines = [np.array([0.9, 0.1, 0.2], np.float32), np.array([0.1, 0.8, 0.2], np.float32)]
+    found = scores("least", terms, cosines, [Spread(0.4, 1.0), Spread(0.3, 1.0)])
+    assert found == pytest.approx([-0.5, -0.5, 0.1])
+
+
+def test_only_rejects_can_be_least() -> None:
+    with pytest.raises(UsageError):
+        Query((term(1, 0), term(0, 1, weight=-1)), "least")

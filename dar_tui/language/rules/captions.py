@@ -19,7 +19,7 @@ _OPENERS = re.compile(
     r"|i['\u2019]?(?:d| would) (?:say|like)\b|i['\u2019]?m (?:sure|certain)(?: that)?\b|to see\b"
     r"|(?:i['\u2019]?m|i am|we are|we['\u2019]?re)? ?(?:looking|searching) for\b"
     r"|(?:can|could) you (?:find|show)(?: me)?\b|(?:find|show|give|get)(?: me)?(?= (?:a|an|the|my|that|this|some"
-    r"|all)\b)"
+    rf"|all|{_PICTURE})\b)"
     r"|search for\b|(?:maybe|perhaps|probably|possibly|definitely|certainly|of course|apparently|more like)\b"
     r"|(?:that |and )?(?:it|this|that) (?:is|was|has|had|shows|showed|looks like|looked like|must be|must have been)\b"
     r"|(?:it|that)['\u2019]s\b|there (?:is|are|was|were|might be|must be|seems to be)\b|there['\u2019]s\b"
@@ -41,7 +41,8 @@ _CLOSERS = re.compile(
 )
 _EMPTY_WORDS = DETERMINERS | PREPOSITIONS | CONJUNCTIONS | listed(
     "i you he she we they me him us them so too also really very just yes no not of ok okay else other anything "
-    "something nothing thing photo picture image wait sorry only there"
+    "something nothing thing photo picture image wait sorry only there photos pictures images pics shots photographs "
+    "all everything whatever ones"
 )  # fmt: skip
 
 _FOREIGN = listed(

@@ -38,6 +38,8 @@ _IDIOMS = tuple(
     for pattern, meaning in (
         (r"\bnot (?:only|just|merely|simply)\b", ""),
         (r"\bbut also\b", "and"),
+        # Before clauses are parted at their "but".
+        (r"\b(?:anything|everything) (?:but|except(?: for)?|other than|besides)\b", "without"),
         (r"\b(?:nothing|no one|nobody|none) (?:but|except|other than)\b", ""),
         (r"\b(?:no|without a?) ?(?:doubt|question|wonder|problem|worries|kidding)\b", ""),
         (r"\bnot (?:very |too |that )?far (?:from|away from)\b", "near"),
@@ -63,7 +65,7 @@ _DENIAL = re.compile(
     rf"\b(?P<verb>{_VERB_NOT})\b"
     r"|\b(?P<nobody>nobody|no[- ]one|noone|no people|not (?:a (?:person|soul)|anyone|anybody))\b"
     r"|\b(?P<instead>instead of|rather than|as opposed to|in place of)(?=\W)"
-    r"|\b(?P<lacks>without|lacking|minus|excluding|except(?: for)?|other than|anything but|free of|exclude|avoid"
+    r"|\b(?P<lacks>without|lacking|minus|excluding|except(?: for)?|other than|free of|exclude|avoid"
     r"|remove)\b"
     r"|\bw/o\b"
     r"|\b(?P<not>not|never|neither|nor|no longer)\b"

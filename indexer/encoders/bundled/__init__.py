@@ -97,10 +97,17 @@ class BundledEncoder:
             return _empty(self.dim), _empty(self.sentence_dim)
         if self._text_tower is None:
             self._text_tower = open_graph(self._graphs.text(), self._threads)
+        if self._tokenizer is None:
             self._tokenizer = _load_tokenizer(self.max_text_tokens)
         # One text at a time: padding would cost more than batching saves for the handful of texts a turn has.
         parts = [self._encode_text(text) for text in texts]
         return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+
+    def pieces(self, word: str) -> int:
+        """How many word pieces MiniLM reads this word in. Loads the tokenizer, not the tower."""
+        if self._tokenizer is None:
+            self._tokenizer = _load_tokenizer(self.max_text_tokens)
+        return len(self._tokenizer.encode(word.encode("utf-8", "replace").decode(), add_special_tokens=False).ids)
 
     def _encode_text(self, text: str) -> tuple[Vectors, Vectors]:
         # A file name or a terminal can hand over lone surrogates, which the tokenizer refuses.
