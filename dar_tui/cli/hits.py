@@ -27,6 +27,7 @@ def table(hits: Sequence[Hit]) -> list[str]:
         date = f"{hit.taken_at:%Y-%m-%d}" if hit.taken_at else "-"
         folded = len(hit.similar) + len(hit.copies)
         more = f"  (+{folded} similar)" if folded else ""
+        more += f"  ({stripped(hit.place)})" if hit.place else ""
         caption = f"\n{'':>{width}}  {stripped(hit.caption)}" if hit.caption else ""
         lines.append(
             f"{hit.rank:>{width}}  {hit.score:>6.3f}  {_MATCH[hit.strength]:<6}  {date:<10}  {visible(hit.path)}{more}"
@@ -46,6 +47,7 @@ def hit_json(hit: Hit) -> dict[str, Any]:
         "taken_from": hit.taken_from,
         "latitude": hit.latitude,
         "longitude": hit.longitude,
+        "place": {"city": hit.city, "region": hit.region, "country": hit.country},
         "camera": hit.camera,
         "width": hit.width,
         "height": hit.height,

@@ -100,7 +100,9 @@ class Run:
         except (KeyboardInterrupt, GeneratorExit):
             self._flush()
             raise
-        # 5. What is derived from the photos as a whole.
+        # 5. The names of places, of photos too that came before there were any; then what is derived from all photos.
+        if self._writer is not None:
+            self._writer.put_places()
         if not self._interrupted and self._writer is not None:
             yield from finish(self._catalog, self._writer, self._target, self._options)
         if self._writer is not None:

@@ -45,6 +45,14 @@ class Hit:
     copies: tuple[Path, ...] = ()
     similar: tuple[Hit, ...] = ()
     caption: str = ""
+    city: str = ""
+    region: str = ""
+    country: str = ""
+
+    @property
+    def place(self) -> str:
+        """City, region and country, as far as they are known."""
+        return ", ".join(dict.fromkeys(name for name in (self.city, self.region, self.country) if name))
 
 
 @dataclass(frozen=True)
@@ -116,4 +124,7 @@ def _hit(
         copies=tuple(to_path(path) for path in others),
         similar=similar,
         caption=caption,
+        city=image.city,
+        region=image.region,
+        country=image.country,
     )

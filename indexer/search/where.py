@@ -6,6 +6,8 @@ Turns a `Where` into the set of image ids that pass. Knows the catalog's tables,
 from __future__ import annotations
 
 import math
+import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.paths import below, resolved
+from indexer.photos.places import plain
 from indexer.store.catalog import Catalog
 
 _EARTH_KM = 6371.0
@@ -26,6 +29,8 @@ class Where:
 
     `after` <= taken < `before`, naive local times. `under`: in one of these folders. `camera`: part of its name, in any
     case. `near`: (latitude, longitude, kilometres). `only` and `without`: image ids.
+    `folders`: whole words of the name of a folder on its path, at or below the root. `places`: its city, region or
+    country, or such words of a folder's name.
     """
 
     after: datetime | None = None
@@ -35,12 +40,16 @@ class Where:
     near: tuple[float, float, float] | None = None
     only: frozenset[int] | None = None
     without: frozenset[int] = frozenset()
+    folders: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
 
     def passes(self, catalog: Catalog, ids: NDArray[np.int64]) -> NDArray[np.bool_] | None:
         """Which of these image ids pass, as a mask; None if there is no condition."""
         conditions = [
             *self._by_facts(catalog),
             *([self._in_folders(catalog)] if self.under else []),
+            *(self._named(catalog, name, folder_only=True) for name in self.folders),
+            *(self._named(catalog, name, folder_only=False) for name in self.places),
             *([np.fromiter(self.only, np.int64, len(self.only))] if self.only is not None else []),
         ]
         if not conditions and not self.without:
@@ -89,6 +98,38 @@ class Where:
                 )
                 found += [row[0] for row in rows]
         return np.array(found, np.int64)
+
+    def _named(self, catalog: Catalog, name: str, *, folder_only: bool) -> NDArray[np.int64]:
+        found: list[int] = []
+        wanted = _as_path(name.split("/"))
+        if not folder_only:
+            asked = plain(name)
+            columns = [catalog.column("images", column, "''") for column in ("city", "region", "country")]
+            known = catalog.connection.execute(f"SELECT DISTINCT {', '.join(columns)} FROM images")
+            for row in [row for row in known if asked and asked in map(plain, row)]:
+                found += [
+                    each[0]
+                    for each in catalog.connection.execute(
+                        f"SELECT id FROM images WHERE ({', '.join(columns)}) = (?, ?, ?)", row
+                    )
+                ]
+        for root in catalog.roots() if wanted.strip() else ():
+            own = os.fsdecode(os.path.basename(root.path))  # noqa: PTH119 - pathlib takes no bytes
+            passing: dict[bytes, bool] = {}
+            for relpath, image in catalog.connection.execute(
+                "SELECT relpath, image_id FROM files WHERE root_id = ?", (root.id,)
+            ):
+                folder = relpath.rpartition(b"/")[0]
+                if folder not in passing:
+                    passing[folder] = wanted in _as_path([own, *os.fsdecode(folder).split("/")])
+                if passing[folder]:
+                    found.append(image)
+        return np.array(found, np.int64)
+
+
+def _as_path(parts: Iterable[str]) -> str:
+    """Folders' names as words, so that whole words are compared, and none across two folders."""
+    return f" {' / '.join(words for part in parts if (words := plain(part)))} "
 
 
 def _distances(places: NDArray[np.float64], latitude: float, longitude: float) -> NDArray[np.float64]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from indexer.errors import DarError
 from indexer.paths import below, join, relative, to_path
+from indexer.photos.places import names_of
 from indexer.printable import visible
 from indexer.store.catalog import Catalog
 from indexer.store.catalog_schema import connect, migrate, transaction
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
+
+# The note of the last image whose place has been named.
+_PLACED = "placed"
 
 
 @dataclass(frozen=True)
@@ -142,6 +146,29 @@ class CatalogWriter(Catalog):
             ),
         )
         return int(cursor.lastrowid or 0)
+
+    def put_places(self, image_ids: Iterable[int] | None = None) -> None:
+        """Names the places of these images from their latitude and longitude; None: of all that came since last time.
+
+        To be called with the ids of images whose latitude or longitude changed.
+        """
+        done = int(self.meta(_PLACED) or 0)
+        asked = "id > ?" if image_ids is None else "id = ?"
+        rows: list[tuple[int, float | None, float | None]] = []
+        for value in [done] if image_ids is None else image_ids:
+            rows += self.connection.execute(f"SELECT id, latitude, longitude FROM images WHERE {asked}", (value,))
+        located = [(image, (lat, lon)) for image, lat, lon in rows if lat is not None and lon is not None]
+        names = names_of([place for _, place in located])
+        self.connection.executemany(
+            "UPDATE images SET city = '', region = '', country = '' WHERE id = ? AND country <> ''",
+            [(row[0],) for row in rows if row[1] is None or row[2] is None],
+        )
+        self.connection.executemany(
+            "UPDATE images SET city = ?, region = ?, country = ? WHERE id = ?",
+            [(name.city, name.region, name.country, image) for (image, _), name in zip(located, names, strict=True)],
+        )
+        if image_ids is None and rows:
+            self.put_meta(_PLACED, str(max(row[0] for row in rows)))
 
     def put_thumbnail(self, image_id: int, checksum: int) -> None:
         """Says what the CRC-32 of the image's thumbnail is."""

@@ -40,6 +40,9 @@ class ImageRecord:
     latitude: float | None
     longitude: float | None
     camera: str
+    city: str = ""
+    region: str = ""
+    country: str = ""
 
 
 @dataclass(frozen=True)
