@@ -17,7 +17,7 @@ _MATCH = {Strength.STRONG: "strong", Strength.WEAK: "weak", Strength.NONE: "-"}
 
 
 def table(hits: Sequence[Hit]) -> list[str]:
-    """One entry a hit, below a line of titles: a line, and below it the caption of a photo that has one.
+    """One entry a hit, below a line of titles: a line, and below it the place and the caption of a photo that has them.
 
     The path comes last in its line and whole, so that it can be copied.
     """
@@ -27,11 +27,11 @@ def table(hits: Sequence[Hit]) -> list[str]:
         date = f"{hit.taken_at:%Y-%m-%d}" if hit.taken_at else "-"
         folded = len(hit.similar) + len(hit.copies)
         more = f"  (+{folded} similar)" if folded else ""
-        more += f"  ({stripped(hit.place)})" if hit.place else ""
+        place = f"\n{'':>{width}}  {stripped(hit.place)}" if hit.place else ""
         caption = f"\n{'':>{width}}  {stripped(hit.caption)}" if hit.caption else ""
         lines.append(
             f"{hit.rank:>{width}}  {hit.score:>6.3f}  {_MATCH[hit.strength]:<6}  {date:<10}  {visible(hit.path)}{more}"
-            f"{caption}"
+            f"{place}{caption}"
         )
     return lines
 

@@ -23,10 +23,11 @@ def names(text: str) -> list[str]:
 def test_the_table_has_rank_score_strength_date_and_path(dar: Dar, indexed: Path) -> None:
     done = dar("search", "red", "-k", 3)
     assert done.code == 0
-    titles, first, *rest = done.text.splitlines()
+    titles, first, place, *rest = done.text.splitlines()
+    assert place.strip() == "Munich, Bavaria, Germany"
     assert titles.split() == ["#", "score", "match", "date", "path"]
     assert re.fullmatch(rf"1  +0\.\d{{3}}  strong  2015-06-15  {re.escape(str(indexed / 'red.jpg'))}", first)
-    assert len(rest) == 2
+    assert len([line for line in rest if line.split()[0] in ("2", "3")]) == 2
     assert done.err == ""
 
 
@@ -48,6 +49,21 @@ def test_json_has_every_documented_key(dar: Dar, indexed: Path) -> None:
     assert Path(first["thumbnail"]).is_file()
     documented = (REPOSITORY / "docs" / "json.md").read_text()
     assert all(f"`{key}`" in documented for key in (*told, *first))
+
+
+def test_places_filter_and_one_that_no_photo_has_is_named(dar: Dar, indexed: Path) -> None:
+    place = dar("search", "red", "--json", "-k", 1).json["hits"][0]["place"]
+    assert place == {"city": "Munich", "region": "Bavaria", "country": "Germany"}
+    every = dar("search", "red", "--json", "-k", 100).json["hits"]
+    munich = {Path(hit["path"]).stem for hit in every if hit["place"]["city"] == "Munich"}
+    assert 0 < len(munich) < len(every)
+    for filtered in (("--place", "München"), ("--near", "48.1,11.5"), ("--near", "Munich,5km")):
+        found = names(dar("search", "red", "--paths", "-k", 100, *filtered).text)
+        assert set(found) == munich
+    nowhere = dar("search", "red", "--place", "Atlantis")
+    assert nowhere.code == 3 and "Atlantis" in nowhere.err
+    unknown = dar("search", "red", "--near", "Florencee")
+    assert unknown.code == 2 and "Florence?" in unknown.err
 
 
 def test_paths_and_zero_ended_paths_are_exact(dar: Dar, indexed: Path) -> None:
