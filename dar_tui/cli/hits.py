@@ -18,8 +18,8 @@ _MATCH = {Strength.STRONG: "strong", Strength.WEAK: "weak", Strength.NONE: "-"}
 
 
 def table(hits: Sequence[Hit], *, compared: bool = True, all_copies: bool = False) -> list[str]:
-    """One entry a hit, below a line of titles: a line, and below it the caption of a photo that has one, and with
-    `all_copies` the paths of what is folded into it.
+    """One entry a hit, below a line of titles: a line, and below it the place and the caption of a photo that has them,
+    and with `all_copies` the paths of what is folded into it.
 
     The path comes last in its line and whole, so that it can be copied. `compared`: the hits have scores.
     """
@@ -31,6 +31,7 @@ def table(hits: Sequence[Hit], *, compared: bool = True, all_copies: bool = Fals
         folded = len(hit.similar) + len(hit.copies)
         word = "similar" if hit.similar else "copy" if folded == 1 else "copies"
         more = f"  (+{folded} {word})" if folded else ""
+        place = f"\n{'':>{width}}  {stripped(hit.place)}" if hit.place else ""
         caption = f"\n{'':>{width}}  {stripped(hit.caption)}" if hit.caption else ""
         # In the column of paths.
         others = (
@@ -39,7 +40,7 @@ def table(hits: Sequence[Hit], *, compared: bool = True, all_copies: bool = Fals
         score = f"{hit.score:.3f}" if compared else "-"
         lines.append(
             f"{hit.rank:>{width}}  {score:>6}  {_MATCH[hit.strength]:<6}  {date:<{dated}}  "
-            f"{visible(hit.path)}{more}{caption}{''.join(others)}"
+            f"{visible(hit.path)}{more}{place}{caption}{''.join(others)}"
         )
     return lines
 
@@ -67,6 +68,7 @@ def hit_json(hit: Hit) -> dict[str, Any]:
         "taken_unsure": hit.taken_unsure,
         "latitude": hit.latitude,
         "longitude": hit.longitude,
+        "place": {"city": hit.city, "region": hit.region, "country": hit.country},
         "camera": hit.camera,
         "width": hit.width,
         "height": hit.height,

@@ -94,6 +94,16 @@ def search(
     strong: Annotated[
         bool, typer.Option("--strong", help="Only strong matches; exit code 3 if there are none.")
     ] = False,
+    near: Annotated[
+        str,
+        typer.Option(
+            metavar="PLACE", help="Within 25 km of a town or LAT,LON; 'Rome,5km' says how far.", show_default=False
+        ),
+    ] = "",
+    place: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="In this city, region or country; repeatable.", show_default=False),
+    ] = None,
     library: LibraryOption = None,
     encoder: SearchEncoderOption = "",
     json: JsonOption = False,
@@ -128,7 +138,7 @@ def search(
     if preview and (json or paths or print0):
         raise UsageError("--preview is for people, --json, --paths and -0 are for scripts.", "Give one of them.")
     asked = Asked(" ".join(text or ()), photos_to_be_like(like), tuple(unlike or ()), literal)
-    where = replace(_where(after, before, under or [], camera), name=name)
+    where = replace(_placed(_where(after, before, under or [], camera), near, place or []), name=name)
     _check(asked, where, sort, strong)
     look_again = _reranker(state, asked, reranker) if rerank or reranker else None
     if asked.in_words:
@@ -253,6 +263,10 @@ def _advice(where: Where, library: Library) -> str:
             advice.append(f"{visible(folder)} is not in the library: `dar library info` lists what is.")
     if where.after or where.before:
         advice.append("Photos whose date is not known are left out by --after and --before.")
+    if where.places:
+        advice.append(f"--place {', '.join(where.places)}: no photo that is left has this as city, region or country.")
+    if where.near:
+        advice.append(f"--near was taken as {where.near[0]:.3f},{where.near[1]:.3f}, {where.near[2]:g} km around.")
     return " ".join(advice) or (
         "Widen --under, --camera or --name." if where.under or where.camera or where.name else ""
     )
@@ -279,6 +293,14 @@ def _where(after: str | None, before: str | None, under: list[Path], camera: str
             "Give an earlier --after or a later --before.",
         )
     return Where(begins, ends, tuple(under), camera)
+
+
+def _placed(where: Where, near: str, places: list[str]) -> Where:
+    if near:
+        from indexer.photos.places import whereabouts
+
+        where = replace(where, near=whereabouts(near))
+    return replace(where, places=tuple(places))
 
 
 def _imagined(state: State, builder: QueryBuilder, asked: Asked) -> Drawn:

@@ -27,7 +27,8 @@ _OVERFETCH = 4
 class Narrowing:
     """What the user narrows the search to by hand; always kept to.
 
-    `after` <= taken < `before`, naive local times. `folder` and `camera` are part of a name; "" for any.
+    `after` <= taken < `before`, naive local times. `folder`: words of a folder's name, `camera`: part of a
+    name; "" for any.
     """
 
     after: datetime | None = None
@@ -38,7 +39,7 @@ class Narrowing:
 
 @dataclass(frozen=True)
 class Filters:
-    """What a photo must meet besides ranking well. `folders` are parts of names that folders on its path must have."""
+    """What a photo must meet besides ranking well. `folders` name its place, or a folder on its path."""
 
     when: tuple[When, ...] = ()
     folders: tuple[str, ...] = ()
@@ -60,22 +61,26 @@ class Filters:
             if days.last is not None:
                 ends = datetime.combine(days.last + timedelta(days=1), time())
                 before = _earlier(before, ends)
-        camera = self.narrowing.camera or self.base.camera
-        return replace(self.base, after=after, before=before, camera=camera, without=self.without | self.base.without)
+        return replace(
+            self.base,
+            after=after,
+            before=before,
+            camera=self.narrowing.camera or self.base.camera,
+            without=self.without | self.base.without,
+            folders=(*self.base.folders, *([self.narrowing.folder] if self.narrowing.folder else [])),
+            places=(*self.base.places, *self.folders),
+        )
 
     def holds(self, hit: Hit) -> bool:
         """The part that is checked on the hit. A photo without a date fails every condition on it."""
         if self.when and hit.taken_at is None:
             return False
-        dated = hit.taken_at is None or all(when.holds(hit.taken_at.date()) for when in self.when)
-        names = [part.casefold() for path in (hit.path, *hit.copies) for part in path.parent.parts]
-        wanted = [folder.casefold() for folder in (*self.folders, self.narrowing.folder) if folder]
-        return dated and all(any(folder in name for name in names) for folder in wanted)
+        return hit.taken_at is None or all(when.holds(hit.taken_at.date()) for when in self.when)
 
     @property
     def names(self) -> str:
         """The filters in words, for a note."""
-        return ", ".join([*(when.phrase for when in self.when), *(f"folder {name}" for name in self.folders)])
+        return ", ".join([*(when.phrase for when in self.when), *(f"place or folder {name}" for name in self.folders)])
 
 
 def _later(one: datetime | None, other: datetime | None) -> datetime | None:
@@ -111,7 +116,7 @@ def find(library: Library, query: Query, k: int, filters: Filters, *, fold: bool
 
 def _filtered(library: Library, query: Query, k: int, filters: Filters, fold: bool) -> tuple[Hit, ...]:
     where = filters.where
-    if not (filters.when or filters.folders or filters.narrowing.folder):
+    if not filters.when:
         return tuple(library.search(query, k, where, fold=fold))
     return passing_of(lambda fetch: library.search(query, fetch, where, fold=fold), k, filters)
 

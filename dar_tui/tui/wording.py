@@ -55,8 +55,10 @@ def facts(hit: Hit) -> list[tuple[str, str]]:
     lines = [("photo", visible(hit.path)), ("taken", f"{taken} ({source})" if source else taken)]
     if hit.caption:
         lines.append(("caption", stripped(hit.caption)))
+    if hit.place:
+        lines.append(("place", visible(hit.place)))
     if hit.latitude is not None and hit.longitude is not None:
-        lines.append(("place", f"{hit.latitude:.4f}, {hit.longitude:.4f}"))
+        lines.append(("position" if hit.place else "place", f"{hit.latitude:.4f}, {hit.longitude:.4f}"))
     if hit.camera:
         lines.append(("camera", visible(hit.camera)))
     lines.append(("size", f"{hit.width} x {hit.height}, {hit.format}"))

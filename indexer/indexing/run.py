@@ -129,7 +129,9 @@ class Run:
             self._waiting, self._copies = {}, {}
             self._flush_after(error)
             raise
-        # 5. What is derived from the photos as a whole.
+        # 5. The names of places, of photos too that came before there were any; then what is derived from all photos.
+        if self._writer is not None:
+            self._writer.put_places()
         if not self._interrupted and self._writer is not None:
             yield from finish(self._catalog, self._writer, self._target, self._options)
             self._close_books()

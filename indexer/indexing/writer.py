@@ -107,6 +107,11 @@ class LibraryWriter:
         with self.catalog.transaction():
             return self.catalog.move_root(old, new)
 
+    def put_places(self) -> None:
+        """Names the places of photos that came since the last time, by their latitude and longitude."""
+        with self.catalog.transaction():
+            self.catalog.put_places()
+
     def activate(self, encoder: EncoderRecord) -> None:
         """Makes this the encoder that searches use."""
         with self.catalog.transaction():

@@ -47,6 +47,14 @@ class Hit:
     similar: tuple[Hit, ...] = ()
     caption: str = ""
     taken_unsure: bool = False
+    city: str = ""
+    region: str = ""
+    country: str = ""
+
+    @property
+    def place(self) -> str:
+        """City, region and country, as far as they are known."""
+        return ", ".join(dict.fromkeys(name for name in (self.city, self.region, self.country) if name))
 
 
 @dataclass(frozen=True)
@@ -119,4 +127,7 @@ def _hit(
         similar=similar,
         caption=caption,
         taken_unsure=image.taken_unsure,
+        city=image.city,
+        region=image.region,
+        country=image.country,
     )

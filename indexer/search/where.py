@@ -10,7 +10,7 @@ import math
 import os
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.paths import below, resolved
+from indexer.photos.places import plain
 from indexer.store.catalog import Catalog
 
 _EARTH_KM = 6371.0
@@ -32,6 +33,8 @@ class Where:
     `after` <= taken < `before`, naive local times. `under`: in one of these folders. `camera`: part of its name, in any
     case. `name`: a pattern (`IMG_20*`) that the whole name of one of its files fits, in any case. `near`: (latitude,
     longitude, kilometres). `only` and `without`: image ids.
+    `folders`: whole words of the name of a folder on its path, at or below the root. `places`: its city, region or
+    country, or such words of a folder's name.
     """
 
     after: datetime | None = None
@@ -42,6 +45,8 @@ class Where:
     only: frozenset[int] | None = None
     without: frozenset[int] = frozenset()
     name: str = ""
+    folders: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
 
     def passes(self, catalog: Catalog, ids: NDArray[np.int64]) -> NDArray[np.bool_] | None:
         """Which of these image ids pass, as a mask; None if there is no condition."""
@@ -49,6 +54,8 @@ class Where:
             *self._by_facts(catalog),
             *([self._in_folders(catalog)] if self.under else []),
             *([self._named(catalog)] if self.name else []),
+            *(self._placed(catalog, name, folder_only=True) for name in self.folders),
+            *(self._placed(catalog, name, folder_only=False) for name in self.places),
             *([np.fromiter(self.only, np.int64, len(self.only))] if self.only is not None else []),
         ]
         if not conditions and not self.without:
@@ -98,6 +105,33 @@ class Where:
                 found += [row[0] for row in rows]
         return np.array(found, np.int64)
 
+    def _placed(self, catalog: Catalog, name: str, *, folder_only: bool) -> NDArray[np.int64]:
+        found: list[int] = []
+        wanted = _as_path(name.split("/"))
+        if not folder_only:
+            asked = plain(name)
+            columns = [catalog.column("images", column, "''") for column in ("city", "region", "country")]
+            known = catalog.connection.execute(f"SELECT DISTINCT {', '.join(columns)} FROM images")
+            for row in [row for row in known if asked and asked in map(plain, row)]:
+                found += [
+                    each[0]
+                    for each in catalog.connection.execute(
+                        f"SELECT id FROM images WHERE ({', '.join(columns)}) = (?, ?, ?)", row
+                    )
+                ]
+        for root in catalog.roots() if wanted.strip() else ():
+            own = os.fsdecode(os.path.basename(root.path))  # noqa: PTH119 - pathlib takes no bytes
+            passing: dict[bytes, bool] = {}
+            for relpath, image in catalog.connection.execute(
+                "SELECT relpath, image_id FROM files WHERE root_id = ?", (root.id,)
+            ):
+                folder = relpath.rpartition(b"/")[0]
+                if folder not in passing:
+                    passing[folder] = wanted in _as_path([own, *os.fsdecode(folder).split("/")])
+                if passing[folder]:
+                    found.append(image)
+        return np.array(found, np.int64)
+
     def _named(self, catalog: Catalog) -> NDArray[np.int64]:
         # Not SQL's GLOB: names are bytes there, and it tells cases apart.
         fits = re.compile(fnmatch.translate(_comparable(self.name))).match
@@ -109,6 +143,11 @@ class Where:
 def _comparable(name: str) -> str:
     """The same for every way of writing a name: cases, and accents that some systems keep apart from their letters."""
     return unicodedata.normalize("NFC", name).casefold()
+
+
+def _as_path(parts: Iterable[str]) -> str:
+    """Folders' names as words, so that whole words are compared, and none across two folders."""
+    return f" {' / '.join(words for part in parts if (words := plain(part)))} "
 
 
 def _distances(places: NDArray[np.float64], latitude: float, longitude: float) -> NDArray[np.float64]:

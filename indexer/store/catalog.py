@@ -198,10 +198,11 @@ class Catalog:
     def images(self, image_ids: Iterable[int]) -> dict[int, ImageRecord]:
         """The records of these images, by id; unknown ids are left out."""
         records: dict[int, ImageRecord] = {}
+        names = ", ".join(self.column("images", name, "''") for name in ("city", "region", "country"))
         for part, marks in in_parts(list(image_ids)):
             for row in self.connection.execute(
                 "SELECT id, content_hash, width, height, format, taken_at, taken_from, latitude, longitude, camera,"
-                f" {self.column('images', 'taken_unsure', '0')},"
+                f" {self.column('images', 'taken_unsure', '0')}, {names},"
                 f" {self.intact('images')} FROM images WHERE id IN ({marks})",
                 part,
             ):

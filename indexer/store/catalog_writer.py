@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from indexer.errors import DarError
 from indexer.paths import below, join, relative, to_path
+from indexer.photos.places import names_of
 from indexer.photos.taken import RULES, SECOND, CaptureFacts, FileFacts, Taken, best_taken
 from indexer.printable import visible
 from indexer.store.catalog import CHANGES, Catalog
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
+
+# The note of the last image whose place has been named.
+_PLACED = "placed"
 
 
 @dataclass(frozen=True)
@@ -187,6 +191,29 @@ class CatalogWriter(Catalog):
         )
         self._unsettled.add(image_id)
 
+    def put_places(self, image_ids: Iterable[int] | None = None) -> None:
+        """Names the places of these images from their latitude and longitude; None: of all that came since last time.
+
+        To be called with the ids of images whose latitude or longitude changed.
+        """
+        done = int(self.meta(_PLACED) or 0)
+        asked = "id > ?" if image_ids is None else "id = ?"
+        rows: list[tuple[int, float | None, float | None]] = []
+        for value in [done] if image_ids is None else image_ids:
+            rows += self.connection.execute(f"SELECT id, latitude, longitude FROM images WHERE {asked}", (value,))
+        located = [(image, (lat, lon)) for image, lat, lon in rows if lat is not None and lon is not None]
+        names = names_of([place for _, place in located])
+        self.connection.executemany(
+            "UPDATE images SET city = '', region = '', country = '' WHERE id = ? AND country <> ''",
+            [(row[0],) for row in rows if row[1] is None or row[2] is None],
+        )
+        self.connection.executemany(
+            "UPDATE images SET city = ?, region = ?, country = ? WHERE id = ?",
+            [(name.city, name.region, name.country, image) for (image, _), name in zip(located, names, strict=True)],
+        )
+        if image_ids is None and rows:
+            self.put_meta(_PLACED, str(max(row[0] for row in rows)))
+
     def put_thumbnail(self, image_id: int, checksum: int) -> None:
         """Says what the CRC-32 of the image's thumbnail is."""
         self.connection.execute("UPDATE images SET thumbnail = ? WHERE id = ?", (checksum, image_id))
@@ -255,6 +282,7 @@ class CatalogWriter(Catalog):
 
         An image that no file holds any more keeps its facts for when one returns.
         """
+        moved: list[int] = []
         for image_id in sorted(self._unsettled):
             files = self.connection.execute(
                 "SELECT taken_at, taken_from, latitude, longitude FROM files WHERE image_id = ?"
@@ -273,11 +301,15 @@ class CatalogWriter(Catalog):
                 *((taken.moment.isoformat(), taken.source, taken.is_unsure) if taken else (None, "", False)),
                 *(places[0] if places else (None, None)),
             )
-            self.connection.execute(
+            changed = self.connection.execute(
                 "UPDATE images SET taken_at = ?, taken_from = ?, taken_unsure = ?, latitude = ?, longitude = ?"
                 " WHERE id = ? AND (taken_at, taken_from, taken_unsure, latitude, longitude) IS NOT (?, ?, ?, ?, ?)",
                 (*facts, image_id, *facts),
             )
+            if changed.rowcount:
+                moved.append(image_id)
+        # Those that came since the last run are named together at this one's end.
+        self.put_places(image_id for image_id in moved if image_id <= int(self.meta(_PLACED) or 0))
         self._unsettled.clear()
 
     def _key(self, path: bytes) -> tuple[int, bytes]:

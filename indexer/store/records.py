@@ -49,6 +49,9 @@ class ImageRecord:
     longitude: float | None
     camera: str
     taken_unsure: bool = False
+    city: str = ""
+    region: str = ""
+    country: str = ""
 
 
 class Picture(NamedTuple):

@@ -25,10 +25,11 @@ def names(text: str) -> list[str]:
 def test_the_table_has_rank_score_strength_date_and_path(dar: Dar, indexed: Path) -> None:
     done = dar("search", "red", "-k", 3)
     assert done.code == 0
-    titles, first, *rest = done.text.splitlines()
+    titles, first, place, *rest = done.text.splitlines()
+    assert place.strip() == "Munich, Bavaria, Germany"
     assert titles.split() == ["#", "score", "match", "date", "path"]
     assert re.fullmatch(rf"1  +0\.\d{{3}}  strong  2015-06-15  {re.escape(str(indexed / 'red.jpg'))}", first)
-    assert len(rest) == 2
+    assert len([line for line in rest if line.split()[0] in ("2", "3")]) == 2
     assert done.err == ""
 
 
@@ -50,6 +51,21 @@ def test_json_has_every_documented_key(dar: Dar, indexed: Path) -> None:
     assert Path(first["thumbnail"]).is_file()
     documented = (REPOSITORY / "docs" / "json.md").read_text()
     assert all(f"`{key}`" in documented for key in (*told, *first))
+
+
+def test_places_filter_and_one_that_no_photo_has_is_named(dar: Dar, indexed: Path) -> None:
+    place = dar("search", "red", "--json", "-k", 1).json["hits"][0]["place"]
+    assert place == {"city": "Munich", "region": "Bavaria", "country": "Germany"}
+    every = dar("search", "red", "--json", "-k", 100).json["hits"]
+    munich = {Path(hit["path"]).stem for hit in every if hit["place"]["city"] == "Munich"}
+    assert 0 < len(munich) < len(every)
+    for filtered in (("--place", "München"), ("--near", "48.1,11.5"), ("--near", "Munich,5km")):
+        found = names(dar("search", "red", "--paths", "-k", 100, *filtered).text)
+        assert set(found) == munich
+    nowhere = dar("search", "red", "--place", "Atlantis")
+    assert nowhere.code == 3 and "Atlantis" in nowhere.err
+    unknown = dar("search", "red", "--near", "Florencee")
+    assert unknown.code == 2 and "Florence?" in unknown.err
 
 
 def test_paths_and_zero_ended_paths_are_exact(dar: Dar, indexed: Path) -> None:
@@ -185,7 +201,9 @@ def test_filters_alone_list_photos_newest_first_without_an_encoder(
     assert names(dar("search", "in 2016", "--paths").text) == ["green"]
     assert names(dar("search", "--camera", "canon", "-0").text.replace("\0", "\n")) == ["red"]
     shown = dar("search", "--after", "2016", "-k", 2)
-    assert len(shown.text.splitlines()) == 3 and "matches well" not in shown.err
+    titles, *lines = shown.text.splitlines()
+    assert [line for line in lines if line.startswith(" ")] == ["   Munich, Bavaria, Germany"] * 2
+    assert len(lines) == 4 and "matches well" not in shown.err
     assert dar("search", "in 1931").code == 3
 
 
@@ -311,7 +329,7 @@ def test_what_is_folded_is_listed_on_wish(dar: Dar, indexed: Path) -> None:
         assert set(paths[:3]) == every and len(paths) == len(set(paths)) == 5
     lines = dar("search", "red", "-k", 1, "--all-copies").text.splitlines()
     assert lines[1].endswith("(+2 similar)")
-    assert {line.strip() for line in lines[2:]} | {lines[1].split()[-3]} == every
+    assert {line.strip() for line in lines[3:]} | {lines[1].split()[-3]} == every
     # A copy with the same bytes is no photo of its own; a re-saved one is.
     apart = dar("search", "red", "-k", 2, "--no-fold", "--json").json["hits"]
     assert [len(hit["copies"]) + len(hit["similar"]) for hit in apart] in ([0, 1], [1, 0])

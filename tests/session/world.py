@@ -141,6 +141,15 @@ def painted(left: str, right: str, shade: int = 0) -> Image.Image:
     return image
 
 
+def textured(image: Image.Image, seed: int) -> Image.Image:
+    """Slightly uneven, each in its own way, as photos are: two of even colours in the same halves look like copies."""
+    lighter = np.random.default_rng(seed).integers(-4, 5, (4, 8, 1))
+    # The grain is read from the top row. As much darker below as lighter above: both halves keep their colours.
+    lighter[0] = 0
+    uneven = np.concatenate([lighter, -lighter]).repeat(8, 0).repeat(8, 1)
+    return Image.fromarray(np.clip(np.asarray(image, np.int16) + uneven, 0, 255).astype(np.uint8))
+
+
 # The painter knows a prompt's first and last colour alone: worth less beside the words than what dar's own imagines.
 OPTIONS = Options(picture_weight=0.15)
 
@@ -154,7 +163,8 @@ class World:
         self.photos.mkdir(parents=True)
         for number, (left, right) in enumerate(itertools.permutations(NAMES, 2)):
             taken = datetime(2019 + number // 12, number % 12 + 1, 5, 9, 30)
-            jpeg(self.photos / f"{left}-{right}.jpg", image=painted(left, right).resize((64, 64)), taken_at=taken)
+            image = textured(painted(left, right).resize((64, 64)), number)
+            jpeg(self.photos / f"{left}-{right}.jpg", image=image, taken_at=taken)
         self.encoder = PaintEncoder()
         for _ in index(folder / "library", (self.photos,), self.encoder, IndexOptions(workers=1)):
             pass
