@@ -201,7 +201,7 @@ def test_filters_alone_list_photos_newest_first_without_an_encoder(
     assert names(dar("search", "in 2016", "--paths").text) == ["green"]
     assert names(dar("search", "--camera", "canon", "-0").text.replace("\0", "\n")) == ["red"]
     shown = dar("search", "--after", "2016", "-k", 2)
-    titles, *lines = shown.text.splitlines()
+    _, *lines = shown.text.splitlines()
     assert [line for line in lines if line.startswith(" ")] == ["   Munich, Bavaria, Germany"] * 2
     assert len(lines) == 4 and "matches well" not in shown.err
     assert dar("search", "in 1931").code == 3
