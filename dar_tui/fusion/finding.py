@@ -71,7 +71,7 @@ class Filters:
     @property
     def names(self) -> str:
         """The filters in words, for a note."""
-        return ", ".join([*(when.phrase for when in self.when), *(f"folder {name}" for name in self.folders)])
+        return ", ".join([*(when.understood for when in self.when), *(f"folder {name}" for name in self.folders)])
 
 
 @dataclass(frozen=True)
