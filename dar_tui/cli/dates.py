@@ -1,6 +1,7 @@
-"""What --after and --before take for a date: 2019, "june 2020", 2021-05-03, "3 weeks ago".
+"""What --after and --before take for a date: 2019, "june 2020", 2021-05-03, "3 weeks ago", "the 90s".
 
 Each names the moment its period begins, local time. So `--after 2019 --before 2020` is the year 2019 and nothing else.
+The words are those of the dialogue (`language.rules.moments`); only months of other languages are read here besides.
 """
 
 from __future__ import annotations
@@ -8,55 +9,65 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
+from dar_tui.dialogue.when import Hemisphere
+from dar_tui.language.rules.moments import Moments
 from indexer.errors import UsageError
 
-# From the first photograph on; dateparser reads the year 5 out of what it does not understand.
+# From the first photograph on.
 YEARS = range(1826, 2101)
-_NUMERIC = re.compile(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2})(?:[T ](\d{1,2}):(\d\d)(?::(\d\d))?)?)?)?")
+_MOMENT = re.compile(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2})(?:[T ](\d{1,2}):(\d\d)(?::(\d\d))?)?)?)?")
+_SLASHES = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})")
+_NAMED_MONTH = re.compile(r"(?:\d{1,2}\.? (?:de )?)?[^\W\d_]{3,}\.? (?:de )?\d{4}")
+_HINT = 'Write it like 2019, 2019-07, 2019-07-04, "june 2020", "the 90s" or "2 weeks ago".'
 
 
-def parse_date(text: str, option: str, now: datetime) -> datetime:
+def parse_date(text: str, option: str, now: datetime, hemisphere: Hemisphere = Hemisphere.NORTH) -> datetime:
     """The naive local time at which what `text` names begins. Raises UsageError, naming the option."""
     text = " ".join(text.split())
-    found: datetime | None = None
-    if match := _NUMERIC.fullmatch(text):
-        year, month, day, hour, minute, second = (int(part) if part else None for part in match.groups())
-        try:
-            found = datetime(year or 0, month or 1, day or 1, hour or 0, minute or 0, second or 0)
-        except ValueError:
-            found = None
-        else:
-            found = found if found.year in YEARS else None
-    elif re.search(r"\w", text):
-        found = _parse_words(text, now)
-    if found is None:
-        raise UsageError(
-            f"{option} {text!r} is not a date.",
-            'Write it like 2019, 2019-07, 2019-07-04, "june 2020" or "2 weeks ago".',
-        )
+    if slashes := _SLASHES.fullmatch(text):
+        raise _of_slashes(text, option, *map(int, slashes.groups()))
+    found = _figures(text) if _MOMENT.fullmatch(text) else Moments(now, hemisphere).begins(text)
+    if found is None and _NAMED_MONTH.fullmatch(text):
+        found = _foreign(text)
+    if found is None or found.year not in YEARS:
+        raise UsageError(f"{option} {text!r} is not a date.", _HINT)
     return found
 
 
-def _parse_words(text: str, now: datetime) -> datetime | None:
-    # 0.3 s to import, so not for what the pattern above reads.
+def _figures(text: str) -> datetime | None:
+    match = _MOMENT.fullmatch(text)
+    year, month, day, hour, minute, second = (int(part) if part else None for part in match.groups()) if match else ()
+    try:
+        return datetime(year or 0, month or 1, day or 1, hour or 0, minute or 0, second or 0)
+    except ValueError:
+        return None
+
+
+def _of_slashes(text: str, option: str, one: int, two: int, year: int) -> UsageError:
+    """Half the world writes the day first and half the month: a guess would filter by the wrong day in silence."""
+    days = []
+    for month, day in dict.fromkeys(((one, two), (two, one))):
+        try:
+            days.append(f"{datetime(year, month, day):%Y-%m-%d}")
+        except ValueError:
+            continue
+    if not days:
+        return UsageError(f"{option} {text!r} is not a date: there is no such day.", _HINT)
+    return UsageError(f"{option} {text!r}: dates with slashes are not read.", f"Write it as {' or '.join(days)}.")
+
+
+def _foreign(text: str) -> datetime | None:
+    """A month by its name in another language. Asked for nothing else: dateparser guesses a date from most words."""
     import dateparser  # type: ignore[import-untyped]
 
-    found = dateparser.parse(
+    found: datetime | None = dateparser.parse(
         text,
         settings={
-            "RELATIVE_BASE": now,
-            "PREFER_DATES_FROM": "past",
+            "PARSERS": ["absolute-time"],
+            "REQUIRE_PARTS": ["month", "year"],
             "PREFER_DAY_OF_MONTH": "first",
-            "PREFER_MONTH_OF_YEAR": "first",
             "DATE_ORDER": "DMY",
             "RETURN_AS_TIMEZONE_AWARE": False,
         },
     )
-    if found is None or found.year not in YEARS:
-        return None
-    # "yesterday" is a day, though dateparser gives the present time of it.
-    return found if re.search(r"\d:\d\d|\d ?[ap]m\b|hour|minute", text, re.IGNORECASE) else _day_of(found)
-
-
-def _day_of(moment: datetime) -> datetime:
-    return moment.replace(hour=0, minute=0, second=0, microsecond=0)
+    return found

@@ -262,6 +262,12 @@ def _advice(where: Where, library: Library) -> str:
         if all(relative(asked, root) is None and relative(root, asked) is None for root in roots):
             advice.append(f"{visible(folder)} is not in the library: `dar library info` lists what is.")
     if where.after or where.before:
+        bounds = [
+            f"{word} {moment:%Y-%m-%d %H:%M}"
+            for word, moment in (("from", where.after), ("before", where.before))
+            if moment
+        ]
+        advice.append(f"The dates were read as {' and '.join(bounds)}.")
         advice.append("Photos whose date is not known are left out by --after and --before.")
     if where.places:
         advice.append(f"--place {', '.join(where.places)}: no photo that is left has this as city, region or country.")

@@ -30,6 +30,13 @@ class Days:
     def __contains__(self, day: date) -> bool:
         return (self.first is None or self.first <= day) and (self.last is None or day <= self.last)
 
+    def __str__(self) -> str:
+        if self.first is None:
+            return f"until {self.last}" if self.last else "any day"
+        if self.last is None:
+            return f"from {self.first} on"
+        return f"{self.first}" if self.first == self.last else f"{self.first} to {self.last}"
+
     def widened(self, days: int) -> Days:
         """The stretch with `days` more at either end."""
         return Days(_shift(self.first, -days), _shift(self.last, days))
@@ -47,6 +54,10 @@ class EveryYear:
         if self.first <= self.last:
             return self.first <= at <= self.last
         return at >= self.first or at <= self.last
+
+    def __str__(self) -> str:
+        first, last = (f"{month:02}-{day:02}" for month, day in (self.first, self.last))
+        return f"{first} of any year" if first == last else f"{first} to {last} of any year"
 
     def in_year(self, year: int) -> Days:
         """The stretch that starts in `year`."""
@@ -74,6 +85,13 @@ class When:
     def holds(self, day: date) -> bool:
         """Whether a photo of that day fits."""
         return any(day in span for span in self.spans) is not self.excluded
+
+    @property
+    def understood(self) -> str:
+        """The phrase and the days it was taken for, in words; of many stretches (every Easter) the last one."""
+        spans = [str(span) for span in self.spans]
+        days = " or ".join(spans) if len(spans) < 4 else f"{spans[-1]} and {len(spans) - 1} stretches before"
+        return f"{self.phrase.strip()}: {'not ' if self.excluded else ''}{days}"
 
     def bounds(self) -> Days:
         """The one stretch that holds every fitting day, for a range query; open where there is none."""
@@ -126,19 +144,26 @@ def season(name: str, hemisphere: Hemisphere) -> EveryYear:
 
 def holiday(name: str) -> EveryYear | None:
     """A fixed holiday's days; None for Easter, which moves (`easter`), and for names not known."""
-    name = name.replace("\u2019", "'").removesuffix("'s eve") if name.startswith("new year") else name
-    name = {"valentines day": "valentine's day", "valentine's": "valentine's day"}.get(name, name)
-    return _HOLIDAYS.get(name.removesuffix("'s").removesuffix("s day") if name.startswith("new year") else name)
+    name = name.replace("\u2019", "'")
+    if name.startswith("new year"):
+        name = "new year"
+    elif name.startswith("valentine"):
+        name = "valentine's day"
+    return _HOLIDAYS.get(name)
+
+
+def easter_sunday(year: int) -> date:
+    """Easter Sunday of the western churches."""
+    # Imported where it is used: most messages hold no Easter.
+    from dateutil.easter import easter as sunday  # type: ignore[import-untyped]
+
+    found: date = sunday(year)
+    return found
 
 
 def easter(year: int) -> Days:
-    """The days around Easter Sunday of the year, Holy Thursday to the Tuesday after (Gregorian, by Gauss and
-    Butcher)."""
-    a, b, c = year % 19, year // 100, year % 100
-    d = (19 * a + b - b // 4 - (b - (b + 8) // 25 + 1) // 3 + 15) % 30
-    e = (32 + 2 * (b % 4) + 2 * (c // 4) - d - c % 4) % 7
-    f = d + e - 7 * ((a + 11 * d + 22 * e) // 451) + 114
-    sunday = date(year, f // 31, f % 31 + 1)
+    """The days around Easter Sunday of the year, Holy Thursday to the Tuesday after."""
+    sunday = easter_sunday(year)
     return Days(sunday - timedelta(3), sunday + timedelta(2))
 
 

@@ -80,7 +80,9 @@ class Filters:
     @property
     def names(self) -> str:
         """The filters in words, for a note."""
-        return ", ".join([*(when.phrase for when in self.when), *(f"place or folder {name}" for name in self.folders)])
+        return ", ".join(
+            [*(when.understood for when in self.when), *(f"place or folder {name}" for name in self.folders)]
+        )
 
 
 def _later(one: datetime | None, other: datetime | None) -> datetime | None:

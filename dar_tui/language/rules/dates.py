@@ -15,12 +15,15 @@ from datetime import datetime, timedelta
 from dar_tui.dialogue.when import Days, Hemisphere, Span, When
 from dar_tui.language.rules.moments import (
     AGO,
+    BESIDE,
     COUNT,
     DAY,
+    DECADE,
     HOLIDAY,
     LAST,
     MONTH,
     MONTHS,
+    NUMERIC,
     POINT,
     SEASON,
     UNIT,
@@ -29,6 +32,7 @@ from dar_tui.language.rules.moments import (
     from_to,
     margin,
 )
+from dar_tui.language.rules.words import FUNCTION_WORDS, listed
 
 _RECENT = rf"(?:in|over|within|during) the (?:last|past) (?:{COUNT} )?{UNIT}s?"
 _CIRCA = r"around|about|circa|roughly|sometime (?:in|around)|approximately"
@@ -37,6 +41,7 @@ _PHRASE = re.compile(
     rf"(?P<between>(?:between|from) (?P<b1>{POINT}) (?:and|to|until|till|-) (?P<b2>{POINT})"
     rf"|(?P<r1>{YEAR}) ?[-\u2013] ?(?P<r2>{YEAR}))"
     rf"|(?P<either>(?:in |either )?(?P<e1>{POINT}) or (?:in )?(?P<e2>{POINT}))"
+    rf"|(?P<beside>(?:in |from |during |on )?(?P<np>{BESIDE}))"
     rf"|(?P<before>(?:before|until|up to|no later than|earlier than) (?P<bp>{POINT}|{LAST}))"
     rf"|(?P<after>(?:after|since|later than) (?P<ap>{POINT}|{LAST}))"
     rf"|(?P<circa>(?:{_CIRCA}) (?P<cp>{POINT}))"
@@ -44,16 +49,26 @@ _PHRASE = re.compile(
     rf"|(?P<ago>(?:from |taken )?(?P<agop>{AGO}))"
     rf"|(?P<last>(?:in |from |during |at |on |of )?(?P<lp>{LAST}))"
     rf"|(?P<point>(?:in|on|at|during|from|of|for|dated) (?P<pp>{POINT}))"
-    rf"|(?P<bare>{MONTH} {YEAR}|{SEASON},? (?:of )?{YEAR}|{HOLIDAY},? {YEAR}|{DAY} {MONTH},? {YEAR}"
+    rf"|(?P<bare>{MONTH} {YEAR}|{SEASON},? (?:of )?{YEAR}(?:[/-]\d\d(?!\d))?|{HOLIDAY},? {YEAR}|{DAY} {MONTH},? {YEAR}"
     rf"|{MONTH} {DAY},? {YEAR}"
-    r"|\d{4}-\d\d-\d\d)"
+    rf"|q[1-4] {YEAR}|the {DECADE}|{NUMERIC})"
     r")(?![\w-])",
     re.IGNORECASE,
 )
 # Nothing that the phrases above need is in most messages; looking is cheaper than matching.
 _HINT = re.compile(
-    rf"\d\d|\b(?:{MONTHS}|{SEASON}|{HOLIDAY}|ago|yesterday|today|last|this|past|previous|\w+ties)\b", re.IGNORECASE
+    rf"\d\d|\b(?:{MONTHS}|{SEASON}|{HOLIDAY}|ago|yesterday|today|q[1-4]|last|this|past|previous|\w+ties)\b",
+    re.IGNORECASE,
 )
+# "of May", "for April", "on June": a person. "in summer dress", "a bunch of spring roses": what the next word is like.
+_PERSON = re.compile(rf"(?:of|for|on|at) {MONTH}", re.IGNORECASE)
+_MODIFIER = re.compile(
+    rf"(?:(?:in|on|at|during|from|of|for) )?(?:the )?(?:{SEASON}|{MONTH}|{HOLIDAY}|{DECADE})"
+    rf"(?: or (?:in )?(?:the )?(?:{SEASON}|{MONTH}|{HOLIDAY}|{DECADE}))?",
+    re.IGNORECASE,
+)
+_NOUN_NEXT = re.compile(r" (?!\w+ing\b)(?P<word>[a-z]+)\b", re.IGNORECASE)
+_NO_NOUN = FUNCTION_WORDS | listed("maybe perhaps i think probably again somewhere outside inside at sometime please")
 _ALONE = re.compile(
     rf"\s*(?:in |it was |maybe |i think |the |, )*(?P<point>{POINT}|{LAST}|{AGO})\s*[.!]*\s*", re.IGNORECASE
 )
@@ -89,11 +104,24 @@ def find_dates(text: str, now: datetime, hemisphere: Hemisphere, alone: bool = F
         return [Dated(0, len(text), When(year["year"], moments.spans(year["year"])), "")]
     found = []
     for match in _PHRASE.finditer(text):
+        if _is_no_time(text, match):
+            continue
         spans = _read(moments, match)
         if spans:
             phrase = match.group()
             found.append(Dated(match.start(), match.end(), When(phrase, spans), _visible(phrase)))
     return found
+
+
+def _is_no_time(text: str, match: re.Match[str]) -> bool:
+    """Whether the words are a person's name or say what the next word is like: a filter too narrow hides the photo."""
+    phrase = match.group()
+    if _PERSON.fullmatch(phrase):
+        return True
+    if match["either"] and not re.match(r"(?:in|either) ", phrase, re.IGNORECASE) and not re.search(r"\d", phrase):
+        return True
+    following = _NOUN_NEXT.match(text, match.end())
+    return bool(_MODIFIER.fullmatch(phrase) and following and following["word"].casefold() not in _NO_NOUN)
 
 
 def _visible(phrase: str) -> str:
@@ -123,7 +151,7 @@ def _read(moments: Moments, match: re.Match[str]) -> tuple[Span, ...]:
         return tuple(span.widened(margin(span)) for span in moments.spans(said["cp"]))
     if said["recent"]:
         return moments.recent(said["recent"])
-    for part in ("agop", "lp", "pp", "bare"):
+    for part in ("np", "agop", "lp", "pp", "bare"):
         if said[part]:
             return moments.spans(said[part])
     return ()
@@ -131,4 +159,5 @@ def _read(moments: Moments, match: re.Match[str]) -> tuple[Span, ...]:
 
 def _open(moments: Moments, phrase: str, side: Callable[[Days], Days]) -> tuple[Span, ...]:
     stretches = [span for span in moments.spans(phrase) if isinstance(span, Days)]
-    return tuple(side(days) for days in stretches)
+    # "before Easter", of which year nobody can tell, is no filter.
+    return tuple(side(days) for days in stretches) if len(stretches) == 1 else ()

@@ -1,6 +1,13 @@
 """A point in time as people name it ("June 2020", "last summer", "the nineties", "two years ago") -> days.
 
-Knows the names and the day of speaking. Finding such names in a message is `dates`.
+Knows the names and the day of speaking. Finding such names in a message is `dates`; `--after` and `--before` read
+theirs here too (`Moments.begins`). What counts as which days:
+
+- "1 year ago", "3 weeks ago": as a moment the same day that many calendar months, weeks or days before; as a period the
+  unit's own year or month and half a unit either side of that day.
+- 04.07.2019 is 4 July: dates with dots are written day first everywhere. 07/04/2019 is written both ways, so a dialogue
+  takes either day, and an option refuses it and asks for 2019-07-04.
+- 2019-W05 is an ISO week, Monday to Sunday; Q3 2020 is July to September; winter 2018/19 begins in 2018.
 """
 
 from __future__ import annotations
@@ -15,6 +22,7 @@ from dar_tui.dialogue.when import (
     Hemisphere,
     Span,
     easter,
+    easter_sunday,
     every_month,
     holiday,
     last_of,
@@ -33,12 +41,12 @@ MONTH = rf"(?:{MONTHS})\b\.?"
 SEASON = r"(?:spring|summer|autumn|fall|winter)"
 HOLIDAY = (
     r"(?:christmas eve|christmas|xmas|easter|halloween|thanksgiving|independence day|valentine['\u2019]?s(?: day)?"
-    r"|new year['\u2019]?s(?: eve| day)?|new year)"
+    r"|new year(?:['\u2019]?s)?(?: eve| day)?)"
 )
 # A number of four digits is a year unless something is counted with it: "in 2000 pieces".
 YEAR = r"(?:19|20)\d\d(?!\d|[.,]\d|\s*(?:people|pieces|photos|pictures|times|m\b|km\b|euros?\b|dollars?\b|things))"
 DECADE = (
-    r"(?:the )?(?:(?:19|20)\d0s|['\u2019]?[1-9]0['\u2019]?s"
+    r"(?:the )?(?:(?:19|20)\d0['\u2019]?s|['\u2019]?[1-9]0['\u2019]?s"
     r"|(?:twenties|thirties|forties|fifties|sixties|seventies|eighties|nineties))"
 )
 DAY = r"(?:\d{1,2}(?:st|nd|rd|th)?)"
@@ -48,10 +56,15 @@ COUNT = (
     r"|(?:a )?couple(?: of)?|(?:a )?few|several|some)"
 )
 UNIT = r"(?:day|week|month|year)"
+NUMERIC = (
+    r"(?:(?:19|20)\d\d-\d{1,2}-\d{1,2}|(?:19|20)\d\d-?W\d\d|(?:19|20)\d\d-\d\d(?![\d-])"
+    r"|\d{1,2}\.\d{1,2}\.(?:19|20)\d\d|\d{1,2}/\d{1,2}/(?:19|20)\d\d)"
+)
 POINT = (
-    rf"(?:(?:early|late|mid|the (?:beginning|start|middle|end) of|the)[ -])?(?:"
-    rf"\d{{4}}-\d\d-\d\d|{DAY} (?:of )?{MONTH}(?:,? {YEAR})?|{MONTH} {DAY}(?:,? {YEAR})?(?!\d)"
+    rf"(?:(?:(?:the )?(?:early|late|mid)|the (?:beginning|start|middle|end) of|the)[ -])?(?:"
+    rf"{NUMERIC}|{DAY} (?:of )?{MONTH}(?:,? {YEAR})?|{MONTH} {DAY}(?:,? {YEAR})?(?!\d)"
     rf"|{MONTH},? (?:of )?{YEAR}"
+    rf"|q[1-4],? (?:of )?{YEAR}|{SEASON},? (?:of )?{YEAR}[/-]\d\d(?!\d)"
     rf"|{SEASON},? (?:of )?{YEAR}|{HOLIDAY},? (?:of )?{YEAR}|{DECADE}|{YEAR}|{MONTH}|{SEASON}|{HOLIDAY})"
 )
 AGO = rf"(?:about |around |some |maybe )?{COUNT} {UNIT}s? ago|yesterday|today|last {WEEKDAY}"
@@ -59,11 +72,14 @@ LAST = (
     r"(?:last|this|this past|the previous|previous) "
     rf"(?:year|month|week|weekend|{SEASON}|{HOLIDAY}|{MONTH})(?:['\u2019]s)?"
 )
+BESIDE = rf"(?:the |a )?(?:day|week|weekend|month) (?:before|after) (?:(?:the )?{POINT}|{LAST})"
 _NAMED_DECADES = {
     "twenties": 1920, "thirties": 1930, "forties": 1940, "fifties": 1950, "sixties": 1960, "seventies": 1970,
     "eighties": 1980, "nineties": 1990,
 }  # fmt: skip
 _COUNTS = {"couple": (2, 3), "few": (2, 5), "several": (3, 8), "some": (2, 10)}
+_EXACT = r"an?|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\d{1,4}"
+_WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _UNIT_DAYS = {"day": 1, "week": 7, "month": 31, "year": 366}
 
 
@@ -76,18 +92,26 @@ class Moments:
 
     def spans(self, phrase: str) -> tuple[Span, ...]:
         """The days of a point in time such as "June 2020", "last summer" or "the nineties"; () where unknown."""
-        text = phrase.lower().replace("\u2019", "'").strip(" .'")
+        text = re.sub(r"(?<=\d0)'(?=s\b)", "", phrase.lower().replace("\u2019", "'").strip(" .'"))
         part = re.match(r"(?:the )?(early|late|mid|beginning|start|middle|end)(?: of)?[ -]", text)
         if part:
             return tuple(_part_of(span, part[1]) for span in self.spans(text[part.end() :]))
+        if re.fullmatch(BESIDE, text):
+            return self._beside(text)
         text = re.sub(r"^the (?=\w)|\b(?:of|in)\b ?|,", "", text).replace("  ", " ").removesuffix("'s")
         if text.startswith(("last ", "this ", "previous ")):
             return self._relative(text)
+        if (numeric := _numeric(text)) is not None:
+            return numeric
         if re.fullmatch(r"(?:19|20)\d\d", text):
             return (year_of(int(text)),)
         if (decade := _decade(text)) is not None:
             return (Days(date(decade, 1, 1), date(decade + 9, 12, 31)),)
+        text = re.sub(rf"^({SEASON} \d{{4}})[/-]\d\d$", r"\1", text)
         year = re.search(r"\b(?:19|20)\d\d$", text)
+        if year and (quarter := re.fullmatch(r"q([1-4]) \d{4}", text)):
+            third = int(quarter[1]) * 3
+            return (Days(month_of(int(year[0]), third - 2).first, month_of(int(year[0]), third).last),)
         name = text[: year.start()].strip() if year else text
         if yearly := self._yearly(name):
             return (yearly.in_year(int(year.group())) if year else yearly,)
@@ -137,8 +161,61 @@ class Moments:
         days = number * _UNIT_DAYS[unit.group().lower() if unit else "day"]
         return (Days(self.now.date() - timedelta(days), self.now.date()),)
 
+    def begins(self, text: str) -> datetime | None:
+        """The moment that a point in time begins, for an option; None where it is none or may be several.
+
+        Of what comes every year ("December", "Easter") it is the latest that has begun.
+        """
+        text = text.lower().replace("\u2019", "'").strip()
+        if ago := re.fullmatch(r"(?:an?|one|\d{1,4}) (?:hour|minute)s? ago|now", text):
+            return self.now - _hours(ago.group())
+        if (day := self._day_ago(text)) is not None:
+            return datetime(day.year, day.month, day.day)
+        if not re.fullmatch(rf"{POINT}|{LAST}|{AGO}|{BESIDE}", text, re.IGNORECASE):
+            return None
+        spans, today = self.spans(text), self.now.date()
+        days = [this(span, today) if isinstance(span, EveryYear) else span for span in spans]
+        firsts = [each.first for each in days if each.first is not None]
+        if len(firsts) > 1:
+            if not text.startswith("easter"):
+                return None
+            firsts = [max(first for first in firsts if first <= today)]
+        return datetime(firsts[0].year, firsts[0].month, firsts[0].day) if firsts else None
+
+    def _day_ago(self, text: str) -> date | None:
+        today = self.now.date()
+        if text in ("today", "yesterday"):
+            return today - timedelta(text == "yesterday")
+        found = re.fullmatch(rf"(?:about |around |some |maybe )?({_EXACT}) ({UNIT})s? ago", text)
+        if not found:
+            return None
+        from dateutil.relativedelta import relativedelta  # type: ignore[import-untyped]
+
+        try:
+            day: date = today - relativedelta(**{f"{found[2]}s": _number(found[1])})
+        except (ValueError, OverflowError):
+            return None
+        return day
+
+    def _beside(self, text: str) -> tuple[Span, ...]:
+        found = re.match(r"(?:the |a )?(day|week|weekend|month) (before|after) (?:the )?", text)
+        if not found:
+            return ()
+        name, before = text[found.end() :], found[2] == "before"
+        length = {"day": 1, "weekend": 7, "week": 7, "month": 31}[found[1]]
+        if easters := re.fullmatch(r"easter(?:,? (?:of )?(\d{4}))?", name):
+            years = [int(easters[1])] if easters[1] else range(self.now.year - 60, self.now.year + 1)
+            return tuple(_neighbour(Days(day, day), length, before) for day in map(easter_sunday, years))
+        return tuple(
+            _neighbour(span, length, before)
+            if isinstance(span, Days)
+            # Of Christmas the feast is one day and the photos' days are twenty: the week before is in both.
+            else span.widened(length)
+            for span in self.spans(name)
+        )
+
     def _parsed(self, text: str) -> tuple[Span, ...]:
-        """What dateparser makes of the phrase, as wide as the phrase is vague."""
+        """Days counted back from now, days of a month, and weekdays; () for what is none."""
         for word, (least, most) in _COUNTS.items():
             if re.match(rf"(?:a )?{word}\b.* ago", text):
                 unit = re.search(UNIT, text)
@@ -146,22 +223,26 @@ class Moments:
                     self._parsed(f"{count} {unit.group()}s ago" if unit else "") for count in (least, most)
                 )
                 return from_to(farther, nearer)
-        # dateparser takes about 0.1 s to import, and most messages hold no date.
-        from dateparser.date import DateDataParser  # type: ignore[import-untyped]
-
-        parser = DateDataParser(
-            languages=["en"],
-            settings={"RELATIVE_BASE": self.now.replace(tzinfo=None), "PREFER_DATES_FROM": "past", "DATE_ORDER": "DMY"},
+        if (ago := self._day_ago(text)) is not None:
+            unit = re.search(rf"({UNIT})s? ago$", text)
+            return (_about(ago, unit[1]) if unit else Days(ago, ago),)
+        if weekday := re.fullmatch(rf"last ({WEEKDAY})", text):
+            back = (self.now.weekday() - _WEEKDAYS.index(weekday[1][:3]) - 1) % 7 + 1
+            day = self.now.date() - timedelta(back)
+            return (Days(day, day),)
+        named = re.fullmatch(
+            rf"(?:(?P<d1>\d{{1,2}})(?:st|nd|rd|th)? (?P<m1>{MONTH})|(?P<m2>{MONTH}) (?P<d2>\d{{1,2}})(?:st|nd|rd|th)?)"
+            r"(?: (?P<year>\d{4}))?",
+            text,
         )
-        found = parser.get_date_data(re.sub(r"^(?:about|around|some|maybe) ", "", text))
-        if found is None or found.date_obj is None:
+        if not named:
             return ()
-        day = found.date_obj.date()
-        if re.search(r"\bago$", text):
-            return (_about(day, found.period or "day"),)
-        if not re.search(r"\d{4}|day", text):
-            return (EveryYear((day.month, day.day), (day.month, day.day)),)  # "on 3 May": any year's.
-        return (Days(day, day),)
+        month, number = _month(named["m1"] or named["m2"]), int(named["d1"] or named["d2"])
+        # Of a leap year where none is named, so that the 29th of February is a day.
+        day_of_year = _day_or_none(int(named["year"] or 2024), month, number)
+        if day_of_year is None:
+            return ()
+        return (Days(day_of_year, day_of_year) if named["year"] else EveryYear((month, number), (month, number)),)
 
 
 def _about(day: date, period: str) -> Days:
@@ -179,6 +260,8 @@ def from_to(one: tuple[Span, ...], two: tuple[Span, ...]) -> tuple[Span, ...]:
         return ()
     match one[0], two[0]:
         case Days() as first, Days() as last:
+            if first.first and last.last and first.first > last.last:
+                return ()  # 2021-2020 is no stretch of time.
             return (Days(first.first, last.last),)
         case EveryYear() as first, EveryYear() as last:
             return (EveryYear(first.first, last.last),)
@@ -207,6 +290,45 @@ def _part_of(span: Span, part: str) -> Span:
     if part in {"late", "end"}:
         return replace(span, first=span.last - timedelta(round(length * 0.45)))
     return Days(span.first + timedelta(round(length * 0.25)), span.last - timedelta(round(length * 0.25)))
+
+
+def _numeric(text: str) -> tuple[Span, ...] | None:
+    """The days of a date in figures: () where there is no such day, None where it is none."""
+    if not re.fullmatch(NUMERIC, text, re.IGNORECASE):
+        return None
+    numbers = [int(part) for part in re.findall(r"\d+", text)]
+    if "w" in text:
+        try:
+            monday = date.fromisocalendar(numbers[0], numbers[1], 1)
+        except ValueError:
+            return ()
+        return (Days(monday, monday + timedelta(6)),)
+    if len(numbers) == 2:
+        return (month_of(*numbers),) if 1 <= numbers[1] <= 12 else ()
+    one, two, three = numbers
+    orders = [(three, two, one), (three, one, two)] if "/" in text else [(three, two, one)]
+    days = [_day_or_none(*each) for each in ([(one, two, three)] if "-" in text else orders)]
+    return tuple(dict.fromkeys(Days(day, day) for day in days if day is not None))
+
+
+def _day_or_none(year: int, month: int, day: int) -> date | None:
+    try:
+        return date(year, month, day)
+    except ValueError:
+        return None
+
+
+def _neighbour(days: Days, length: int, before: bool) -> Days:
+    if before:
+        return Days(days.first and days.first - timedelta(length), days.first and days.first - timedelta(1))
+    return Days(days.last and days.last + timedelta(1), days.last and days.last + timedelta(length))
+
+
+def _hours(text: str) -> timedelta:
+    if text == "now":
+        return timedelta(0)
+    count, unit, _ = text.split()
+    return timedelta(**{f"{unit.removesuffix('s')}s": _number(count)})
 
 
 def _decade(text: str) -> int | None:
