@@ -15,7 +15,7 @@ help:
 	@echo "make demo    index sample photos (or PHOTOS=dir) and find some by describing them"
 	@echo "make test    run the whole test suite"
 	@echo "make setup   only make .venv and install into it"
-	@echo "make lint    ruff and mypy"
+	@echo "make lint    ruff, the import contracts and mypy"
 	@echo "make bench   measure speed and quality on this machine (BENCH=--quick: a little of each, BENCH=--full: all)"
 
 $(STAMP): pyproject.toml
@@ -35,6 +35,7 @@ test: $(STAMP)
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/mypy
 
 bench: $(STAMP)
