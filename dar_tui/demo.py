@@ -1,4 +1,4 @@
-"""`make demo` or `dar-demo`: real photos indexed, found by a description and in a dialogue, with the same commands a user types.
+"""`make demo` or `dar-demo`: real photos indexed and found, with the commands a user types.
 
 In a terminal the dialogue is yours, in the app; without one it is played from a short script.
 Without a folder of photos it takes the photographs that scikit-image and scikit-learn ship (credits in
