@@ -39,7 +39,7 @@ def generator_loader(state: State, spec: str = "", profile: str = "") -> Callabl
 
     Raises ModelUnavailable, saying how to pull it, for one that is not on this machine.
     """
-    from dar_tui.models.shelf import check_here
+    from dar_tui.models.hub_files import check_here
 
     chosen = spec or state.profile(profile).generator
     if state.generator_loader is None:
@@ -64,7 +64,7 @@ def language_model(state: State, spec: str = "", profile: str = "") -> LanguageM
     elsewhere while dar is to stay offline.
     """
     from dar_tui.language.loading import load_language
-    from dar_tui.models.shelf import check_here
+    from dar_tui.models.hub_files import check_here
 
     chosen = spec or state.profile(profile).language
     if state.settings.offline:
