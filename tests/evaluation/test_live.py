@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dar_tui.dialogue.turn import Expects, Question
-from dar_tui.evaluation.user import Onlooker, Oracle
+from dar_tui.evaluation.simulated_user import Onlooker, Oracle
 from dar_tui.questions.bank import load_bank
 from dar_tui.questions.slots import load_slots
 from tests.evaluation.conftest import Bench, Evaluate, Models

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from dar_tui.evaluation import metrics
-from dar_tui.evaluation.dialogs import read_corpus, read_dialogs
-from dar_tui.evaluation.ranking import places
+from dar_tui.evaluation.datasets import read_corpus, read_dialogs
+from dar_tui.evaluation.metrics import places
 
 CHATIR = Path(__file__).parents[2].parent / "shared" / "benchmarks" / "chatir"
 SETS = (
