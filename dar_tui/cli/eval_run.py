@@ -13,7 +13,7 @@ from indexer.errors import UsageError
 
 if TYPE_CHECKING:
     from dar_tui.evaluation.experiment import Benchmark, Sources, Ways
-    from dar_tui.imagine.imagining import AnyGenerator
+    from dar_tui.imagine.worker import AnyGenerator
     from dar_tui.reformulate import QueryStrategy
 
 

@@ -17,7 +17,7 @@ from indexer.errors import UsageError
 if TYPE_CHECKING:
     from dar_tui.cli.query import QueryBuilder
     from dar_tui.imagine.cache import PictureCache
-    from dar_tui.imagine.imagining import AnyGenerator
+    from dar_tui.imagine.worker import AnyGenerator
     from dar_tui.language import LanguageModel
     from indexer.search.ranking import Query
 
@@ -92,8 +92,8 @@ def imagine(state: State, builder: QueryBuilder, text: str, query: Query, genera
     from dar_tui.fusion.evidence import Reader
     from dar_tui.fusion.strategies import with_pictures
     from dar_tui.imagine import Imagined
-    from dar_tui.imagine.imagining import Imagination, Ready
-    from dar_tui.imagine.pictures import Origin
+    from dar_tui.imagine.cache import Origin
+    from dar_tui.imagine.worker import Imagination, Ready
     from dar_tui.language.stopping import never
     from dar_tui.reformulate import RuleReformulator
     from indexer.errors import DarError

@@ -27,7 +27,7 @@ from dar_tui.evaluation.metrics import Places, places
 from dar_tui.evaluation.pictures import DrawnPictures, GivenPictures, Pictures
 from dar_tui.evaluation.report import Entry, Journal, MeasuredRun, Report, Settings, report_of, save
 from dar_tui.fusion.strategies import DEFAULT, Evidence, Fit, Vector, strategy_named, text_only
-from dar_tui.imagine.imagining import LoadGenerator
+from dar_tui.imagine.worker import LoadGenerator
 from dar_tui.reformulate import QueryStrategy, Reformulator, RuleReformulator
 from indexer.encoders import JOINT, Encoder
 from indexer.errors import UsageError

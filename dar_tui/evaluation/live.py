@@ -21,7 +21,7 @@ from dar_tui.evaluation.datasets import AT, seed_of
 from dar_tui.evaluation.report import Entry, Journal
 from dar_tui.evaluation.simulated_user import Onlooker, Oracle, RandomQuestioner
 from dar_tui.fusion.strategies import DEFAULT
-from dar_tui.imagine.imagining import AnyGenerator
+from dar_tui.imagine.worker import AnyGenerator
 from dar_tui.language.rules.words import content
 from dar_tui.questions.asking import GroundedQuestioner, Policy, Questioner
 from dar_tui.questions.bank import Attribute, bank_vectors, load_bank

@@ -86,7 +86,7 @@ _NVIDIA_SECONDS = 3.0
 # 16-bit numbers on a GPU, 32-bit ones on a CPU: what `indexer.devices.dtype_for` chooses.
 _GPU_BYTES = 2
 _CPU_BYTES = 4
-# As `dar_tui.imagine.memory` estimates: activations of one picture in 16-bit numbers, and what is left to others.
+# As `dar_tui.imagine.diffusion` estimates: activations of one picture in 16-bit numbers, and what is left to others.
 _BYTES_PER_PIXEL = 3000
 _RESERVED = 500_000_000
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from dar_tui.fusion.evidence import Asking, Drawn, Reader
 from dar_tui.imagine import Cancelled, Imagined
-from dar_tui.imagine.album import Album
-from dar_tui.imagine.imagining import Imagination, Ready, Step
+from dar_tui.imagine.cache import Album
+from dar_tui.imagine.worker import Imagination, Ready, Step
 from dar_tui.session.events import Event, Imagining, Loaded, Loading, Part, Picture, TurnFailed
 from dar_tui.session.saving import Log, not_saved
 from dar_tui.session.stopwatch import Stopwatch

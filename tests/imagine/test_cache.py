@@ -15,10 +15,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from dar_tui.imagine import Cancelled, Imagined, OnStep, Recipe
-from dar_tui.imagine.cache import CachedGenerator, PictureCache
+from dar_tui.imagine.cache import CachedGenerator, Origin, PictureCache, read_png, save_png
 from dar_tui.imagine.diffusion import DiffusionGenerator
-from dar_tui.imagine.families import Overrides
-from dar_tui.imagine.pictures import Origin, read_png, save_png
+from dar_tui.imagine.recipes import Overrides
 from indexer.errors import ModelUnavailable
 
 ORIGIN = Origin("diffusers:tiny@0", "a brown dog on a beach", 7, Recipe(32, 32, 4, 7.5))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from dar_tui.imagine import Imagined, Recipe, load_generator
 from dar_tui.imagine.diffusion import DiffusionGenerator
-from dar_tui.imagine.families import Overrides
+from dar_tui.imagine.recipes import Overrides
 from indexer.errors import DarError, ModelUnavailable, UsageError
 
 PROMPTS = ["a brown dog on a beach", "a cat in the snow", "two red boats"]
