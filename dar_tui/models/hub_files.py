@@ -65,7 +65,7 @@ def sources_of(spec: str) -> tuple[HubSource, ...]:
         # Known without asking the family, which would import torch to tell.
         return (HubSource(card.hub_id),)
     if family in _ENCODERS:
-        from indexer.encoders.needs import hub_files
+        from indexer.encoders.families import hub_files
 
         return tuple(HubSource(each.repository, patterns=each.patterns) for each in hub_files(spec))
     return (HubSource(name, file),) if HUB_ID.fullmatch(name) else ()

@@ -108,9 +108,8 @@ def load_encoder(
     if family not in FAMILIES or not rest:
         known = ", ".join(f"`{each}:...`" for each in FAMILIES)
         raise UsageError(f"There is no encoder {spec!r}.", f"Use `bundled`, or a model after {known}.")
-    from indexer.encoders.backends import choose_backend
     from indexer.encoders.families import load_family
-    from indexer.encoders.torch_encoder import TorchEncoder
+    from indexer.encoders.torch_encoder import TorchEncoder, choose_backend
 
     # Before any file is looked for: a name that is none is the quicker error.
     choose_backend(backend, device)

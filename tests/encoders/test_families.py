@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from indexer.encoders import Encoder, absolute_spec, load_encoder
-from indexer.encoders.needs import hub_files
+from indexer.encoders.families import hub_files
 from indexer.errors import ModelUnavailable, UsageError
 from indexer.indexing.events import Finished
 from indexer.indexing.options import IndexOptions

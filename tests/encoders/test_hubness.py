@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from indexer.encoders.bundled.hubness import NEAREST, SPREAD, HubCoordinate
+from indexer.encoders.bundled.towers import NEAREST, SPREAD, HubCoordinate
 
 DIM = 64
 HALF = torch.tensor([[0.5]])

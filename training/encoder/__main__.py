@@ -20,8 +20,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from indexer.encoders.bundled.graphs import HEADS_FILE
-from indexer.encoders.bundled.heads import Member
-from indexer.encoders.bundled.towers import CLASSES, SENTENCE_DIM, Heads
+from indexer.encoders.bundled.towers import CLASSES, SENTENCE_DIM, Heads, Member
 from training.encoder.data import (
     CAPTIONS,
     SIDE,

@@ -29,8 +29,7 @@ from dar_tui.imagine.bundled import FOLDER, load_tokenizer
 from dar_tui.imagine.bundled.model import FeatureDenoiser, SketchDecoder, WordBag
 from dar_tui.imagine.bundled.pipeline import SketchPipeline
 from indexer.encoders.bundled.graphs import HEADS_FILE, read_heads
-from indexer.encoders.bundled.hubness import SPREAD
-from indexer.encoders.bundled.towers import PICTURE_STRENGTH, SENTENCE_DIM, load_heads
+from indexer.encoders.bundled.towers import PICTURE_STRENGTH, SENTENCE_DIM, SPREAD, load_heads
 from training.encoder.data import CAPTIONS, cache_photos, cache_sentences, read_captions, split, view
 
 SKETCH_DIM = 128

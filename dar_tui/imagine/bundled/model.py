@@ -91,7 +91,7 @@ class SketchDecoder(ModelMixin, ConfigMixin):
     """Samples back into what they stand for: unit vectors of the visual space, and (side, side) RGB sketches.
 
     The visual space's last coordinate marks hubs; a sample has none, and every query's is the same (`hub_coordinate`,
-    see `indexer.encoders.bundled.hubness`).
+    see `indexer.encoders.bundled.towers`).
 
     The samples' two parts are standardised as wholes (`visual_scale`) or by component (`sketch_deviations`), so that
     the noise schedule meets numbers of deviation 1.
