@@ -3,8 +3,8 @@
 The two projections' dot product is BLIP's contrastive similarity; the matching head reads a picture and a text
 together: it has no vectors to search by, but decides better which of a few photos is meant. Checkpoints come as
 transformers' hub id or folder, or as Salesforce's training code wrote them, and ChatIR's after it: pretrained
-(`model_base.pth`, ...), retrieval (`model_base_retrieval_coco.pth`, ...) and ChatIR (`chatir_weights.ckpt`) files. Every
-tensor of these is either renamed, or known not to be needed, or an error.
+(`model_base.pth`, ...), retrieval (`model_base_retrieval_coco.pth`, ...) and ChatIR (`chatir_weights.ckpt`) files.
+Every tensor of these is either renamed, or known not to be needed, or an error.
 """
 
 from __future__ import annotations

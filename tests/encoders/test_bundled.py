@@ -43,6 +43,7 @@ def unit(vectors: np.ndarray) -> None:
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_embeddings_have_the_declared_shapes_and_unit_length(encoder: BundledEncoder) -> None:
     images = encoder.encode_images(pictures())
     assert images.visual is not None
@@ -117,6 +118,7 @@ def test_texts_find_their_photos(encoder: BundledEncoder) -> None:
     assert [list(photos)[i] for i in found.argmax(1)] == list(queries.values())
 
 
+@pytest.mark.slow
 def test_the_graphs_say_what_torch_says(encoder: BundledEncoder) -> None:
     torch = pytest.importorskip("torch")
     from tokenizers import Tokenizer
@@ -155,6 +157,7 @@ def test_a_search_needs_only_the_text_tower_and_no_torch(encoder: BundledEncoder
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
+@pytest.mark.slow
 def test_graphs_are_prepared_once_and_say_so(tmp_path: Path) -> None:
     lines: list[str] = []
     first = BundledEncoder(tmp_path, notify=lines.append).encode_texts(["a dog"])

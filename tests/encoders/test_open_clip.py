@@ -105,6 +105,7 @@ def test_cocas_towers_are_its_contrastive_ones(tmp_path: Path) -> None:
     np.testing.assert_allclose(encoder.encode_texts(TEXTS), texts, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_beside_its_architectures_name(tmp_path: Path) -> None:
     """Also from a training run, which keeps its tensors under `state_dict` and on several GPUs."""
     name = "ViT-S-32-alt"
@@ -135,6 +136,7 @@ def test_a_tag_is_found_in_the_hubs_cache(tmp_path: Path, monkeypatch: pytest.Mo
     assert source.quick_gelu
 
 
+@pytest.mark.slow
 def test_files_that_do_not_fit_are_refused_by_name(tmp_path: Path) -> None:
     folder = tmp_path / "clip"
     families.open_clip_folder(folder)

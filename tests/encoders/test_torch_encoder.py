@@ -117,6 +117,7 @@ def test_cores_share_a_batch_and_each_computes_alone() -> None:
         torch.set_num_threads(before)
 
 
+@pytest.mark.slow
 def test_a_graph_is_prepared_once_and_says_so(tmp_path: Path) -> None:
     said: list[str] = []
     onnx = Backend("onnx", torch.device("cpu"), torch.float32)

@@ -21,6 +21,7 @@ def captions(bench: Bench, *more: object) -> tuple[object, ...]:
     return ("captions", "--images", bench.images, "--captions", bench.captions, *more)
 
 
+@pytest.mark.slow
 def test_chatir_measures_baselines_and_their_dar_versions_in_one_run(
     bench: Bench, evaluate: Evaluate, tmp_path: Path
 ) -> None:
@@ -106,6 +107,7 @@ def test_pictures_given_in_a_folder_count_as_those_drawn_do(bench: Bench, evalua
     assert refused.code == 1 and "entry 7: turn 4 has no picture" in refused.err
 
 
+@pytest.mark.slow
 def test_a_table_and_a_figure_are_shown_and_kept(bench: Bench, evaluate: Evaluate, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="the extra `eval` is not installed")
     done = evaluate(*captions(bench, "--imagine", "--figure", "--out", tmp_path / "out"))

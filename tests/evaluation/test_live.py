@@ -87,6 +87,7 @@ def test_the_onlooker_likes_what_comes_nearest_once_and_nothing_beside_the_targe
     assert onlooker.likes([2, 0]) is None
 
 
+@pytest.mark.slow
 def test_every_part_of_the_system_is_measured_and_the_same_each_time(
     bench: Bench, evaluate: Evaluate, models: Models, tmp_path: Path
 ) -> None:
@@ -116,6 +117,7 @@ def test_every_part_of_the_system_is_measured_and_the_same_each_time(
     assert [run["ranks"] for run in again["runs"]] == [run["ranks"] for run in done.json["runs"]]
 
 
+@pytest.mark.slow
 def test_dialogues_that_were_played_are_not_played_again(bench: Bench, evaluate: Evaluate, tmp_path: Path) -> None:
     command = ("live", "--images", bench.images, "--captions", bench.captions, "--dialogues", "4", "--json")
     first = evaluate(*command, "--out", tmp_path / "out")

@@ -64,6 +64,7 @@ def derived(file: Path, photos: np.ndarray, texts: np.ndarray) -> tuple[list[lis
     return ranks, ties
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SETS)
 def test_every_figure_equals_its_derivation(name: str, photos: np.ndarray) -> None:
     dialogs, corpus = read_dialogs(CHATIR / name), read_corpus(CHATIR / "Search_Space_val_50k.json")

@@ -30,6 +30,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 def test_an_encoder_is_pulled_and_used_beside_the_bundled_one(
     hub: Hub, cache: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -68,6 +69,7 @@ def test_an_encoder_is_pulled_and_used_beside_the_bundled_one(
     assert [each["mend"] for each in found] == [f"dar models pull {SPEC}"]
 
 
+@pytest.mark.slow
 def test_a_pipeline_is_pulled_and_draws(hub: Hub, cache: Path, stable_diffusion: Path) -> None:
     from dar_tui.models.hub_files import HubSource
     from dar_tui.models.pulling import pull

@@ -182,6 +182,7 @@ def test_the_client_is_kept_in_again_after_a_pull(hub: Hub, cache: Path, monkeyp
         HfApi().model_info("someone/tiny-sd")
 
 
+@pytest.mark.slow
 def test_two_pulls_of_one_model_do_not_get_in_each_others_way(hub: Hub, cache: Path) -> None:
     def meanwhile(progress: PullProgress) -> None:
         assert "Another dar" in refused(TINY).message
