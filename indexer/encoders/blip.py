@@ -165,7 +165,7 @@ class BlipFamily:
     `side` is the pictures' size where it is not the one the positions were trained for: Salesforce's COCO models were
     tuned at 384 pixels, and ChatIR's evaluation shows all of them 224. `max_text_tokens` is all the positions there
     are, 512, which come from BERT: BLIP itself was trained with texts cut at 35 tokens, ChatIR evaluates with 200, but
-    a dialogue cut short loses the newest facts for certain.
+    a truncated dialogue loses the newest facts for certain.
     """
 
     transformer = True

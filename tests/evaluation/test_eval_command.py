@@ -1,4 +1,4 @@
-"""`dar eval`: from files to figures, interrupted and gone on with, and one run against another."""
+"""`dar eval`: from files to figures, interrupted and resumed, and one run against another."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def test_a_second_pull_fetches_nothing(hub: Hub, cache: Path) -> None:
     assert len(hub.loads(UNET)) == before
 
 
-def test_an_interrupted_pull_is_gone_on_with_where_it_stopped(hub: Hub, cache: Path) -> None:
+def test_an_interrupted_pull_resumes_where_it_stopped(hub: Hub, cache: Path) -> None:
     hub.cut[UNET] = 120_000
     error = refused(TINY)
     assert "failed" in error.message and "dar models pull someone/tiny-sd" in error.hint

@@ -23,7 +23,7 @@ from indexer.encoders.bundled.backbones import load_image_backbone, load_text_ba
 # on the development set, where the mean of the 10 largest finds +3.5).
 NEAREST = 10
 # How far popularities are spread. They deviate by 0.07; doubled they are as long as a coordinate of consequence, and
-# two photos' own likeness still hardly depends on them.
+# two photos' own similarity still hardly depends on them.
 SPREAD = 2.0
 
 # Photo features are standardised, then clipped: ReLU6 features have long tails that say little.
@@ -84,7 +84,7 @@ class HubCoordinate(nn.Module):
         return F.normalize(torch.cat([photos, away[:, None]], 1), dim=1)
 
     def of_queries(self, queries: Tensor, strength: Tensor) -> Tensor:
-        """`strength` (n, 1) is what a photo's popularity counts beside its likeness."""
+        """`strength` (n, 1) is what a photo's popularity counts beside its similarity."""
         return F.normalize(torch.cat([queries, strength / SPREAD], 1), dim=1)
 
     def _popularity(self, photos: Tensor) -> Tensor:
