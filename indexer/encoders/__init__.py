@@ -1,6 +1,11 @@
-"""Text and pixels into one vector space: what an encoder is, and how one is loaded.
+"""Text and pixels into one vector space: what an encoder is (protocols), and `load_encoder`.
 
-Importing this module loads no model library: families load when `load_encoder` meets their spec.
+- `bundled`: the encoder that ships with dar, on ONNX Runtime without torch (`onnx_graphs`)
+- `families`: the torch models by name, `open_clip`, `blip` and `beit3`; `family` is what each has to provide
+- `torch_encoder`: runs any of them; `weights`: reading and renaming checkpoints
+
+May import checkpoints, devices, errors and paths; not photos, store or search. Importing it loads no model library:
+families load when `load_encoder` meets their spec.
 """
 
 from __future__ import annotations

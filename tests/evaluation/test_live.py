@@ -25,7 +25,7 @@ def test_the_oracle_says_no_only_where_captions_would_tell(statement: str, answe
     assert Oracle(CAPTIONS, BANK).answer(BANK[statement].put()) == answer
 
 
-def test_a_talkative_oracle_goes_on_in_words_not_yet_said_and_says_them_once() -> None:
+def test_a_talkative_oracle_adds_captions_not_used_yet_and_each_once() -> None:
     oracle = Oracle(CAPTIONS, BANK, talkative=True)
     assert oracle.answer(BANK["a rope"].put()) == f"yes, {CAPTIONS[1]}"
     assert oracle.answer(BANK["a rope"].put()) == "yes"
@@ -53,7 +53,7 @@ def test_a_yes_is_true_and_a_no_is_sure(caption: str, statement: str, answer: st
     assert Oracle((caption,), BANK).answer(BANK[statement].put()) == answer
 
 
-def test_asked_for_words_the_oracle_names_what_captions_mention_and_was_not_said() -> None:
+def test_asked_for_words_the_oracle_names_what_captions_mention_and_it_has_not_mentioned() -> None:
     place, clothes = SLOTS["the place"].put(), SLOTS["the clothes"].put()
     captions = ("A man on a beach", "A man in a hat and a red jacket on rocks by the ocean", "A fence on the beach")
     oracle = Oracle(captions, BANK, tuple(SLOTS.values()))

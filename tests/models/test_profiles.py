@@ -40,7 +40,7 @@ def settings(**environment: str) -> Settings:
     return load_settings({"DAR_HOME": "/nowhere", **environment})
 
 
-def test_without_a_gpu_the_bundled_models_are_used_and_it_is_said(standard_is_here: None) -> None:
+def test_without_a_gpu_the_bundled_models_are_used_and_reported(standard_is_here: None) -> None:
     assert chosen_profile(settings(), machine=NO_GPU).name == "bundled"
     assert "need no GPU" in reason(settings(), NO_GPU) and "`dar models`" in reason(settings(), NO_GPU)
 

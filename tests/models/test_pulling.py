@@ -142,7 +142,7 @@ def test_pickled_weights_are_never_fetched(hub: Hub, cache: Path) -> None:
     assert hub.loads("pytorch_model.bin") == []
 
 
-def test_a_disk_without_room_is_told_before_anything_is_fetched(
+def test_a_disk_without_room_is_reported_before_anything_is_fetched(
     hub: Hub, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = namedtuple("usage", "total used free")
