@@ -5,7 +5,7 @@ PIP_EXTRA ?=
 # How much `make bench` measures: nothing, --quick or --full.
 BENCH ?=
 # What `make test-fast` runs.
-FAST := $(addprefix tests/,dialogue fusion questions language models imagine evaluation encoders test_imports.py)
+FAST := $(addprefix tests/,dialogue fusion questions language models imagine evaluation test_imports.py)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
