@@ -4,18 +4,21 @@ PYTHON ?= python3
 PIP_EXTRA ?=
 # How much `make bench` measures: nothing, --quick or --full.
 BENCH ?=
+# What `make test-fast` runs.
+FAST := $(addprefix tests/,dialogue fusion questions language models imagine evaluation test_imports.py)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench clean
+.PHONY: help setup demo test test-fast lint bench clean
 
 help:
 	@echo "make demo    index sample photos (or PHOTOS=dir) and find some by describing them"
 	@echo "make test    run the whole test suite"
+	@echo "make test-fast  only the tests of what dar computes: no app, no command in a process of its own, no large model"
 	@echo "make setup   only make .venv and install into it"
-	@echo "make lint    ruff and mypy"
+	@echo "make lint    ruff, the import contracts and mypy"
 	@echo "make bench   measure speed and quality on this machine (BENCH=--quick: a little of each, BENCH=--full: all)"
 
 $(STAMP): pyproject.toml
@@ -32,9 +35,14 @@ demo: $(STAMP)
 test: $(STAMP)
 	$(BIN)/python -m pytest
 
+# Chosen by measurement; `--durations=25` shows what has become slow.
+test-fast: $(STAMP)
+	$(BIN)/python -m pytest -m 'not slow' $(FAST)
+
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/mypy
 
 bench: $(STAMP)

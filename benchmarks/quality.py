@@ -23,8 +23,8 @@ from rich.console import Console
 from rich.table import Table
 
 from indexer.encoders import Encoder, load_encoder
-from indexer.encoders.bundled.training.data import read_captions, split
 from indexer.photos.photo import open_photo
+from training.encoder.data import read_captions, split
 
 if TYPE_CHECKING:
     from indexer.encoders import Vectors

@@ -51,12 +51,11 @@ def _blip(target: Path) -> str:
 def _beit3(target: Path) -> str:
     import torch
 
-    from indexer.encoders.beit3 import VOCABULARY, original_name
-    from indexer.encoders.beit3_model import BASE, ImageTower, TextTower
+    from indexer.encoders.beit3 import BASE, VOCABULARY, Beit3ImageTower, Beit3TextTower, original_name
 
     tensors = {
         original_name(name, way): tensor
-        for way, tower in (("A", ImageTower(BASE)), ("B", TextTower(BASE)))
+        for way, tower in (("A", Beit3ImageTower(BASE)), ("B", Beit3TextTower(BASE)))
         for name, tensor in tower.state_dict().items()
     }
     unused = {"beit3.vision_embed.mask_token": torch.zeros(1, 1, BASE.width), "logit_scale": torch.zeros(())}

@@ -18,8 +18,7 @@ import typer
 from numpy.typing import NDArray
 
 from benchmarks.report import once, show
-from dar_tui.evaluation.metrics import measure
-from dar_tui.evaluation.ranking import places
+from dar_tui.evaluation.metrics import measure, places
 
 
 def main(

@@ -1,4 +1,4 @@
-"""`make demo`: real photos indexed, found by a description and in a dialogue, with the same commands a user types.
+"""`make demo` or `dar-demo`: real photos indexed and found, with the commands a user types.
 
 In a terminal the dialogue is yours, in the app; without one it is played from a short script.
 Without a folder of photos it takes the photographs that scikit-image and scikit-learn ship (credits in
@@ -118,7 +118,7 @@ def _copy_pictures(target: Path) -> Path:
         if spec is None or not spec.submodule_search_locations:
             raise DarError(
                 f"The demo's photos come with the package {package}, which is not installed.",
-                "pip install scikit-image scikit-learn, or give a folder of your own: make demo PHOTOS=~/Photos",
+                "pip install scikit-image scikit-learn, or give a folder of your own: dar-demo ~/Photos",
             )
         source = Path(spec.submodule_search_locations[0]) / inside
         for name in names:
@@ -136,5 +136,10 @@ def _can_show_app() -> bool:
     return True
 
 
-if __name__ == "__main__":
+def command() -> None:
+    """`dar-demo [FOLDER]`: what an installation without a checkout has in place of `make demo`."""
     sys.exit(main(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    command()

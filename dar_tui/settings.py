@@ -41,7 +41,7 @@ class Settings:
     """The library commands work on unless --library names another. Default: libraries/default in `home`."""
 
     profile: str = AUTO
-    """The set of models to use: "auto" (see `dar_tui.models.choice`), or the name of one of `profiles`."""
+    """The set of models to use: "auto" (see `dar_tui.models.profiles`), or the name of one of `profiles`."""
 
     profiles: tuple[Profile, ...] = PROFILES
     """The sets of models there are: dar's own, and the [profiles.NAME] tables of the config file."""

@@ -44,6 +44,6 @@ def load_captioner(spec: str = "", device: str = "auto") -> Captioner:
     device there is not.
     """
     folder = find_captioner(spec)
-    from indexer.encoders.blip_captions import BlipCaptioner
+    from indexer.encoders.blip import BlipCaptioner
 
     return BlipCaptioner(folder, device)

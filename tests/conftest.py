@@ -17,6 +17,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """No test reaches beyond this machine (importing `sitecustomize` saw to that), nor does any Python it starts."""
     # Here, not in a fixture: the hub's client reads it when it is imported, which collecting tests does.
     os.environ.update(HF_HUB_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1")
+    # The models of tests are tiny: threads of torch's wait for one another longer than they compute, five times as long
+    # where other work shares the cores. Likewise read at import.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     known = os.environ.get("PYTHONPATH", "")
     os.environ["PYTHONPATH"] = os.pathsep.join([str(NO_NETWORK), *([known] if known else [])])
 

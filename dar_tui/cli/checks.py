@@ -22,7 +22,7 @@ from indexer.errors import DarError, LibraryNotFound
 from indexer.printable import visible
 
 if TYPE_CHECKING:
-    from dar_tui.models.machine import Machine
+    from dar_tui.models.catalogue import Machine
 
 # Packages whose versions decide whether dar works, in the order of how soon they are missed.
 _PACKAGES = (
@@ -124,8 +124,8 @@ def _bundled_encoder(settings: Settings) -> Iterator[Finding]:
 
 def _models(settings: Settings) -> Iterator[Finding]:
     """What would run where, and why."""
-    from dar_tui.models.choice import chosen_profile, reason
-    from dar_tui.models.machine import this_machine
+    from dar_tui.models.catalogue import this_machine
+    from dar_tui.models.profiles import chosen_profile, reason
 
     machine = this_machine()
     if machine.gpu_bytes:
@@ -140,9 +140,8 @@ def _models(settings: Settings) -> Iterator[Finding]:
 
 
 def _model(part: str, spec: str, settings: Settings, machine: Machine) -> Finding:
-    from dar_tui.models.catalogue import card_of
-    from dar_tui.models.machine import Fit, fit_of
-    from dar_tui.models.shelf import check_here
+    from dar_tui.models.catalogue import RunsOn, card_of, fit_of
+    from dar_tui.models.hub_files import check_here
 
     if spec in ("bundled", "rules"):
         return Finding(part, Status.OK, f"{spec}, on the CPU")
@@ -154,7 +153,7 @@ def _model(part: str, spec: str, settings: Settings, machine: Machine) -> Findin
     if card is None:
         return Finding(part, Status.OK, spec)
     fit = fit_of(card, machine, settings.device)
-    if fit is Fit.NO:
+    if fit is RunsOn.NO:
         return Finding(part, Status.NOTE, f"{spec} is {fit}", "dar config set profile bundled")
     return Finding(part, Status.OK, f"{spec}, {fit}")
 
@@ -200,7 +199,7 @@ def _config(settings: Settings) -> Finding:
 
 
 def _library(settings: Settings) -> Iterator[Finding]:
-    from dar_tui.models.shelf import is_here
+    from dar_tui.models.hub_files import is_here
     from indexer.library import Library
 
     name, path = "library", settings.library

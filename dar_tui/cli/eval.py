@@ -79,8 +79,8 @@ def chatir(
 ) -> None:
     """The ChatIR protocol: cumulative Hits@k over dialogues of eleven lengths."""
     from dar_tui.cli.eval_run import Options, measure
-    from dar_tui.evaluation.dialogs import check_images, read_corpus, read_dialogs, read_rewrites
-    from dar_tui.evaluation.running import Benchmark, chat_cases
+    from dar_tui.evaluation.datasets import check_images, read_corpus, read_dialogs, read_rewrites
+    from dar_tui.evaluation.experiment import Benchmark, chat_cases
 
     said, names = read_dialogs(dialogs), read_corpus(corpus)
     rows = names.rows_of(said)
@@ -93,7 +93,7 @@ def chatir(
         cases=chat_cases(said, rows, rewritten)[:first],
         photos=tuple(photos),
         source=" ".join([said.digest, names.digest, rewritten.digest if rewritten else ""]),
-        told={"dialogs": dialogs.name, "photos": len(photos), "rewrites": rewrites.name if rewrites else None},
+        settings={"dialogs": dialogs.name, "photos": len(photos), "rewrites": rewrites.name if rewrites else None},
     )
     options = Options(encoder, query or ["joined"], fusion, weight, generated, imagine, generator, pictures, language)
     measure(state_of(context), benchmark, options, seed=seed, out=out, figure=figure, json=json)
@@ -125,8 +125,8 @@ def captions(
 ) -> None:
     """The caption benchmark: D0 is a photo's first caption, each further one says more of it."""
     from dar_tui.cli.eval_run import Options, measure
-    from dar_tui.evaluation.captions import check_photos, chosen, read_captions
-    from dar_tui.evaluation.running import Benchmark, caption_cases
+    from dar_tui.evaluation.datasets import check_photos, chosen, read_captions
+    from dar_tui.evaluation.experiment import Benchmark, caption_cases
 
     known = chosen(read_captions(captions), photos, skip)
     length = turns or known.fewest
@@ -136,7 +136,7 @@ def captions(
         cases=caption_cases(known.names, known.captions, length),
         photos=tuple(paths),
         source=known.digest,
-        told={"captions": captions.name, "photos": len(paths), "skip": skip, "turns": length},
+        settings={"captions": captions.name, "photos": len(paths), "skip": skip, "turns": length},
     )
     options = Options(
         encoder, query or ["statements"], fusion, weight, generated, imagine, generator, pictures, language
@@ -175,7 +175,7 @@ def live(
     """Whole sessions with a simulated user: what questions, feedback and pictures each add."""
     from dar_tui.cli.eval_live import Setting, measure
     from dar_tui.cli.eval_run import queries_named
-    from dar_tui.evaluation.captions import check_photos, chosen, read_attributes, read_captions
+    from dar_tui.evaluation.datasets import check_photos, chosen, read_attributes, read_captions
 
     known = chosen(read_captions(captions), photos, skip)
     (strategy,) = queries_named([query])
@@ -234,8 +234,7 @@ def best(
     """Which way of searching did best in a run, by how much, and what half of the queries would have chosen."""
     from dataclasses import asdict
 
-    from dar_tui.evaluation.choosing import choose
-    from dar_tui.evaluation.report import load
+    from dar_tui.evaluation.report import choose, load
 
     state = state_of(context)
     choice = choose(load(run))

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from dar_tui.cli.state import State
 
 if TYPE_CHECKING:
-    from dar_tui.evaluation.captions import Captioned
-    from dar_tui.evaluation.journal import Settings
+    from dar_tui.evaluation.datasets import Captioned
+    from dar_tui.evaluation.report import Settings
     from dar_tui.reformulate import QueryStrategy
 
 
@@ -41,9 +41,8 @@ def measure(state: State, setting: Setting, out: Path | None, *, figure: bool, j
     """Plays every dialogue in every mode and shows what each mode found. Raises DarError."""
     from dar_tui.cli.eval_output import Progress, show
     from dar_tui.cli.eval_run import uncached
-    from dar_tui.evaluation.journal import Journal
-    from dar_tui.evaluation.live import ALONE, PAGE, QUESTIONS, Mode, Stage, library_of, modes_of, run
-    from dar_tui.evaluation.report import report_of, save
+    from dar_tui.evaluation.live import ALONE, PAGE, QUESTIONS, Mode, Trial, library_of, modes_of, run
+    from dar_tui.evaluation.report import Journal, report_of, save
     from dar_tui.fusion.strategies import DEFAULT, strategy_named
     from dar_tui.reformulate import RuleReformulator
     from dar_tui.session.session import Options
@@ -74,7 +73,7 @@ def measure(state: State, setting: Setting, out: Path | None, *, figure: bool, j
     cache = state.settings.cache / "eval"
     photos = dict(zip(setting.known.names, setting.paths, strict=True))
     with library_of(photos, encoder, cache) as (library, ids), Progress(state.output) as progress:
-        stage = Stage(
+        stage = Trial(
             library,
             encoder,
             state.settings.cache / "questions",

@@ -63,7 +63,7 @@ def show(output: Output, report: Report, folder: Path, *, figure: bool, json: bo
 
     files = [folder / FILE, folder / "table.csv"]
     if figure:
-        from dar_tui.evaluation.figure import draw
+        from dar_tui.evaluation.table import draw
 
         files += draw(report, folder / "figure")
     if json:

@@ -12,8 +12,8 @@ from dar_tui.cli.state import State
 from indexer.errors import UsageError
 
 if TYPE_CHECKING:
-    from dar_tui.evaluation.running import Benchmark, Sources, Ways
-    from dar_tui.imagine.imagining import AnyGenerator
+    from dar_tui.evaluation.experiment import Benchmark, Sources, Ways
+    from dar_tui.imagine.worker import AnyGenerator
     from dar_tui.reformulate import QueryStrategy
 
 
@@ -36,7 +36,7 @@ def measure(
     state: State, benchmark: Benchmark, options: Options, *, seed: int, out: Path | None, figure: bool, json: bool
 ) -> None:
     from dar_tui.cli.eval_output import Progress, show
-    from dar_tui.evaluation.running import Ways, run
+    from dar_tui.evaluation.experiment import Ways, run
 
     if options.generated and options.imagine:
         raise UsageError("--generated and --imagine exclude one another.", "Give one of them.")
@@ -70,7 +70,7 @@ def queries_named(names: Sequence[str]) -> tuple[QueryStrategy, ...]:
 
 def _sources(state: State, options: Options) -> Sources:
     from dar_tui.cli.imagining import language_model
-    from dar_tui.evaluation.running import Sources
+    from dar_tui.evaluation.experiment import Sources
     from dar_tui.reformulate import LanguageReformulator, QueryStrategy, RuleReformulator
 
     spec = options.generator or state.profile().generator
@@ -98,5 +98,5 @@ def _name(benchmark: Benchmark, ways: Ways, options: Options, specs: Sequence[st
     """The folder of a run that was given none: the same for the same command."""
     import hashlib
 
-    said = repr((benchmark.source, len(benchmark.cases), benchmark.told, ways, options, specs))
+    said = repr((benchmark.source, len(benchmark.cases), benchmark.settings, ways, options, specs))
     return f"{benchmark.kind}-{hashlib.sha256(said.encode()).hexdigest()[:12]}"

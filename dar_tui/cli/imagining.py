@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dar_tui.cli.query import QueryBuilder
     from dar_tui.fusion.strategies import Vector
     from dar_tui.imagine.cache import PictureCache
-    from dar_tui.imagine.imagining import AnyGenerator
+    from dar_tui.imagine.worker import AnyGenerator
     from dar_tui.language import LanguageModel
 
 # K of the paper: one picture gave +6.43 Hits@10 there, three +7.61, more hardly any.
@@ -41,7 +41,7 @@ def generator_loader(state: State, spec: str = "", profile: str = "") -> Callabl
 
     Raises ModelUnavailable, saying how to pull it, for one that is not on this machine.
     """
-    from dar_tui.models.shelf import check_here
+    from dar_tui.models.hub_files import check_here
 
     chosen = spec or state.profile(profile).generator
     if state.generator_loader is None:
@@ -66,7 +66,7 @@ def language_model(state: State, spec: str = "", profile: str = "") -> LanguageM
     elsewhere while dar is to stay offline.
     """
     from dar_tui.language.loading import load_language
-    from dar_tui.models.shelf import check_here
+    from dar_tui.models.hub_files import check_here
 
     chosen = spec or state.profile(profile).language
     if state.settings.offline:
@@ -92,8 +92,8 @@ def imagine(state: State, builder: QueryBuilder, text: str, generator: str = "")
 
     from dar_tui.dialogue.dialogue import Dialogue
     from dar_tui.imagine import Imagined
-    from dar_tui.imagine.imagining import Imagination, Ready
-    from dar_tui.imagine.pictures import Origin
+    from dar_tui.imagine.cache import Origin
+    from dar_tui.imagine.worker import Imagination, Ready
     from dar_tui.language.stopping import never
     from dar_tui.reformulate import RuleReformulator
     from indexer.errors import DarError

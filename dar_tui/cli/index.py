@@ -131,7 +131,7 @@ def index(
     if not dry_run:
         remember_library(settings.home, path)
     if not (asked or own or settings.encoder or dry_run):
-        from dar_tui.models.choice import reason
+        from dar_tui.models.profiles import reason
 
         state.output.note(reason(settings))
     _tell(state, summary, json=json)

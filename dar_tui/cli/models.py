@@ -18,8 +18,8 @@ from indexer.printable import visible
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dar_tui.models.pulling import Progress
-    from dar_tui.models.source import Source
+    from dar_tui.models.hub_files import HubSource
+    from dar_tui.models.pulling import PullProgress
 
 app = typer.Typer(help="List, pull and remove models.", rich_markup_mode=None, add_completion=False)
 
@@ -42,9 +42,8 @@ def list_(context: typer.Context, json: JsonOption = False) -> None:
 
 
 def _list(state: State, *, json: bool) -> None:
-    from dar_tui.models.choice import reason
-    from dar_tui.models.listing import list_models
-    from dar_tui.models.machine import this_machine
+    from dar_tui.models.catalogue import this_machine
+    from dar_tui.models.profiles import list_models, reason
 
     machine = this_machine()
     listed = list_models(state.settings, machine)
@@ -111,7 +110,7 @@ def pull(context: typer.Context, name: _NameArgument) -> None:
 @app.command()
 def where(context: typer.Context, name: _NameArgument, json: JsonOption = False) -> None:
     """Print the folders of a profile's models, or of one model. Exit code 1 if one is not here."""
-    from dar_tui.models.shelf import snapshot_of
+    from dar_tui.models.hub_files import snapshot_of
 
     state = state_of(context)
     found = []
@@ -134,8 +133,8 @@ def where(context: typer.Context, name: _NameArgument, json: JsonOption = False)
 @app.command()
 def remove(context: typer.Context, name: _NameArgument) -> None:
     """Delete the pulled files of a profile's models, or of one model. Other programs that use them lose them too."""
-    from dar_tui.models.shelf import remove as delete
-    from dar_tui.models.shelf import storage_of
+    from dar_tui.models.hub_files import remove as delete
+    from dar_tui.models.hub_files import storage_of
 
     state = state_of(context)
     sources = _sources(state, name)
@@ -148,9 +147,9 @@ def remove(context: typer.Context, name: _NameArgument) -> None:
         state.output.note(f"{source.hub_id} is removed: {_size(delete(source))} freed.")
 
 
-def _sources(state: State, name: str) -> list[Source]:
+def _sources(state: State, name: str) -> list[HubSource]:
     """What a profile's name, a spec or a hub id stands for on the hub, each once."""
-    from dar_tui.models.source import sources_of
+    from dar_tui.models.hub_files import sources_of
 
     profile = next((each for each in state.settings.profiles if each.name == name), None)
     if profile is None and ":" not in name and "/" not in name and name != "rules":
@@ -163,7 +162,7 @@ def _sources(state: State, name: str) -> list[Source]:
 
 
 @contextmanager
-def _telling(state: State, source: Source) -> Iterator[Callable[[Progress], None]]:
+def _telling(state: State, source: HubSource) -> Iterator[Callable[[PullProgress], None]]:
     """Shows how a pull goes: a bar in a terminal, a line now and then elsewhere."""
     if state.output.stderr_is_terminal:
         with _bar(source) as tell:
@@ -172,7 +171,7 @@ def _telling(state: State, source: Source) -> Iterator[Callable[[Progress], None
     state.output.note(f"Pulling {source}")
     last = time.monotonic()
 
-    def log(progress: Progress) -> None:
+    def log(progress: PullProgress) -> None:
         nonlocal last
         if time.monotonic() - last >= _LOG_SECONDS:
             last = time.monotonic()
@@ -182,7 +181,7 @@ def _telling(state: State, source: Source) -> Iterator[Callable[[Progress], None
 
 
 @contextmanager
-def _bar(source: Source) -> Iterator[Callable[[Progress], None]]:
+def _bar(source: HubSource) -> Iterator[Callable[[PullProgress], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
     from rich.progress import Progress as Bars
@@ -198,7 +197,7 @@ def _bar(source: Source) -> Iterator[Callable[[Progress], None]]:
     ) as bars:
         task = bars.add_task(str(source), total=None)
 
-        def tell(progress: Progress) -> None:
+        def tell(progress: PullProgress) -> None:
             doing = f"{source}, checking" if progress.checking else str(source)
             bars.update(task, completed=progress.done, total=progress.total, description=doing)
 

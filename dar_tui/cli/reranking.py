@@ -23,7 +23,7 @@ class Reranking:
     depth = DEPTH
 
     def __init__(self, state: State, spec: str = "") -> None:
-        from dar_tui.models.shelf import check_here
+        from dar_tui.models.hub_files import check_here
         from indexer.matching import DEFAULT_MATCHER
 
         self._state = state

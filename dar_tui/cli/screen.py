@@ -145,7 +145,7 @@ class ScreenModels:
 
     def _or_bundled(self, spec: str, instead: str) -> str:
         """The spec, or with a note what ships with dar, for a model that is not on this machine."""
-        from dar_tui.models.shelf import check_here
+        from dar_tui.models.hub_files import check_here
 
         try:
             check_here(spec)

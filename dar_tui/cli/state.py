@@ -60,7 +60,7 @@ class State:
     def profile(self, name: str = "") -> Profile:
         """The profile of this name ("": the settings', or what suits the machine), looked for once."""
         if name not in self._profiles:
-            from dar_tui.models.choice import chosen_profile
+            from dar_tui.models.profiles import chosen_profile
 
             self._profiles[name] = chosen_profile(self.settings, name)
         return self._profiles[name]
@@ -88,7 +88,7 @@ class State:
     def check_encoder(self, spec: str) -> None:
         """Raises ModelUnavailable, with the command that pulls it, for an encoder that is not on this machine."""
         if self.encoder_loader is None:
-            from dar_tui.models.shelf import check_here
+            from dar_tui.models.hub_files import check_here
 
             check_here(spec)
 

@@ -1,6 +1,9 @@
-"""The field's experiments on one's own machine: dialogues and captions in, ranks and what they add up to out.
+"""Benchmarks: dialogues and captions in; ranks, figures and comparisons out.
 
-`dialogs` and `captions` read the files, `corpus` and `pictures` make vectors, `experiment` plays dialogues against a
-corpus, `live` plays whole sessions with a simulated user; `metrics` and `report` say what came of it. Importing this
-package loads none of them.
+- `datasets`: dialogues, rewrites and captioned photos, and the query texts of every turn
+- `corpus`, `pictures`: photos and generated images as vectors; resumed after an interruption
+- `experiment`: dialogues against a corpus, in numbered steps; `live`: whole sessions with a `simulated_user`
+- `metrics`, `report`, `table`: ranks and figures; journals and reports; what people read
+
+May import the session and all below it; not `cli` or `tui`. Importing this package loads none of its modules.
 """

@@ -1,4 +1,4 @@
-"""The photos that are searched among, as vectors: encoded once, kept on disk, gone on with after an interruption.
+"""The photos that are searched among, as vectors: encoded once, kept on disk, resumed after an interruption.
 
 Vectors are appended batch by batch in the order of the photos; what counts is the rows that all files hold whole. Knows
 no dialogues and no scores.
@@ -37,14 +37,14 @@ _BLOCK = 4096
 
 
 @dataclass(frozen=True, eq=False)
-class Moments:
+class SpaceMoments:
     """Mean (dim,) and covariance (dim, dim) of vectors: enough for the spread of any query's products with them."""
 
     mean: NDArray[np.float64]
     covariance: NDArray[np.float64]
 
     @classmethod
-    def of(cls, vectors: Vectors) -> Moments:
+    def of(cls, vectors: Vectors) -> SpaceMoments:
         """Over all rows, in blocks."""
         total = np.zeros(vectors.shape[1])
         squares = np.zeros((vectors.shape[1], vectors.shape[1]))
@@ -84,10 +84,10 @@ class Corpus:
         return self.joint if self.visual is None else np.concatenate([self.joint, self.visual], axis=1)
 
     @cached_property
-    def moments(self) -> dict[str, Moments]:
+    def moments(self) -> dict[str, SpaceMoments]:
         """By space."""
         spaces = (JOINT,) if self.visual is None else (JOINT, VISUAL)
-        return {space: Moments.of(self.vectors(space)) for space in spaces}
+        return {space: SpaceMoments.of(self.vectors(space)) for space in spaces}
 
 
 def encode_corpus(
@@ -109,7 +109,7 @@ def encode_corpus(
         with ExitStack() as stack:
             outputs = {space: stack.enter_context(file.open("ab")) for space, file in files.items()}
             for space, output in outputs.items():
-                # What one file holds more than another is of a batch that was cut short.
+                # What one file holds more than another is of an interrupted batch.
                 output.truncate(done * dims[space] * 4)
             on_progress(done, len(paths))
             for batch in _prepared(paths[done:], encoder):

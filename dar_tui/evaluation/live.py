@@ -17,11 +17,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from dar_tui.dialogue.turn import Question
-from dar_tui.evaluation.cases import AT, seed_of
-from dar_tui.evaluation.journal import Entry, Journal
-from dar_tui.evaluation.user import Onlooker, Oracle, RandomQuestioner
+from dar_tui.evaluation.datasets import AT, seed_of
+from dar_tui.evaluation.report import Entry, Journal
+from dar_tui.evaluation.simulated_user import Onlooker, Oracle, RandomQuestioner
 from dar_tui.fusion.strategies import DEFAULT
-from dar_tui.imagine.imagining import AnyGenerator
+from dar_tui.imagine.worker import AnyGenerator
 from dar_tui.language.rules.words import content
 from dar_tui.questions.asking import GroundedQuestioner, Policy, Questioner
 from dar_tui.questions.bank import Attribute, bank_vectors, load_bank
@@ -78,7 +78,7 @@ def modes_of(questions: Sequence[str], *, pictures: bool) -> tuple[Mode, ...]:
 
 
 @dataclass(frozen=True, eq=False)
-class Stage:
+class Trial:
     """What all dialogues share. `photos`: the name of each image in the library. `captions` by photo's name.
 
     `turns`: the questions put at most. `attributes`, by name, are what is known of photos beside captions.
@@ -113,7 +113,7 @@ class Stage:
         return {each: GroundedQuestioner(self.library, self.encoder, self.cache, policy=each) for each in Policy}
 
     @cached_property
-    def said(self) -> dict[int, frozenset[str]]:
+    def caption_words(self) -> dict[int, frozenset[str]]:
         """By image, the words of its captions that carry facts."""
         return {
             self.ids[name]: frozenset(word for text in texts for word in content(text))
@@ -136,7 +136,7 @@ class Stage:
         Where nothing is asked any more the page stays as it is.
         """
         oracle = self._oracle(target)
-        onlooker = Onlooker(self.said, self.ids[target])
+        onlooker = Onlooker(self.caption_words, self.ids[target])
         generator = self.generator if mode.pictures else None
         engine = Engine(
             self.library,
@@ -188,7 +188,7 @@ class Stage:
 
 
 def run(
-    stage: Stage,
+    stage: Trial,
     targets: Sequence[str],
     modes: Sequence[Mode],
     journal: Journal,

@@ -18,11 +18,10 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from dar_tui.evaluation.cases import Case, TurnWords, seed_of
-from dar_tui.evaluation.dialogs import BadBenchmark
+from dar_tui.evaluation.datasets import BadBenchmark, Case, TurnWords, seed_of
 from dar_tui.fusion.evidence import Reader
 from dar_tui.imagine import ConditionedGenerator, Conditions, Generator, Imagined
-from dar_tui.imagine.pictures import Origin, save_png, write_atomically
+from dar_tui.imagine.cache import Origin, save_png, write_atomically
 from dar_tui.language.stopping import never
 from indexer.encoders import Encoder, fastest_batch
 from indexer.errors import DarError, UnreadablePhoto

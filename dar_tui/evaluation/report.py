@@ -1,6 +1,9 @@
-"""What a benchmark found: the ranks of every run, kept as JSON, and what they add up to.
+"""The results of a benchmark: the journal of a run, reports as JSON, comparisons, and the choice between runs.
 
-The figures are made from the ranks each time, so that runs can be compared later, query by query. Knows no models.
+The journal has one line for each dialogue measured, so that an interrupted run resumes; a line counts once it ends, and
+one truncated by a crash is dropped. Reports keep ranks, and figures are made from them each time, so that runs can be
+compared later, query by query. The best of many runs is partly luck, so each half of the queries chooses too, and its
+choice is measured on the other half. Knows no models.
 """
 
 from __future__ import annotations
@@ -8,19 +11,19 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dar_tui.evaluation.intervals import Gain, paired_gain
-from dar_tui.evaluation.journal import Entry, Settings
 from dar_tui.evaluation.metrics import (
     CUTOFFS,
     Effect,
+    Gain,
     Metrics,
     Ranks,
     Values,
@@ -28,6 +31,7 @@ from dar_tui.evaluation.metrics import (
     effect,
     hits,
     measure,
+    paired_gain,
     recall,
     reciprocal,
 )
@@ -35,12 +39,96 @@ from indexer.errors import UsageError
 from indexer.printable import visible
 from indexer.store.disk import disk_errors_named, make_private_folder, replace_file
 
+Settings = Mapping[str, str | int | float | None]
+
 FILE = "report.json"
 VERSION = 1
 
+# Shown; the others lie further behind.
+_RUNNERS_UP = 5
+_TOLD = ("Hits@10, last turn", "Recall@10", "Recall@1", "MRR")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One dialogue: by arm its (ranks, ties) turn by turn, and the seconds its parts took."""
+
+    number: int
+    places: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]]
+    seconds: Mapping[str, float]
+
+
+class Journal:
+    """A file of entries, headed by the settings that decide them."""
+
+    def __init__(self, path: Path, settings: Settings) -> None:
+        """Opens or begins the file. Raises UsageError where it was begun with other settings."""
+        self._path = path
+        self._settings = dict(settings)
+        with disk_errors_named(path, "file"):
+            make_private_folder(path.parent)
+            whole = _whole_lines(path)
+            if whole:
+                self._check(json.loads(whole[0]))
+            self.entries = {entry.number: entry for entry in map(_entry, whole[1:])}
+            with path.open("wb") if not whole else path.open("r+b") as file:
+                if whole:
+                    file.truncate(sum(len(line) + 1 for line in whole))
+                else:
+                    file.write(_line({"settings": self._settings}))
+
+    def add(self, entries: Sequence[Entry]) -> None:
+        """Appends entries; they are on disk when this returns."""
+        with disk_errors_named(self._path, "file"), self._path.open("ab") as file:
+            for entry in entries:
+                file.write(_line({"number": entry.number, "places": entry.places, "seconds": entry.seconds}))
+            file.flush()
+            os.fsync(file.fileno())
+        self.entries |= {entry.number: entry for entry in entries}
+
+    def _check(self, head: object) -> None:
+        before = head.get("settings") if isinstance(head, dict) else None
+        if before == json.loads(json.dumps(self._settings)):
+            return
+        changed = sorted(
+            key
+            for key in {*(before or {}), *self._settings}
+            if not isinstance(before, dict) or before.get(key) != self._settings.get(key)
+        )
+        raise UsageError(
+            f"{visible(self._path)} holds a run with another {', '.join(changed)}.",
+            "Choose another folder with --out, or delete this one.",
+        )
+
+
+def _line(value: object) -> bytes:
+    return json.dumps(value).encode("ascii") + b"\n"
+
+
+def _whole_lines(path: Path) -> list[bytes]:
+    """The lines that end and are JSON, up to the first that is not."""
+    try:
+        *ended, _ = path.read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return []
+    whole = []
+    for line in ended:
+        try:
+            json.loads(line)
+        except ValueError:
+            break
+        whole.append(line)
+    return whole
+
+
+def _entry(line: bytes) -> Entry:
+    value = json.loads(line)
+    places = {name: (tuple(ranks), tuple(ties)) for name, (ranks, ties) in value["places"].items()}
+    return Entry(int(value["number"]), places, dict(value["seconds"]))
+
 
 @dataclass(frozen=True, eq=False)
-class Run:
+class MeasuredRun:
     """One way of searching. `ranks` and `ties` (queries, turns), ranks 0-based.
 
     `baseline`: the run it is to be compared with, "" for none. `depth`: ranks from there on are not known. `seconds`: a
@@ -67,21 +155,21 @@ class Report:
     kind: str
     settings: Settings
     targets: tuple[str, ...]
-    runs: tuple[Run, ...]
+    runs: tuple[MeasuredRun, ...]
 
-    def label(self, run: Run) -> str:
+    def label(self, run: MeasuredRun) -> str:
         """The run's name without the encoder, where all have the same one."""
         encoders = {each.name.rpartition("/")[0].rpartition("/")[0] for each in self.runs}
         return run.name.removeprefix(f"{min(encoders)}/") if len(encoders) == 1 else run.name
 
-    def run(self, name: str) -> Run:
+    def run(self, name: str) -> MeasuredRun:
         """By name or label. Raises UsageError, with the names there are, for a run that is not there."""
         for run in self.runs:
             if name in (run.name, self.label(run)):
                 return run
         raise UsageError(f"There is no run {name!r}.", f"Runs: {', '.join(run.name for run in self.runs)}.")
 
-    def effect(self, run: Run) -> Effect | None:
+    def effect(self, run: MeasuredRun) -> Effect | None:
         """How often it ranks worse and better than its baseline; None where it has none."""
         return effect(run.ranks, self.run(run.baseline).ranks) if run.baseline else None
 
@@ -95,7 +183,7 @@ class Report:
             "runs": [self._run_json(run) for run in self.runs],
         }
 
-    def _run_json(self, run: Run) -> dict[str, Any]:
+    def _run_json(self, run: MeasuredRun) -> dict[str, Any]:
         metrics, changed = run.metrics, self.effect(run)
         gains = compare(run, self.run(run.baseline)) if run.baseline else {}
         return {
@@ -131,7 +219,7 @@ def report_of(
     parts = sorted({part for entry in entries for part in entry.seconds})
     seconds = {part: float(np.mean([entry.seconds.get(part, 0.0) for entry in entries])) / turns for part in parts}
     runs = [
-        Run(
+        MeasuredRun(
             name,
             np.array([entry.places[name][0] for entry in entries], np.int64),
             np.array([entry.places[name][1] for entry in entries], np.int64),
@@ -154,7 +242,7 @@ def from_json(data: Any) -> Report:
         if data["version"] != VERSION:
             raise ValueError(f"version {data['version']!r}")
         runs = tuple(
-            Run(
+            MeasuredRun(
                 str(each["name"]),
                 np.array(each["ranks"], np.int64).reshape(len(data["targets"]), -1),
                 np.array(each["tied"], np.int64).reshape(len(data["targets"]), -1),
@@ -189,7 +277,7 @@ def load(path: Path) -> Report:
         ) from error
 
 
-def compare(ours: Run, theirs: Run) -> dict[str, Gain]:
+def compare(ours: MeasuredRun, theirs: MeasuredRun) -> dict[str, Gain]:
     """What `ours` gains, by measure, with 95 % intervals by a paired bootstrap over queries.
 
     In points, but BRI, of which less is better. Raises UsageError where the runs have other queries or turns.
@@ -226,7 +314,7 @@ def to_csv(report: Report) -> str:
     return text.getvalue()
 
 
-def _last_hits(run: Run) -> Values:
+def _last_hits(run: MeasuredRun) -> Values:
     return np.asarray(hits(run.ranks, 10)[:, -1], np.float64)
 
 
@@ -248,5 +336,77 @@ def _curve_json(curve: Sequence[Any]) -> list[dict[str, float]]:
     return [asdict(each) for each in curve]
 
 
-def _size(run: Run) -> str:
+def _size(run: MeasuredRun) -> str:
     return f"{run.ranks.shape[0]} queries of {run.ranks.shape[1]} turns"
+
+
+@dataclass(frozen=True)
+class Margin:
+    """What the winner gains over another run, by measure."""
+
+    over: str
+    gains: dict[str, Gain]
+
+
+@dataclass(frozen=True)
+class Half:
+    """What one half of the queries chooses, and what it gains over its baseline with the other half."""
+
+    winner: str
+    margin: Margin | None
+
+
+@dataclass(frozen=True)
+class ChosenRun:
+    """The winner by `merit`; its margins over baseline, best run without pictures and next best."""
+
+    winner: str
+    merit: float
+    runs: int
+    margins: tuple[Margin, ...]
+    halves: tuple[Half, Half]
+
+
+def merit(run: MeasuredRun) -> float:
+    """Recall@10 and Recall@1, averaged over turns, together, in points: being on the page counts, and being first."""
+    return 100 * float(recall(run.ranks, 10).mean() + recall(run.ranks, 1).mean())
+
+
+def choose(report: Report) -> ChosenRun:
+    """Of all runs of the report."""
+    ranked = sorted(report.runs, key=lambda run: (-merit(run), run.name))
+    winner = ranked[0]
+    plain = [run for run in ranked if not run.baseline]
+    others = dict.fromkeys(
+        [*([winner.baseline] if winner.baseline else []), *(run.name for run in (*plain[:1], *ranked[1:]))]
+    )
+    names = [name for name in others if name != winner.name][:_RUNNERS_UP]
+    half = len(report.targets) // 2
+    first, second = slice(None, half), slice(half, None)
+    return ChosenRun(
+        winner.name,
+        merit(winner),
+        len(report.runs),
+        tuple(_margin(winner, report.run(name)) for name in names),
+        (_half(report, first, second), _half(report, second, first)),
+    )
+
+
+def _half(report: Report, choosing: slice, telling: slice) -> Half:
+    winner = max(report.runs, key=lambda run: (merit(_on(run, choosing)), run.name))
+    if not winner.baseline:
+        return Half(winner.name, None)
+    return Half(winner.name, _margin(_on(winner, telling), _on(report.run(winner.baseline), telling)))
+
+
+def _on(run: MeasuredRun, queries: slice) -> MeasuredRun:
+    return replace(run, ranks=run.ranks[queries], ties=run.ties[queries])
+
+
+def _margin(ours: MeasuredRun, theirs: MeasuredRun) -> Margin:
+    gains = compare(ours, theirs)
+    return Margin(theirs.name, {name: gains[name] for name in _reported(gains)})
+
+
+def _reported(gains: dict[str, Gain]) -> Sequence[str]:
+    return [name for name in _TOLD if name in gains]

@@ -1,6 +1,11 @@
-"""Prompts into pictures: what a generator is, and how one is loaded.
+"""Prompts into images: what a generator is (protocols), and `load_generator`.
 
-Importing this module loads no model library and no Pillow: families load when `load_generator` meets their spec.
+- `diffusion`, `recipes`: any diffusers pipeline, with the steps and guidance its family wants
+- `bundled`: the small generator that ships with dar
+- `worker`: a generator in a thread of its own; `cache`: generated images on disk
+
+May import `indexer`; not the session, fusion or questions. Importing it loads no model library and no Pillow: families
+load when `load_generator` meets their spec.
 """
 
 from __future__ import annotations
@@ -109,7 +114,7 @@ class ConditionedGenerator(Protocol):
 
 @runtime_checkable
 class Preloadable(Protocol):
-    """A generator that loads its models with the first picture, unless told to before."""
+    """A generator that loads its models with the first picture, or earlier when asked to."""
 
     def load(self) -> None: ...
 
@@ -146,7 +151,7 @@ def load_generator(
         return BundledGenerator(notify=notify, cache=cache)
     if family == "diffusers" and rest:
         from dar_tui.imagine.diffusion import DiffusionGenerator
-        from dar_tui.imagine.families import Overrides
+        from dar_tui.imagine.recipes import Overrides
 
         return DiffusionGenerator(rest, device, notify, overrides=Overrides(steps, guidance, size))
     if family == "diffusers":

@@ -1,6 +1,8 @@
-"""Pictures drawn before, so that the same prompt and seed need no model: PNG files, vectors beside them.
+"""Generated images on disk: the cache that a prompt and seed are looked up in, and the images saved with a session.
 
-The folder may be deleted at any time. Knows nothing of how pictures are drawn.
+Each image is a PNG that records what it was drawn from, beside it its vector. The cache's folder may be deleted at any
+time and removes the least recently used images; a session's folder keeps its images, so that it can be resumed. Also
+checks that make an image unusable (one flat colour, not numbers). Knows nothing of how images are drawn or ranked.
 """
 
 from __future__ import annotations
@@ -8,17 +10,25 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import json
 import logging
 import os
+import shutil
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, PngImagePlugin
 
 from dar_tui.imagine import Cancelled, Generator, Imagined, OnStep, Recipe
-from dar_tui.imagine.pictures import Origin, read_png, save_png, write_atomically
+from indexer.store.disk import make_private_folder
+
+# The chunk that is read back. `prompt`, `seed` and `model` beside it are for people and other programs.
+RECORD = "dar"
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +37,91 @@ DEFAULT_MAX_BYTES = 300_000_000
 
 # A temporary file this old was left by a process that died.
 STALE_SECONDS = 3600
+
+Vector = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """All that decides a picture: one model, prompt, seed and recipe draw one picture."""
+
+    model: str
+    prompt: str
+    seed: int
+    recipe: Recipe
+
+    def to_json(self) -> str:
+        """A stable ASCII form; equal origins have equal texts."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+
+@dataclass(frozen=True)
+class SavedPicture:
+    """What a PNG of ours holds. `origin` is the JSON of `Origin`; `has_vector` says that a vector belongs to it."""
+
+    image: Image.Image
+    origin: str
+    has_vector: bool
+
+
+def to_image(pixels: NDArray[np.float32]) -> Image.Image:
+    """(height, width, 3) in 0..1 to an RGB picture."""
+    return Image.fromarray((np.clip(pixels, 0, 1) * 255).round().astype(np.uint8), "RGB")
+
+
+def flaw(pixels: NDArray[np.float32]) -> str:
+    """Why (height, width, 3) pixels in 0..1 show nothing (overflow in half precision, one flat colour); "" if they do.
+
+    A flat picture still has an embedding, and one that lies near every dark photo: it must not be searched by.
+    """
+    if not np.isfinite(pixels).all():
+        return "it is not made of numbers"
+    # One level of 255 either way: what rounding leaves of a colour that is the same everywhere.
+    if float(np.ptp(pixels, axis=(0, 1)).max()) <= 2 / 255:
+        return "it is black" if float(pixels.max()) <= 2 / 255 else "it is one flat colour"
+    return ""
+
+
+def save_png(image: Image.Image, path: Path, origin: Origin, has_vector: bool = False) -> None:
+    """Writes a PNG with its origin inside, all of it or nothing. Raises OSError where the disk refuses."""
+    info = PngImagePlugin.PngInfo()
+    # What cannot be written as Unicode (half of a surrogate pair, from a terminal) is exact in the record alone.
+    info.add_itxt("prompt", origin.prompt.encode(errors="replace").decode())
+    info.add_text("seed", str(origin.seed))
+    info.add_itxt("model", origin.model.encode(errors="replace").decode())
+    info.add_text(RECORD, json.dumps({"origin": origin.to_json(), "has_vector": has_vector}))
+    buffer = io.BytesIO()
+    image.convert("RGB").save(buffer, "PNG", pnginfo=info)
+    write_atomically(path, buffer.getvalue())
+
+
+def read_png(path: Path) -> SavedPicture:
+    """Reads a PNG of ours, all pixels decoded. Raises FileNotFoundError, or ValueError for what is not one."""
+    try:
+        with Image.open(path, formats=["PNG"]) as file:
+            image = file.convert("RGB")
+            text = getattr(file, "text", {})
+        record = json.loads(text[RECORD])
+        return SavedPicture(image, str(record["origin"]), bool(record["has_vector"]))
+    except FileNotFoundError:
+        raise
+    # SyntaxError is Pillow's for a broken chunk.
+    except (OSError, SyntaxError, KeyError, TypeError, ValueError, Image.DecompressionBombError) as error:
+        raise ValueError(f"{path.name} is not a picture of ours: {error}") from error
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Writes to a temporary name beside `path`, syncs, renames: a reader sees the old file or the new, never half."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
 
 
 class PictureCache:
@@ -161,3 +256,44 @@ def _read_vector(path: Path) -> NDArray[np.float32]:
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
+
+
+class Album:
+    """A folder of pictures by turn and number; made when the first picture is kept."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def keep(self, turn: int, k: int, imagined: Imagined, vector: Vector, model: str, recipe: Recipe) -> Path:
+        """Saves picture `k` of a turn with its (dim,) search vector; returns the PNG. Raises OSError."""
+        make_private_folder(self.folder)
+        path = self.path(turn, k)
+        buffer = io.BytesIO()
+        np.save(buffer, vector.astype(np.float32), allow_pickle=False)
+        write_atomically(path.with_suffix(".npy"), buffer.getvalue())
+        # The picture last: it is what makes the pair count.
+        origin = Origin(model, imagined.prompt, imagined.seed, recipe)
+        save_png(imagined.image, path, origin, has_vector=True)
+        return path
+
+    def find(self, turn: int, k: int, prompt: str, seed: int) -> Imagined | None:
+        """Picture `k` of a turn with its vector; None where it is gone or damaged, which loses no more than itself."""
+        path = self.path(turn, k)
+        try:
+            image = read_png(path).image
+            with path.with_suffix(".npy").open("rb") as file:
+                vector = np.load(file, allow_pickle=False)
+        except (OSError, ValueError, EOFError):
+            return None
+        if vector.ndim != 1 or vector.dtype != np.float32 or not np.isfinite(vector).all():
+            return None
+        return Imagined(prompt, seed, image, vector, path)
+
+    def path(self, turn: int, k: int) -> Path:
+        """Where picture `k` of a turn is or would be."""
+        return self.folder / f"turn-{turn:03}-picture-{k}.png"
+
+    def discard(self) -> None:
+        """Deletes every picture of the session."""
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(self.folder)

@@ -1,4 +1,4 @@
-"""Fetches a model from the hub: resumed where it was cut short, and checked before it counts.
+"""Fetches a model from the hub: resumed after an interruption, and checked before it counts.
 
 The hub's own client starts a file again after an interruption and compares sizes only, so the bytes are fetched here,
 into the files that client keeps them in; it then lays out the folder that models are loaded from. Tokens are those of
@@ -18,9 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from dar_tui.models.choosing import needed_files
-from dar_tui.models.shelf import PARTIAL, cache_folder, storage_of
-from dar_tui.models.source import Source
+from dar_tui.models.hub_files import PARTIAL, HubSource, cache_folder, needed_files, storage_of
 from indexer.checkpoints import first_line
 from indexer.errors import DarError, ModelUnavailable
 
@@ -29,7 +27,7 @@ _ONLY_ERRORS = levels.ERROR
 
 
 @dataclass(frozen=True)
-class Progress:
+class PullProgress:
     """`done` of `total` bytes of the model are here; `file` is being fetched or, with `checking`, read back."""
 
     file: str
@@ -56,10 +54,10 @@ class _Wanted:
     digest: str
 
 
-def pull(source: Source, tell: Callable[[Progress], None]) -> Pulled:
+def pull(source: HubSource, tell: Callable[[PullProgress], None]) -> Pulled:
     """Fetches what is missing, verifies everything, and returns once the model can be loaded without a network.
 
-    What an interrupted pull has fetched is kept and gone on from. Raises ModelUnavailable with what to do: a name that
+    What an interrupted pull has fetched is kept and resumed. Raises ModelUnavailable with what to do: a name that
     does not exist, a licence to accept first, no network, a full disk, files that came damaged.
     """
     from filelock import FileLock, Timeout
@@ -80,7 +78,7 @@ def pull(source: Source, tell: Callable[[Progress], None]) -> Pulled:
     return Pulled(folder, sum(file.size for file in wanted), loaded)
 
 
-def _listing(source: Source) -> tuple[str, list[_Wanted]]:
+def _listing(source: HubSource) -> tuple[str, list[_Wanted]]:
     """The newest commit, and the files of it that the model needs."""
     from huggingface_hub import HfApi
     from huggingface_hub.hf_api import RepoFile
@@ -96,7 +94,7 @@ def _listing(source: Source) -> tuple[str, list[_Wanted]]:
 
 
 def _fetch_all(
-    source: Source, commit: str, wanted: list[_Wanted], blobs: Path, tell: Callable[[Progress], None]
+    source: HubSource, commit: str, wanted: list[_Wanted], blobs: Path, tell: Callable[[PullProgress], None]
 ) -> int:
     total = sum(file.size for file in wanted)
     missing = sum(file.size - _there(blobs, file) for file in wanted)
@@ -113,7 +111,7 @@ def _fetch_all(
         if not (blobs / file.digest).exists():
             _fetch(source, commit, file, blobs, _Telling(tell, file.name, done, total))
             loaded += file.size - before
-        tell(Progress(file.name, done + file.size, total, checking=True))
+        tell(PullProgress(file.name, done + file.size, total, checking=True))
         _check(source, file, blobs)
         done += file.size
     return loaded
@@ -123,13 +121,13 @@ def _fetch_all(
 class _Telling:
     """Tells how far the whole pull is, from how far one file is."""
 
-    tell: Callable[[Progress], None]
+    tell: Callable[[PullProgress], None]
     file: str
     before: int
     total: int
 
     def __call__(self, here: int) -> None:
-        self.tell(Progress(self.file, self.before + here, self.total))
+        self.tell(PullProgress(self.file, self.before + here, self.total))
 
 
 def _there(blobs: Path, file: _Wanted) -> int:
@@ -140,7 +138,7 @@ def _there(blobs: Path, file: _Wanted) -> int:
     return 0
 
 
-def _fetch(source: Source, commit: str, file: _Wanted, blobs: Path, tell: Callable[[int], None]) -> None:
+def _fetch(source: HubSource, commit: str, file: _Wanted, blobs: Path, tell: Callable[[int], None]) -> None:
     """Loads the rest of one file and gives it its name, unchecked."""
     from huggingface_hub import hf_hub_url
     from huggingface_hub.file_download import http_get
@@ -157,7 +155,7 @@ def _fetch(source: Source, commit: str, file: _Wanted, blobs: Path, tell: Callab
             hf_hub_url(source.hub_id, file.name, revision=commit),
             _Counting(stream, tell),  # type: ignore[arg-type]
             resume_size=here,
-            # A compressed answer could not be gone on with in the middle.
+            # A compressed answer could not be resumed in the middle.
             headers={**build_hf_headers(), "Accept-Encoding": "identity"},
             expected_size=file.size,
         )
@@ -180,7 +178,7 @@ class _Counting:
         return getattr(self._stream, name)
 
 
-def _check(source: Source, file: _Wanted, blobs: Path) -> None:
+def _check(source: HubSource, file: _Wanted, blobs: Path) -> None:
     """Reads the file back. What differs is deleted, so that the next pull fetches it anew."""
     path = blobs / file.digest
     with path.open("rb") as stream:
@@ -200,7 +198,7 @@ def _check(source: Source, file: _Wanted, blobs: Path) -> None:
         )
 
 
-def _lay_out(source: Source, commit: str, wanted: list[_Wanted], storage: Path) -> Path:
+def _lay_out(source: HubSource, commit: str, wanted: list[_Wanted], storage: Path) -> Path:
     """Lets the hub's client make the folder of names for the files, and says that it is the newest."""
     from huggingface_hub import snapshot_download
 
@@ -235,7 +233,7 @@ def _online() -> Iterator[None]:
 
 
 @contextmanager
-def _explained(source: Source) -> Iterator[None]:
+def _explained(source: HubSource) -> Iterator[None]:
     """Turns what the hub's client raises into what to do."""
     from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dar_tui.fusion.strategies import DEFAULT
-from dar_tui.imagine.imagining import LoadGenerator
+from dar_tui.imagine.worker import LoadGenerator
 from dar_tui.questions.asking import Questioner
 from dar_tui.reformulate import Reformulator
 from indexer.encoders import Encoder

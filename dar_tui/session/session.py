@@ -15,10 +15,10 @@ from dar_tui.fusion.evidence import Asking, Drawn, Reader
 from dar_tui.fusion.finding import Narrowing
 from dar_tui.fusion.page import Pager
 from dar_tui.fusion.strategies import strategy_named
-from dar_tui.imagine.album import Album
-from dar_tui.imagine.artist import Artist
-from dar_tui.imagine.imagining import Imagination
+from dar_tui.imagine.cache import Album
+from dar_tui.imagine.worker import Imagination
 from dar_tui.session.events import Event, TurnDone, TurnFailed
+from dar_tui.session.imagining import Artist
 from dar_tui.session.loop import Loop, Steps, Workshop, told
 from dar_tui.session.parts import Engine, Options
 from dar_tui.session.saving import Log

@@ -10,7 +10,7 @@ import threading
 
 from dar_tui.dialogue.dialogue import Dialogue, Event
 from dar_tui.fusion.evidence import Asking, Drawn
-from dar_tui.imagine.album import Album
+from dar_tui.imagine.cache import Album
 from dar_tui.reformulate import RuleReformulator
 from dar_tui.session.events import TurnFailed
 from dar_tui.session.saving import Log, Restored

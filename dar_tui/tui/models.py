@@ -9,7 +9,7 @@ from dar_tui.tui.engine import Tell
 from dar_tui.tui.unnoticed import unnoticed
 
 if TYPE_CHECKING:
-    from dar_tui.imagine.imagining import AnyGenerator, LoadGenerator
+    from dar_tui.imagine.worker import AnyGenerator, LoadGenerator
     from dar_tui.session.session import Engine as Parts
     from indexer.encoders import Encoder
     from indexer.library import Library

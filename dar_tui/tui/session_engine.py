@@ -38,7 +38,7 @@ from indexer.errors import DarError, LibraryNotFound
 
 if TYPE_CHECKING:
     from dar_tui.fusion.finding import Narrowing as SessionNarrowing
-    from dar_tui.imagine.imagining import AnyGenerator
+    from dar_tui.imagine.worker import AnyGenerator
     from dar_tui.session.session import Session
     from dar_tui.settings import Settings
     from indexer.encoders import Encoder

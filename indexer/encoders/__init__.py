@@ -1,6 +1,11 @@
-"""Text and pixels into one vector space: what an encoder is, and how one is loaded.
+"""Text and pixels into one vector space: what an encoder is (protocols), and `load_encoder`.
 
-Importing this module loads no model library: families load when `load_encoder` meets their spec.
+- `bundled`: the encoder that ships with dar, on ONNX Runtime without torch (`onnx_graphs`)
+- `families`: the torch models by name, `open_clip`, `blip` and `beit3`; `family` is what each has to provide
+- `torch_encoder`: runs any of them; `weights`: reading and renaming checkpoints
+
+May import checkpoints, devices, errors and paths; not photos, store or search. Importing it loads no model library:
+families load when `load_encoder` meets their spec.
 """
 
 from __future__ import annotations
@@ -117,9 +122,8 @@ def load_encoder(
     if family not in FAMILIES or not rest:
         known = ", ".join(f"`{each}:...`" for each in FAMILIES)
         raise UsageError(f"There is no encoder {spec!r}.", f"Use `bundled`, or a model after {known}.")
-    from indexer.encoders.backends import choose_backend
     from indexer.encoders.families import load_family
-    from indexer.encoders.torch_encoder import TorchEncoder
+    from indexer.encoders.torch_encoder import TorchEncoder, choose_backend
 
     # Before any file is looked for: a name that is none is the quicker error.
     choose_backend(backend, device)

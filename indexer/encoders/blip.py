@@ -1,37 +1,162 @@
-"""BLIP for image-text retrieval: transformers' models by hub id or folder, Salesforce's and ChatIR's own files.
+"""BLIP: its retrieval model as an encoder family, its matching head and its captioner.
 
-Knows the two projections whose dot product is BLIP's contrastive similarity, and its matching head, which
-reads a picture and a text together: it has no vectors to search by, but tells better which of a few photos is meant.
+The two projections' dot product is BLIP's contrastive similarity; the matching head reads a picture and a text
+together: it has no vectors to search by, but decides better which of a few photos is meant. Checkpoints come as
+transformers' hub id or folder, or as Salesforce's training code wrote them, and ChatIR's after it: pretrained
+(`model_base.pth`, ...), retrieval (`model_base_retrieval_coco.pth`, ...) and ChatIR (`chatir_weights.ckpt`) files.
+Every tensor of these is either renamed, or known not to be needed, or an error.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from indexer.checkpoints import find_checkpoint, first_line, quiet_libraries
-from indexer.encoders import salesforce
+from indexer.devices import dtype_for, resolve_device
 from indexer.encoders.bundled.backbones import TOKENIZER
 from indexer.encoders.family import CLIP_MEAN, CLIP_STD, Colour, Tokens, padded, squeezed
-from indexer.encoders.weights import check_names, load_into, read_tensors, resized_positions, vectors_id
+from indexer.encoders.weights import (
+    check_names,
+    fingerprint,
+    load_into,
+    read_tensors,
+    renamed,
+    resized_positions,
+    vectors_id,
+)
 from indexer.errors import ModelUnavailable, UsageError
+from indexer.printable import stripped
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
     from PIL import Image
+    from torch import Tensor
+    from transformers import BlipConfig
+
+
+# Only training needs them: the momentum copies of both encoders, the queues of negatives, the temperature, the decoder
+# of captions; and a constant.
+_LEFT_OUT = re.compile(
+    r"(visual_encoder_m|text_encoder_m|vision_proj_m|text_proj_m|text_decoder)\..+"
+    r"|image_queue|text_queue|idx_queue|queue_ptr|ptr_queue|temp"
+    r"|text_encoder\.embeddings\.position_ids"
+)
+_LAYER = r"visual_encoder\.blocks\.(\d+)\."
+_NEW_LAYER = r"vision_model.encoder.layers.\1."
+_RENAMED = tuple(
+    (re.compile(old), new)
+    for old, new in (
+        (r"visual_encoder\.cls_token", "vision_model.embeddings.class_embedding"),
+        (r"visual_encoder\.pos_embed", "vision_model.embeddings.position_embedding"),
+        (r"visual_encoder\.patch_embed\.proj\.(\w+)", r"vision_model.embeddings.patch_embedding.\1"),
+        (r"visual_encoder\.norm\.(\w+)", r"vision_model.post_layernorm.\1"),
+        (_LAYER + r"norm([12])\.(\w+)", _NEW_LAYER + r"layer_norm\2.\3"),
+        (_LAYER + r"attn\.qkv\.(\w+)", _NEW_LAYER + r"self_attn.qkv.\2"),
+        (_LAYER + r"attn\.proj\.(\w+)", _NEW_LAYER + r"self_attn.projection.\2"),
+        (_LAYER + r"mlp\.(fc[12])\.(\w+)", _NEW_LAYER + r"mlp.\2.\3"),
+        (r"((?:text_encoder|vision_proj|text_proj|itm_head)\..+)", r"\1"),
+    )
+)
+# One tensor of each part the sizes are read off.
+_POSITIONS = "vision_model.embeddings.position_embedding"
+_PATCHES = "vision_model.embeddings.patch_embedding.weight"
+_WORDS = "text_encoder.embeddings.word_embeddings.weight"
+_TEXT_POSITIONS = "text_encoder.embeddings.position_embeddings.weight"
+_VISION_MLP = "vision_model.encoder.layers.0.mlp.fc1.weight"
+_TEXT_MLP = "text_encoder.encoder.layer.0.intermediate.dense.weight"
+_PROJECTION = "vision_proj.weight"
+# Both of BLIP's sizes, like BERT and every ViT they started from, have heads 64 wide.
+_HEAD = 64
 
 _CONFIG = "config.json"
 _PREPROCESSING = "preprocessor_config.json"
 _SIZE = re.compile(r"(?P<name>.+)@(?P<side>\d+)")
+
+# As BLIP's authors evaluated captions on COCO and NoCaps: beam search over three, five to twenty tokens.
+_BEAMS = 3
+_MIN_TOKENS = 5
+_MAX_TOKENS = 20
+# Long enough for twenty word pieces; a tokenizer that came with the model could write anything.
+_MAX_CHARACTERS = 200
+# What one Ctrl-C waits for on a CPU, where a caption is a matter of seconds; on a GPU what keeps it busy.
+_BATCH = {"cpu": 4, "cuda": 32}
+
+
+def converted(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
+    """The tensors under transformers' names; raises ModelUnavailable naming those that are none of BLIP's."""
+    unknown = [name for name in tensors if _new_name(name) is None and not _LEFT_OUT.fullmatch(name)]
+    check_names(path, "BLIP retrieval", unknown, ())
+    found = renamed(tensors, _new_name)
+    needed = (_POSITIONS, _PATCHES, _WORDS, _TEXT_POSITIONS, _VISION_MLP, _TEXT_MLP, _PROJECTION)
+    check_names(path, "BLIP retrieval", (), set(needed) - set(found))
+    return found
+
+
+def _new_name(name: str) -> str | None:
+    if _LEFT_OUT.fullmatch(name):
+        return None
+    for old, new in _RENAMED:
+        match = old.fullmatch(name)
+        if match:
+            return match.expand(new)
+    return None
+
+
+def config_of(tensors: Mapping[str, Tensor], path: Path) -> BlipConfig:
+    """The sizes of a converted model, read off its tensors."""
+    from transformers import BlipConfig
+
+    positions, width = tensors[_POSITIONS].shape[-2:]
+    patch = tensors[_PATCHES].shape[-1]
+    words, text_width = tensors[_WORDS].shape
+    grid = round((positions - 1) ** 0.5)
+    if grid * grid + 1 != positions or width % _HEAD or text_width % _HEAD:
+        raise ModelUnavailable(
+            f"{path} has the tensors of BLIP, but not the shapes: {positions} positions, {width} wide."
+        )
+    dim = tensors[_PROJECTION].shape[0]
+    return BlipConfig(
+        vision_config={
+            "hidden_size": width,
+            "intermediate_size": tensors[_VISION_MLP].shape[0],
+            "num_hidden_layers": _layers(tensors, "vision_model.encoder.layers."),
+            "num_attention_heads": width // _HEAD,
+            "image_size": grid * patch,
+            "patch_size": patch,
+            # Salesforce's own; transformers' default of 1e-5 is a hundredth of a percent off.
+            "layer_norm_eps": 1e-6,
+        },
+        text_config={
+            "hidden_size": text_width,
+            "encoder_hidden_size": width,
+            "intermediate_size": tensors[_TEXT_MLP].shape[0],
+            "num_hidden_layers": _layers(tensors, "text_encoder.encoder.layer."),
+            "num_attention_heads": text_width // _HEAD,
+            "vocab_size": words,
+            "max_position_embeddings": tensors[_TEXT_POSITIONS].shape[0],
+            # BERT's special words; transformers' defaults are past the end of a smaller vocabulary.
+            "bos_token_id": words - 2,
+            "eos_token_id": 2,
+            "pad_token_id": 0,
+            "sep_token_id": 102,
+        },
+        image_text_hidden_size=dim,
+        projection_dim=dim,
+    )
+
+
+def _layers(tensors: Mapping[str, Tensor], prefix: str) -> int:
+    return 1 + max(int(name.removeprefix(prefix).split(".")[0]) for name in tensors if name.startswith(prefix))
 
 
 class BlipFamily:
@@ -40,7 +165,7 @@ class BlipFamily:
     `side` is the pictures' size where it is not the one the positions were trained for: Salesforce's COCO models were
     tuned at 384 pixels, and ChatIR's evaluation shows all of them 224. `max_text_tokens` is all the positions there
     are, 512, which come from BERT: BLIP itself was trained with texts cut at 35 tokens, ChatIR evaluates with 200, but
-    a dialogue cut short loses the newest facts for certain.
+    a truncated dialogue loses the newest facts for certain.
     """
 
     transformer = True
@@ -232,8 +357,8 @@ def _of_file(path: Path, side: int) -> BlipFamily:
     if not path.is_file():
         raise ModelUnavailable(f"There is no file {path}.", "Give a checkpoint of Salesforce's or ChatIR's.")
     path = path.resolve()
-    tensors = salesforce.converted(read_tensors(path), path)
-    config = salesforce.config_of(tensors, path)
+    tensors = converted(read_tensors(path), path)
+    config = config_of(tensors, path)
     # The vocabulary is BERT's, which the bundled encoder's tokenizer reads; BLIP's two further words are never written.
     return BlipFamily(path.stem, config, [path], lambda: _original(path), TOKENIZER.verified(), side)
 
@@ -241,11 +366,56 @@ def _of_file(path: Path, side: int) -> BlipFamily:
 def _original(path: Path) -> Any:
     from transformers import BlipForImageTextRetrieval
 
-    tensors = salesforce.converted(read_tensors(path), path)
+    tensors = converted(read_tensors(path), path)
     with torch.device("meta"):
-        model: Any = BlipForImageTextRetrieval(salesforce.config_of(tensors, path))
+        model: Any = BlipForImageTextRetrieval(config_of(tensors, path))
     load_into(model, tensors, path, "BLIP retrieval")
     positions = model.config.text_config.max_position_embeddings
     # A buffer that is not saved, and so stayed without values on the meta device.
     model.text_encoder.embeddings.register_buffer("position_ids", torch.arange(positions)[None], persistent=False)
     return model
+
+
+class BlipCaptioner:
+    """A `Captioner` on one device. Loading raises ModelUnavailable where the folder holds no BLIP captioner."""
+
+    def __init__(self, folder: Path, device: str = "auto") -> None:
+        parts = folder_parts(folder)
+        self._device = resolve_device(device)
+        self._dtype = dtype_for(self._device)
+        self._model = _captioner(folder).to(self._device, self._dtype)
+        self._mean, self._std = (
+            torch.tensor(each, device=self._device).view(1, 3, 1, 1) for each in (parts.mean, parts.std)
+        )
+        self._tokenizer = _tokenizer(parts.tokenizer)
+        self.image_size = int(self._model.config.vision_config.image_size)
+        self.batch_size = _BATCH.get(self._device.type, _BATCH["cpu"])
+        facts = (self.image_size, parts.mean, parts.std, _BEAMS, _MIN_TOKENS, _MAX_TOKENS)
+        self.id = f"blip-captions-{fingerprint(parts.weights, *facts)}"
+
+    def caption(self, images: Sequence[Image.Image]) -> list[str]:
+        if not images:
+            return []
+        pixels = np.stack([squeezed(image, self.image_size) for image in images])
+        batch = torch.from_numpy(pixels).to(self._device).permute(0, 3, 1, 2).float() / 255
+        batch = ((batch - self._mean) / self._std).to(self._dtype)
+        with torch.inference_mode(), quiet_libraries():
+            written = self._model.generate(
+                pixel_values=batch, num_beams=_BEAMS, min_length=_MIN_TOKENS, max_length=_MAX_TOKENS
+            )
+        return [
+            stripped(self._tokenizer.decode(each, skip_special_tokens=True), _MAX_CHARACTERS)
+            for each in written.tolist()
+        ]
+
+
+def _captioner(folder: Path) -> Any:
+    from transformers import BlipForConditionalGeneration
+
+    return pretrained(BlipForConditionalGeneration, folder, "a BLIP captioner", "BLIP captioning").eval()
+
+
+def _tokenizer(file: Path) -> Any:
+    from tokenizers import Tokenizer
+
+    return Tokenizer.from_file(str(file))

@@ -1,11 +1,55 @@
-"""The families of torch models by name; each is imported, and its libraries with it, when it is asked for."""
+"""The families of torch models by name: loading one, and which hub files it needs.
+
+Each family is imported, and its libraries with it, when it is asked for. Reaches no network.
+"""
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from indexer.checkpoints import HUB_ID
 
 if TYPE_CHECKING:
     from indexer.encoders.family import Family
+
+_TOKENIZERS = ("tokenizer*", "special_tokens_map.json", "vocab*", "merges.txt", "spiece.model", "sentencepiece*")
+
+
+@dataclass(frozen=True)
+class HubFiles:
+    """Files of one repository of the hub, as patterns that its client's `allow_patterns` takes."""
+
+    repository: str
+    patterns: tuple[str, ...]
+
+
+def hub_files(spec: str) -> tuple[HubFiles, ...]:
+    """The files that `load_encoder(spec)` will look for; () where it needs none from the hub.
+
+    Raises UsageError for an open_clip tag that does not exist and ModelUnavailable for one that is not on the hub.
+    """
+    family, _, rest = spec.partition(":")
+    name = re.sub(r"@\d+$", "", rest)
+    if Path(name).expanduser().exists():
+        return ()
+    if family == "blip" and HUB_ID.fullmatch(name):
+        return (HubFiles(name, ("config.json", "preprocessor_config.json", "model*.safetensors*", *_TOKENIZERS)),)
+    if family != "open_clip":
+        return ()
+    from indexer.encoders.open_clip import CONFIG, WEIGHTS, hub_file, known_tag, other_repositories
+
+    if rest.startswith("hf-hub:"):
+        return (HubFiles(rest.removeprefix("hf-hub:"), (CONFIG, *WEIGHTS, *_TOKENIZERS)),)
+    if ":" in rest or not HUB_ID.fullmatch(rest):
+        return ()
+    architecture, _, settings = known_tag(rest)
+    repository, file = hub_file(settings, rest)
+    own = HubFiles(repository, (file, *_TOKENIZERS))
+    others = other_repositories(architecture) - {repository}
+    return (own, *(HubFiles(each, ("config.json", *_TOKENIZERS)) for each in sorted(others)))
 
 
 def load_family(name: str, spec: str) -> Family:

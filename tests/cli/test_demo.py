@@ -101,6 +101,7 @@ def in_terminal(
     )
 
 
+@pytest.mark.slow
 def test_in_a_terminal_it_shows_pictures_and_opens_the_app(elsewhere: Path) -> None:
     opened = b"\x1b[?1049h"
 

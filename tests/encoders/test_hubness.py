@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from indexer.encoders.bundled.hubness import NEAREST, SPREAD, HubCoordinate
+from indexer.encoders.bundled.towers import NEAREST, SPREAD, HubCoordinate
 
 DIM = 64
 HALF = torch.tensor([[0.5]])
@@ -24,7 +24,7 @@ def fitted() -> HubCoordinate:
     return hubs
 
 
-def test_a_dot_product_is_the_likeness_less_the_photos_popularity(fitted: HubCoordinate) -> None:
+def test_a_dot_product_is_the_similarity_less_the_photos_popularity(fitted: HubCoordinate) -> None:
     photos, query, strength = _units(50, 2), _units(1, 3), 0.5
     largest = (photos @ fitted.bank.T).sort(dim=1, descending=True).values[:, :NEAREST].mean(1)
 

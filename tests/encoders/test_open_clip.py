@@ -77,7 +77,9 @@ def test_siglip_with_its_own_tokenizer(tmp_path: Path) -> None:
         ("ViTamin-B", False),
     ],
 )
-def test_convolutional_towers_are_told_from_transformers(architecture: str, transformer: bool, tmp_path: Path) -> None:
+def test_convolutional_towers_are_distinguished_from_transformers(
+    architecture: str, transformer: bool, tmp_path: Path
+) -> None:
     """By which `auto` chooses how to round."""
     (tmp_path / "weights.safetensors").touch()
     family = OpenClipFamily(find_source(f"{architecture}:{tmp_path / 'weights.safetensors'}"))
@@ -105,6 +107,7 @@ def test_cocas_towers_are_its_contrastive_ones(tmp_path: Path) -> None:
     np.testing.assert_allclose(encoder.encode_texts(TEXTS), texts, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_beside_its_architectures_name(tmp_path: Path) -> None:
     """Also from a training run, which keeps its tensors under `state_dict` and on several GPUs."""
     name = "ViT-S-32-alt"
@@ -135,6 +138,7 @@ def test_a_tag_is_found_in_the_hubs_cache(tmp_path: Path, monkeypatch: pytest.Mo
     assert source.quick_gelu
 
 
+@pytest.mark.slow
 def test_files_that_do_not_fit_are_refused_by_name(tmp_path: Path) -> None:
     folder = tmp_path / "clip"
     families.open_clip_folder(folder)

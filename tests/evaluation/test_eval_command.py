@@ -1,4 +1,4 @@
-"""`dar eval`: from files to figures, interrupted and gone on with, and one run against another."""
+"""`dar eval`: from files to figures, interrupted and resumed, and one run against another."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ def captions(bench: Bench, *more: object) -> tuple[object, ...]:
     return ("captions", "--images", bench.images, "--captions", bench.captions, *more)
 
 
+@pytest.mark.slow
 def test_chatir_measures_baselines_and_their_dar_versions_in_one_run(
     bench: Bench, evaluate: Evaluate, tmp_path: Path
 ) -> None:
@@ -66,7 +67,7 @@ def test_an_interrupted_run_goes_on_and_ends_as_if_it_had_not_been(
     assert without_seconds[0] == without_seconds[1]
 
 
-def test_a_journal_that_a_crash_cut_short_is_gone_on_with(bench: Bench, evaluate: Evaluate, tmp_path: Path) -> None:
+def test_a_journal_truncated_by_a_crash_is_resumed(bench: Bench, evaluate: Evaluate, tmp_path: Path) -> None:
     command = captions(bench, "--json", "--out", tmp_path / "out")
     whole = evaluate(*command)
     (journal,) = (tmp_path / "out").glob("journal-*.jsonl")
@@ -106,6 +107,7 @@ def test_pictures_given_in_a_folder_count_as_those_drawn_do(bench: Bench, evalua
     assert refused.code == 1 and "entry 7: turn 4 has no picture" in refused.err
 
 
+@pytest.mark.slow
 def test_a_table_and_a_figure_are_shown_and_kept(bench: Bench, evaluate: Evaluate, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="the extra `eval` is not installed")
     done = evaluate(*captions(bench, "--imagine", "--figure", "--out", tmp_path / "out"))

@@ -10,17 +10,14 @@ import numpy as np
 import pytest
 
 from dar_tui.evaluation import report
-from dar_tui.evaluation.choosing import choose
-from dar_tui.evaluation.figure import draw
-from dar_tui.evaluation.intervals import paired_gain
-from dar_tui.evaluation.ranking import places
-from dar_tui.evaluation.report import Report, Run
-from dar_tui.evaluation.table import chosen, shown, sparkline
+from dar_tui.evaluation.metrics import paired_gain, places
+from dar_tui.evaluation.report import MeasuredRun, Report, choose
+from dar_tui.evaluation.table import chosen, draw, shown, sparkline
 from indexer.errors import DarError, UsageError
 
 
-def made(ranks: list[list[int]], name: str = "a", baseline: str = "", depth: int | None = None) -> Run:
-    return Run(name, np.array(ranks), np.zeros((len(ranks), len(ranks[0])), np.int64), baseline, depth)
+def made(ranks: list[list[int]], name: str = "a", baseline: str = "", depth: int | None = None) -> MeasuredRun:
+    return MeasuredRun(name, np.array(ranks), np.zeros((len(ranks), len(ranks[0])), np.int64), baseline, depth)
 
 
 def test_what_has_hit_stays_hit_but_recall_forgets() -> None:
@@ -59,7 +56,7 @@ def test_photos_with_one_vector_tie_wherever_they_stand() -> None:
     assert found.ranks.tolist() == (exact > exact[2048] + 1e-9).sum(axis=0).tolist()
 
 
-def test_near_scores_are_told_apart_as_exact_arithmetic_tells_them() -> None:
+def test_near_scores_are_ordered_as_exact_arithmetic_orders_them() -> None:
     """Float32 products of these cannot tell the photos apart."""
     photos = np.ones((300, 512), np.float32)
     photos[:, 0] += np.arange(300, dtype=np.float32)[::-1] * np.float32(2**-23) * 4

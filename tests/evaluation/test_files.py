@@ -8,8 +8,17 @@ from typing import Any
 
 import pytest
 
-from dar_tui.evaluation.captions import check_photos, chosen, read_attributes, read_captions
-from dar_tui.evaluation.dialogs import BadBenchmark, check_images, read_corpus, read_dialogs, read_rewrites
+from dar_tui.evaluation.datasets import (
+    BadBenchmark,
+    check_images,
+    check_photos,
+    chosen,
+    read_attributes,
+    read_captions,
+    read_corpus,
+    read_dialogs,
+    read_rewrites,
+)
 from indexer.errors import UsageError
 from tests.evaluation.conftest import Bench
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dar_tui.dialogue.turn import Expects, Question
-from dar_tui.evaluation.user import Onlooker, Oracle
+from dar_tui.evaluation.simulated_user import Onlooker, Oracle
 from dar_tui.questions.bank import load_bank
 from dar_tui.questions.slots import load_slots
 from tests.evaluation.conftest import Bench, Evaluate, Models
@@ -25,7 +25,7 @@ def test_the_oracle_says_no_only_where_captions_would_tell(statement: str, answe
     assert Oracle(CAPTIONS, BANK).answer(BANK[statement].put()) == answer
 
 
-def test_a_talkative_oracle_goes_on_in_words_not_yet_said_and_says_them_once() -> None:
+def test_a_talkative_oracle_adds_captions_not_used_yet_and_each_once() -> None:
     oracle = Oracle(CAPTIONS, BANK, talkative=True)
     assert oracle.answer(BANK["a rope"].put()) == f"yes, {CAPTIONS[1]}"
     assert oracle.answer(BANK["a rope"].put()) == "yes"
@@ -53,7 +53,7 @@ def test_a_yes_is_true_and_a_no_is_sure(caption: str, statement: str, answer: st
     assert Oracle((caption,), BANK).answer(BANK[statement].put()) == answer
 
 
-def test_asked_for_words_the_oracle_names_what_captions_mention_and_was_not_said() -> None:
+def test_asked_for_words_the_oracle_names_what_captions_mention_and_it_has_not_mentioned() -> None:
     place, clothes = SLOTS["the place"].put(), SLOTS["the clothes"].put()
     captions = ("A man on a beach", "A man in a hat and a red jacket on rocks by the ocean", "A fence on the beach")
     oracle = Oracle(captions, BANK, tuple(SLOTS.values()))
@@ -87,6 +87,7 @@ def test_the_onlooker_likes_what_comes_nearest_once_and_nothing_beside_the_targe
     assert onlooker.likes([2, 0]) is None
 
 
+@pytest.mark.slow
 def test_every_part_of_the_system_is_measured_and_the_same_each_time(
     bench: Bench, evaluate: Evaluate, models: Models, tmp_path: Path
 ) -> None:
@@ -116,6 +117,7 @@ def test_every_part_of_the_system_is_measured_and_the_same_each_time(
     assert [run["ranks"] for run in again["runs"]] == [run["ranks"] for run in done.json["runs"]]
 
 
+@pytest.mark.slow
 def test_dialogues_that_were_played_are_not_played_again(bench: Bench, evaluate: Evaluate, tmp_path: Path) -> None:
     command = ("live", "--images", bench.images, "--captions", bench.captions, "--dialogues", "4", "--json")
     first = evaluate(*command, "--out", tmp_path / "out")

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from dar_tui.evaluation import metrics
-from dar_tui.evaluation.dialogs import read_corpus, read_dialogs
-from dar_tui.evaluation.ranking import places
+from dar_tui.evaluation.datasets import read_corpus, read_dialogs
+from dar_tui.evaluation.metrics import places
 
 CHATIR = Path(__file__).parents[2].parent / "shared" / "benchmarks" / "chatir"
 SETS = (
@@ -64,6 +64,7 @@ def derived(file: Path, photos: np.ndarray, texts: np.ndarray) -> tuple[list[lis
     return ranks, ties
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SETS)
 def test_every_figure_equals_its_derivation(name: str, photos: np.ndarray) -> None:
     dialogs, corpus = read_dialogs(CHATIR / name), read_corpus(CHATIR / "Search_Space_val_50k.json")

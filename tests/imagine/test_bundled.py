@@ -124,7 +124,7 @@ def test_prompts_alone_do_as_well(generator: BundledGenerator, encoder: BundledE
     np.testing.assert_allclose(pictures[0].vector, given[0].vector, atol=1e-3)
 
 
-def test_steps_are_told_in_order(generator: BundledGenerator, encoder: BundledEncoder) -> None:
+def test_steps_are_reported_in_order(generator: BundledGenerator, encoder: BundledEncoder) -> None:
     told: list[tuple[int, int, int]] = []
     given = conditions(encoder, "a dog")
     list(generator.generate_from([given] * len(PROMPTS), PROMPTS, SEEDS, lambda *step: told.append(step), never))

@@ -15,10 +15,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from dar_tui.imagine import Cancelled, Imagined, OnStep, Recipe
-from dar_tui.imagine.cache import CachedGenerator, PictureCache
+from dar_tui.imagine.cache import CachedGenerator, Origin, PictureCache, read_png, save_png
 from dar_tui.imagine.diffusion import DiffusionGenerator
-from dar_tui.imagine.families import Overrides
-from dar_tui.imagine.pictures import Origin, read_png, save_png
+from dar_tui.imagine.recipes import Overrides
 from indexer.errors import ModelUnavailable
 
 ORIGIN = Origin("diffusers:tiny@0", "a brown dog on a beach", 7, Recipe(32, 32, 4, 7.5))
@@ -102,6 +101,7 @@ def test_png_says_what_it_was_drawn_from(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.slow
 @given(prompt=st.text(max_size=200), seed=st.integers(0, 2**63))
 def test_any_prompt_survives_the_file(prompt: str, seed: int, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.getbasetemp() / "any.png"
@@ -215,6 +215,7 @@ def test_cancelling_stops_what_is_found_and_what_is_drawn(tmp_path: Path) -> Non
     assert not list(generator.generate(["a", "b"], [1, 2], lambda *step: None, lambda: True))
 
 
+@pytest.mark.slow
 def test_a_real_pipeline_draws_once(stable_diffusion_3: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from diffusers import SD3Transformer2DModel
 

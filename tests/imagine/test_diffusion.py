@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from dar_tui.imagine import Imagined, Recipe, load_generator
 from dar_tui.imagine.diffusion import DiffusionGenerator
-from dar_tui.imagine.families import Overrides
+from dar_tui.imagine.recipes import Overrides
 from indexer.errors import DarError, ModelUnavailable, UsageError
 
 PROMPTS = ["a brown dog on a beach", "a cat in the snow", "two red boats"]
@@ -76,6 +76,7 @@ def test_draws_what_the_library_itself_draws(generator: DiffusionGenerator, stab
     assert np.array_equal(pixels(drawn), np.asarray(expected))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["stable_diffusion", "stable_diffusion_3", "sd_turbo"])
 def test_pictures_do_not_depend_on_the_batch(model: str, request: pytest.FixtureRequest) -> None:
     folder = str(request.getfixturevalue(model))
@@ -149,6 +150,7 @@ def test_no_prompts_no_pictures(generator: DiffusionGenerator) -> None:
     assert draw(generator, [], []) == []
 
 
+@pytest.mark.slow
 def test_a_smaller_batch_answers_full_memory(
     stable_diffusion: Path, too_large: Callable[[Any, int], list[int]]
 ) -> None:
@@ -180,6 +182,7 @@ def test_memory_too_small_for_one_picture_is_a_clear_error(
     assert lines[-1] == "Memory ran out drawing one picture; drawing it in slices (slower)."
 
 
+@pytest.mark.slow
 def test_drawing_in_slices_gives_the_same_picture(stable_diffusion: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = draw(DiffusionGenerator(str(stable_diffusion), "cpu", overrides=FEW))
     lines: list[str] = []

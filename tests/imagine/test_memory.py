@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from dar_tui.imagine import Recipe
-from dar_tui.imagine.memory import MemoryPlan, is_out_of_memory
+from dar_tui.imagine.diffusion import MemoryPlan, is_out_of_memory
 
 CUDA = torch.device("cuda", 0)
 MEGAPIXEL = Recipe(1024, 1024, 28, 7.0)

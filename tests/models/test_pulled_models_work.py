@@ -30,6 +30,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 def test_an_encoder_is_pulled_and_used_beside_the_bundled_one(
     hub: Hub, cache: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -68,12 +69,13 @@ def test_an_encoder_is_pulled_and_used_beside_the_bundled_one(
     assert [each["mend"] for each in found] == [f"dar models pull {SPEC}"]
 
 
+@pytest.mark.slow
 def test_a_pipeline_is_pulled_and_draws(hub: Hub, cache: Path, stable_diffusion: Path) -> None:
+    from dar_tui.models.hub_files import HubSource
     from dar_tui.models.pulling import pull
-    from dar_tui.models.source import Source
 
     hub.models["someone/real-sd"] = files_of(stable_diffusion)
-    pull(Source("someone/real-sd"), lambda progress: None)
+    pull(HubSource("someone/real-sd"), lambda progress: None)
     generator = load_generator("diffusers:someone/real-sd", "cpu", steps=1, cache=Path(os.environ["DAR_CACHE"]))
     (drawn,) = generator.generate(["a dog"], [1], lambda *step: None, lambda: False)  # type: ignore[union-attr]
     assert drawn.image.width > 0

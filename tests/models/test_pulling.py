@@ -11,21 +11,20 @@ from pathlib import Path
 import pytest
 
 from dar_tui.models import pulling
-from dar_tui.models.pulling import Progress, Pulled, pull
-from dar_tui.models.shelf import is_here, is_partial, remove, size_on_disk, snapshot_of
-from dar_tui.models.source import Source
+from dar_tui.models.hub_files import HubSource, is_here, is_partial, remove, size_on_disk, snapshot_of
+from dar_tui.models.pulling import Pulled, PullProgress, pull
 from indexer.errors import ModelUnavailable
 from tests.models.hub import COMMIT, Hub
 
-TINY = Source("someone/tiny-sd")
+TINY = HubSource("someone/tiny-sd")
 UNET = "unet/diffusion_pytorch_model.safetensors"
 
 
-def quietly(source: Source) -> Pulled:
+def quietly(source: HubSource) -> Pulled:
     return pull(source, lambda progress: None)
 
 
-def refused(source: Source) -> ModelUnavailable:
+def refused(source: HubSource) -> ModelUnavailable:
     with pytest.raises(ModelUnavailable) as caught:
         quietly(source)
     assert "\n" not in caught.value.message and caught.value.hint
@@ -34,7 +33,7 @@ def refused(source: Source) -> ModelUnavailable:
 
 def test_a_pull_fetches_what_a_pipeline_needs_and_nothing_else(hub: Hub, cache: Path) -> None:
     assert not is_here("diffusers:someone/tiny-sd")
-    told: list[Progress] = []
+    told: list[PullProgress] = []
     pulled = pull(TINY, told.append)
     wanted = hub.models["someone/tiny-sd"].keys() - {
         *("README.md", "tiny-sd.safetensors", "unet/diffusion_pytorch_model.bin")
@@ -66,7 +65,7 @@ def test_a_second_pull_fetches_nothing(hub: Hub, cache: Path) -> None:
     assert len(hub.loads(UNET)) == before
 
 
-def test_an_interrupted_pull_is_gone_on_with_where_it_stopped(hub: Hub, cache: Path) -> None:
+def test_an_interrupted_pull_resumes_where_it_stopped(hub: Hub, cache: Path) -> None:
     hub.cut[UNET] = 120_000
     error = refused(TINY)
     assert "failed" in error.message and "dar models pull someone/tiny-sd" in error.hint
@@ -81,7 +80,7 @@ def test_an_interrupted_pull_is_gone_on_with_where_it_stopped(hub: Hub, cache: P
 
 
 def test_a_pull_that_is_killed_leaves_what_it_has(hub: Hub, cache: Path) -> None:
-    def stop(progress: Progress) -> None:
+    def stop(progress: PullProgress) -> None:
         if progress.file == UNET and progress.done > 100_000:
             raise KeyboardInterrupt
 
@@ -133,17 +132,17 @@ def test_a_login_that_has_not_accepted_the_licence_says_the_same(
 
 
 def test_a_model_that_does_not_exist(hub: Hub, cache: Path) -> None:
-    error = refused(Source("nobody/nothing"))
+    error = refused(HubSource("nobody/nothing"))
     assert "no model nobody/nothing" in error.message
 
 
 def test_pickled_weights_are_never_fetched(hub: Hub, cache: Path) -> None:
-    error = refused(Source("someone/pickled"))
+    error = refused(HubSource("someone/pickled"))
     assert "safetensors" in error.message
     assert hub.loads("pytorch_model.bin") == []
 
 
-def test_a_disk_without_room_is_told_before_anything_is_fetched(
+def test_a_disk_without_room_is_reported_before_anything_is_fetched(
     hub: Hub, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = namedtuple("usage", "total used free")
@@ -183,8 +182,9 @@ def test_the_client_is_kept_in_again_after_a_pull(hub: Hub, cache: Path, monkeyp
         HfApi().model_info("someone/tiny-sd")
 
 
+@pytest.mark.slow
 def test_two_pulls_of_one_model_do_not_get_in_each_others_way(hub: Hub, cache: Path) -> None:
-    def meanwhile(progress: Progress) -> None:
+    def meanwhile(progress: PullProgress) -> None:
         assert "Another dar" in refused(TINY).message
 
     pull(TINY, meanwhile)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dar_tui.dialogue.dialogue import Dialogue
-from dar_tui.imagine.pictures import read_png
+from dar_tui.imagine.cache import read_png
 from dar_tui.session.events import (
     Reformulated,
     Results,

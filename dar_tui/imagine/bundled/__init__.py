@@ -186,7 +186,7 @@ def _digest(folder: Path) -> str:
 
 
 def load_tokenizer() -> Any:
-    """MiniLM's, which tells words apart for a `WordBag`. Raises ModelUnavailable where it is missing or altered."""
+    """MiniLM's, which separates words for a `WordBag`. Raises ModelUnavailable where it is missing or altered."""
     from tokenizers import Tokenizer
 
     from indexer.encoders.bundled.backbones import TOKENIZER

@@ -90,8 +90,8 @@ class WordBag(ModelMixin, ConfigMixin):
 class SketchDecoder(ModelMixin, ConfigMixin):
     """Samples back into what they stand for: unit vectors of the visual space, and (side, side) RGB sketches.
 
-    The visual space's last coordinate tells hubs; a sample has none, and every query's is the same (`hub_coordinate`,
-    see `indexer.encoders.bundled.hubness`).
+    The visual space's last coordinate marks hubs; a sample has none, and every query's is the same (`hub_coordinate`,
+    see `indexer.encoders.bundled.towers`).
 
     The samples' two parts are standardised as wholes (`visual_scale`) or by component (`sketch_deviations`), so that
     the noise schedule meets numbers of deviation 1.

@@ -1,6 +1,6 @@
-"""Pictures of one turn: drawn, made into vectors, kept in the session's album, told as events.
+"""The generated images of one turn: drawn, encoded, saved in the session's album and yielded as events.
 
-Knows generator, encoder and files. Does not know what pictures are good for.
+Knows the generator, the encoder and files. How images change the ranking is `fusion`'s business.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from pathlib import Path
 
 from dar_tui.fusion.evidence import Asking, Drawn, Reader
 from dar_tui.imagine import Cancelled, Imagined
-from dar_tui.imagine.album import Album
-from dar_tui.imagine.imagining import Imagination, Ready, Step
+from dar_tui.imagine.cache import Album
+from dar_tui.imagine.worker import Imagination, Ready, Step
 from dar_tui.session.events import Event, Imagining, Loaded, Loading, Part, Picture, TurnFailed
 from dar_tui.session.saving import Log, not_saved
 from dar_tui.session.stopwatch import Stopwatch
@@ -42,7 +42,7 @@ class Artist:
         watch: Stopwatch,
         first: int = 0,
     ) -> Iterator[Event]:
-        """Loading (the first time), then steps and pictures; TurnFailed where something fails: what is drawn stands.
+        """Yields Loading (the first time), steps and pictures; TurnFailed on an error, which keeps the pictures so far.
 
         Pictures are numbered from `first` on.
         """

@@ -1,6 +1,6 @@
-"""The generator at work: loaded once, when it is first needed, and drawing in a thread of its own.
+"""The generator's worker thread: loads the generator on first use and draws in a thread of its own.
 
-So a caller hears of every step as it happens, and is free the moment a turn is cancelled, though a model may take
+So a caller gets every step as it happens, and control back the moment a turn is cancelled, though a model may take
 another step before it stops. Knows nothing of fusion, dialogues or files.
 """
 

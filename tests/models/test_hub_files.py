@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dar_tui.models.choosing import needed_files
-from dar_tui.models.source import Source
+from dar_tui.models.hub_files import HubSource, needed_files
 from indexer.errors import ModelUnavailable
 
 # As stabilityai/sd-turbo is laid out: whole and half-size weights side by side, and all of it once more at the root.
@@ -19,7 +18,7 @@ SD_TURBO = [
 
 
 def test_a_pipeline_with_half_size_weights_is_pulled_in_half() -> None:
-    chosen = needed_files(SD_TURBO, Source("a/b"))
+    chosen = needed_files(SD_TURBO, HubSource("a/b"))
     weights = [name for name in chosen if name.endswith(".safetensors")]
     assert weights == [
         "text_encoder/model.fp16.safetensors",
@@ -32,7 +31,7 @@ def test_a_pipeline_with_half_size_weights_is_pulled_in_half() -> None:
 
 def test_half_size_weights_of_some_parts_only_are_left() -> None:
     chosen = needed_files(
-        [name for name in SD_TURBO if name != "vae/diffusion_pytorch_model.fp16.safetensors"], Source("a/b")
+        [name for name in SD_TURBO if name != "vae/diffusion_pytorch_model.fp16.safetensors"], HubSource("a/b")
     )
     assert not [name for name in chosen if ".fp16" in name]
     assert sum(name.endswith(".safetensors") for name in chosen) == 3
@@ -46,7 +45,7 @@ def test_weights_in_pieces_come_with_their_index_and_the_safety_checker_stays() 
         *("transformer/diffusion_pytorch_model.safetensors", "unet/diffusion_pytorch_model.non_ema.safetensors"),
         *("onnx/unet/model.onnx", "text_encoder_3/pytorch_model.bin"),
     ]
-    assert needed_files(names, Source("a/b")) == [
+    assert needed_files(names, HubSource("a/b")) == [
         "model_index.json",
         "text_encoder_3/model-00001-of-00002.safetensors",
         "text_encoder_3/model-00002-of-00002.safetensors",
@@ -60,7 +59,7 @@ def test_open_clip_models_are_pulled_without_the_copies_for_other_libraries() ->
         *("open_clip_config.json", "open_clip_model.safetensors", "open_clip_pytorch_model.bin", "config.json"),
         *("model.safetensors", "pytorch_model.bin", "tokenizer.json", "merges.txt", "README.md"),
     ]
-    assert needed_files(names, Source("a/b")) == [
+    assert needed_files(names, HubSource("a/b")) == [
         *("config.json", "merges.txt", "open_clip_config.json", "open_clip_model.safetensors", "tokenizer.json"),
     ]
 
@@ -71,15 +70,15 @@ def test_language_models_are_pulled_from_the_root_only() -> None:
         *("model.safetensors.index.json", "tokenizer.model", "chat_template.jinja", "modeling_phi3.py", "LICENSE"),
         *("original/consolidated.00.safetensors", "onnx/model.onnx", "adapter_model.safetensors"),
     ]
-    chosen = needed_files(names, Source("a/b"))
+    chosen = needed_files(names, HubSource("a/b"))
     assert set(names[:6]) == set(chosen)
 
 
 def test_one_gguf_file_of_many() -> None:
     names = ["README.md", "x-q4.gguf", "x-q8.gguf"]
-    assert needed_files(names, Source("a/b", "x-q4.gguf")) == ["x-q4.gguf"]
+    assert needed_files(names, HubSource("a/b", "x-q4.gguf")) == ["x-q4.gguf"]
     with pytest.raises(ModelUnavailable, match=r"no file x-q5\.gguf"):
-        needed_files(names, Source("a/b", "x-q5.gguf"))
+        needed_files(names, HubSource("a/b", "x-q5.gguf"))
 
 
 @pytest.mark.parametrize(
@@ -87,16 +86,16 @@ def test_one_gguf_file_of_many() -> None:
 )
 def test_without_safetensors_nothing_is_pulled(names: list[str]) -> None:
     with pytest.raises(ModelUnavailable, match="no safetensors"):
-        needed_files(names, Source("a/b"))
+        needed_files(names, HubSource("a/b"))
 
 
 def test_patterns_of_an_encoder_are_taken_as_they_are() -> None:
     names = ["config.json", "model.safetensors", "tf_model.h5", "vocab.txt", "sub/model.safetensors"]
-    assert needed_files(names, Source("a/b", patterns=("model*.safetensors*", "vocab*"))) == [
+    assert needed_files(names, HubSource("a/b", patterns=("model*.safetensors*", "vocab*"))) == [
         "model.safetensors",
         "vocab.txt",
     ]
     # A repository that lends nothing but its tokenizer needs no weights.
-    assert needed_files(names, Source("a/b", patterns=("vocab*",))) == ["vocab.txt"]
+    assert needed_files(names, HubSource("a/b", patterns=("vocab*",))) == ["vocab.txt"]
     with pytest.raises(ModelUnavailable, match="no safetensors"):
-        needed_files(names[2:4], Source("a/b", patterns=("model*.safetensors*", "vocab*")))
+        needed_files(names[2:4], HubSource("a/b", patterns=("model*.safetensors*", "vocab*")))

@@ -1,4 +1,4 @@
-"""Steps and guidance that are right for each family of text-to-image models, and where the figures come from.
+"""Steps, guidance and size that are right for each family of text-to-image models, and where the figures come from.
 
 Knows models by name and configuration only; loads nothing.
 """
@@ -13,7 +13,7 @@ from indexer.errors import UsageError
 
 @dataclass(frozen=True)
 class Traits:
-    """What tells families apart. `name` is the hub id or folder name, and the name the weights were saved under.
+    """What distinguishes families. `name` is the hub id or folder name, and the name the weights were saved under.
 
     `size`: pixels a side the model was trained at. `steps`, `guidance`: the pipeline class's own defaults. `embedded`:
     the denoiser takes the guidance as an input, as those do that were distilled with it.
@@ -48,7 +48,7 @@ class Overrides:
 
 
 @dataclass(frozen=True)
-class Family:
+class ModelFamily:
     """One row: models that want the same steps and guidance. None leaves the pipeline's default.
 
     `words`: one of them is in the name ("" is in every name). `steps_on_cpu`: where a step costs seconds.
@@ -84,7 +84,7 @@ SD3 = "StableDiffusion3Pipeline"
 
 # The first that fits counts. A model of no family is drawn by its pipeline class's own defaults (SDXL: 50 and 5.0).
 FAMILIES = (
-    Family(
+    ModelFamily(
         "Latent Consistency",
         ("LatentConsistencyModelPipeline",),
         ("",),
@@ -92,7 +92,7 @@ FAMILIES = (
         8.0,
         "model card of SimianLuo/LCM_Dreamshaper_v7: 1-8 steps, guidance 8.0",
     ),
-    Family(
+    ModelFamily(
         "LCM-distilled Stable Diffusion",
         (STABLE_DIFFUSION, SDXL),
         ("lcm",),
@@ -102,7 +102,7 @@ FAMILIES = (
         schedulers=("LCMScheduler",),
         embedded=True,
     ),
-    Family(
+    ModelFamily(
         "Stable Diffusion with an LCM-LoRA",
         (STABLE_DIFFUSION, SDXL),
         ("lcm",),
@@ -111,7 +111,7 @@ FAMILIES = (
         "diffusers' LCM guide: 4 steps, guidance 1.0 to 2.0",
         schedulers=("LCMScheduler",),
     ),
-    Family(
+    ModelFamily(
         "SD-Turbo and SDXL-Turbo",
         (STABLE_DIFFUSION, SDXL),
         ("turbo", "lightning"),
@@ -123,7 +123,7 @@ FAMILIES = (
         schedulers=("EulerDiscreteScheduler", "EulerAncestralDiscreteScheduler"),
         trailing=True,
     ),
-    Family(
+    ModelFamily(
         "Stable Diffusion 3.5 Turbo",
         (SD3,),
         ("turbo",),
@@ -131,7 +131,7 @@ FAMILIES = (
         0.0,
         "model card of stable-diffusion-3.5-large-turbo",
     ),
-    Family(
+    ModelFamily(
         "Stable Diffusion 3.5 medium",
         (SD3,),
         ("3.5-medium",),
@@ -139,7 +139,7 @@ FAMILIES = (
         4.5,
         "model card of stable-diffusion-3.5-medium",
     ),
-    Family(
+    ModelFamily(
         "Stable Diffusion 3.5 large",
         (SD3,),
         ("3.5-large",),
@@ -147,10 +147,10 @@ FAMILIES = (
         3.5,
         "model card of stable-diffusion-3.5-large",
     ),
-    Family(
+    ModelFamily(
         "Stable Diffusion 3", (SD3,), ("",), 28, 7.0, "model card of stabilityai/stable-diffusion-3-medium-diffusers"
     ),
-    Family(
+    ModelFamily(
         "Stable Diffusion 1 and 2",
         (STABLE_DIFFUSION,),
         ("",),
@@ -160,11 +160,13 @@ FAMILIES = (
         "diffusers' Stable Diffusion 2 guide: DPMSolverMultistepScheduler, 25 steps; the pipeline's own guidance",
         solver=True,
     ),
-    Family("FLUX.1 schnell", ("FluxPipeline",), ("schnell",), 4, 0.0, "model card of black-forest-labs/FLUX.1-schnell"),
+    ModelFamily(
+        "FLUX.1 schnell", ("FluxPipeline",), ("schnell",), 4, 0.0, "model card of black-forest-labs/FLUX.1-schnell"
+    ),
 )
 
 
-def family_of(traits: Traits) -> Family | None:
+def family_of(traits: Traits) -> ModelFamily | None:
     """The first row that fits, or None: the pipeline's own defaults hold."""
     return next((family for family in FAMILIES if family.fits(traits)), None)
 

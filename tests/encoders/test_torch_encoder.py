@@ -10,9 +10,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from indexer.encoders import backends, fastest_batch
-from indexer.encoders.backends import Backend, choose_backend
-from indexer.encoders.image_towers import PixelTower, SharedTower, TorchTower, load_image_tower
+from indexer.encoders import fastest_batch, torch_encoder
+from indexer.encoders.torch_encoder import (
+    Backend,
+    PixelTower,
+    SharedTower,
+    TorchTower,
+    choose_backend,
+    load_image_tower,
+)
 from indexer.errors import ModelUnavailable, UsageError
 
 CPU = Backend("torch", torch.device("cpu"), torch.float32)
@@ -50,11 +56,11 @@ class MeanFamily:
 
 
 def test_the_fastest_measured_backend_is_chosen_by_what_the_processor_can(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backends, "cpu_multiplies_bf16", lambda: True)
+    monkeypatch.setattr(torch_encoder, "cpu_multiplies_bf16", lambda: True)
     assert choose_backend("auto", "cpu") == Backend("torch", torch.device("cpu"), torch.bfloat16)
     # Rounding changed what a trained convolutional network finds.
     assert choose_backend("auto", "cpu", transformer=False) == Backend("onnx", torch.device("cpu"), torch.float32)
-    monkeypatch.setattr(backends, "cpu_multiplies_bf16", lambda: False)
+    monkeypatch.setattr(torch_encoder, "cpu_multiplies_bf16", lambda: False)
     assert choose_backend("auto", "cpu") == Backend("onnx", torch.device("cpu"), torch.float32)
     assert choose_backend("torch-fp32", "cpu") == CPU
     # Texts are few; on a CPU they are encoded exactly.
@@ -63,7 +69,7 @@ def test_the_fastest_measured_backend_is_chosen_by_what_the_processor_can(monkey
 
 
 def test_onnx_runtime_is_for_the_cpu_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backends, "resolve_device", torch.device)
+    monkeypatch.setattr(torch_encoder, "resolve_device", torch.device)
     with pytest.raises(UsageError, match="CPU only"):
         choose_backend("onnx-fp32", "cuda")
 
@@ -111,6 +117,7 @@ def test_cores_share_a_batch_and_each_computes_alone() -> None:
         torch.set_num_threads(before)
 
 
+@pytest.mark.slow
 def test_a_graph_is_prepared_once_and_says_so(tmp_path: Path) -> None:
     said: list[str] = []
     onnx = Backend("onnx", torch.device("cpu"), torch.float32)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from dar_tui.imagine.families import FAMILIES, Overrides, Traits, recipe_for
+from dar_tui.imagine.recipes import FAMILIES, Overrides, Traits, recipe_for
 
 SD = Traits("stable-diffusion-2-1", "StableDiffusionPipeline", "DDIMScheduler", "leading", 768, 50, 7.5, on_cpu=False)
 SDXL = replace(SD, name="stable-diffusion-xl-base-1.0", pipeline="StableDiffusionXLPipeline", guidance=5.0, size=1024)

@@ -6,11 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from dar_tui.models.catalogue import CARDS, card_of
-from dar_tui.models.choice import chosen_profile, reason
-from dar_tui.models.machine import Fit, Machine, fit_of
-from dar_tui.models.shelf import check_here, is_here, storage_of
-from dar_tui.models.source import Source, sources_of
+from dar_tui.models.catalogue import CARDS, Machine, RunsOn, card_of, fit_of
+from dar_tui.models.hub_files import HubSource, check_here, is_here, sources_of, storage_of
+from dar_tui.models.profiles import chosen_profile, reason
 from dar_tui.profiles import PROFILES, STANDARD
 from dar_tui.settings import Settings, load_settings
 from indexer.errors import ModelUnavailable, UsageError
@@ -42,7 +40,7 @@ def settings(**environment: str) -> Settings:
     return load_settings({"DAR_HOME": "/nowhere", **environment})
 
 
-def test_without_a_gpu_the_bundled_models_are_used_and_it_is_said(standard_is_here: None) -> None:
+def test_without_a_gpu_the_bundled_models_are_used_and_reported(standard_is_here: None) -> None:
     assert chosen_profile(settings(), machine=NO_GPU).name == "bundled"
     assert "need no GPU" in reason(settings(), NO_GPU) and "`dar models`" in reason(settings(), NO_GPU)
 
@@ -77,28 +75,28 @@ def test_every_model_of_the_profiles_is_in_the_catalogue() -> None:
 def test_what_fits_where() -> None:
     turbo, sd3 = card_of("stabilityai/sd-turbo"), card_of("stabilityai/stable-diffusion-3-medium-diffusers")
     assert turbo is not None and sd3 is not None
-    assert fit_of(turbo, LARGE) is Fit.GPU and fit_of(turbo, NO_GPU) is Fit.SLOW
-    assert fit_of(turbo, LARGE, "cpu") is Fit.SLOW
+    assert fit_of(turbo, LARGE) is RunsOn.GPU and fit_of(turbo, NO_GPU) is RunsOn.SLOW
+    assert fit_of(turbo, LARGE, "cpu") is RunsOn.SLOW
     # Its T5 text encoder alone is 10 GB in 16 bits.
-    assert fit_of(sd3, Machine("24 GB", 24 * GB, 0)) is Fit.GPU
-    assert fit_of(sd3, Machine("16 GB", 16 * GB, 0)) is Fit.TURNS
-    assert fit_of(sd3, NO_GPU) is Fit.NO
+    assert fit_of(sd3, Machine("24 GB", 24 * GB, 0)) is RunsOn.GPU
+    assert fit_of(sd3, Machine("16 GB", 16 * GB, 0)) is RunsOn.TURNS
+    assert fit_of(sd3, NO_GPU) is RunsOn.NO
 
 
 @pytest.mark.parametrize(
     ("spec", "expected"),
     [
         *(("bundled", None), ("rules", None), ("server:http://localhost:1#x", None)),
-        ("diffusers:stabilityai/sd-turbo", Source("stabilityai/sd-turbo")),
-        ("stabilityai/sd-turbo", Source("stabilityai/sd-turbo")),
-        ("transformers:a/b#x.gguf", Source("a/b", "x.gguf")),
-        ("blip:Salesforce/blip-itm-base-coco", Source("Salesforce/blip-itm-base-coco")),
-        ("open_clip:ViT-B-32/laion2b_s34b_b79k", Source("laion/CLIP-ViT-B-32-laion2B-s34B-b79K")),
+        ("diffusers:stabilityai/sd-turbo", HubSource("stabilityai/sd-turbo")),
+        ("stabilityai/sd-turbo", HubSource("stabilityai/sd-turbo")),
+        ("transformers:a/b#x.gguf", HubSource("a/b", "x.gguf")),
+        ("blip:Salesforce/blip-itm-base-coco", HubSource("Salesforce/blip-itm-base-coco")),
+        ("open_clip:ViT-B-32/laion2b_s34b_b79k", HubSource("laion/CLIP-ViT-B-32-laion2B-s34B-b79K")),
         ("open_clip:ViT-B-32:/some/where.safetensors", None),
         ("beit3:/some/where.pth", None),
     ],
 )
-def test_what_a_spec_stands_for(spec: str, expected: Source | None) -> None:
+def test_what_a_spec_stands_for(spec: str, expected: HubSource | None) -> None:
     assert sources_of(spec) == (() if expected is None else (expected,))
 
 

@@ -1,6 +1,6 @@
 """Trains the bundled encoder's heads: several members from seeds of their own, put side by side in heads.safetensors.
 
-    python -m indexer.encoders.bundled.training --photos DIR --captions TSV --work DIR [--final]
+    python -m training.encoder --photos DIR --captions TSV --work DIR [--final]
 
 Without `--final`, trains on all photos but the test and development sets and reports on the development set; with it,
 trains on all but the test set. What is computed is kept in the work folder, and a run that was cut goes on from there.
@@ -15,24 +15,23 @@ from typing import Annotated, cast
 import numpy as np
 import torch
 import typer
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
 from indexer.encoders.bundled.graphs import HEADS_FILE
-from indexer.encoders.bundled.heads import Member
-from indexer.encoders.bundled.towers import CLASSES, SENTENCE_DIM, Heads
-from indexer.encoders.bundled.training.banks import PICTURE_BANK, TEXT_BANK, fit_hubs
-from indexer.encoders.bundled.training.data import (
+from indexer.encoders.bundled.towers import CLASSES, SENTENCE_DIM, Heads, Member
+from training.encoder.data import (
     CAPTIONS,
     SIDE,
+    PhotoCache,
     cache_photos,
     cache_sentences,
     class_names,
     read_captions,
     split,
 )
-from indexer.encoders.bundled.training.loop import Material, Recipe, train
-from indexer.encoders.bundled.training.report import recall
+from training.encoder.loop import PICTURE_BANK, TEXT_BANK, Material, Recipe, fit_hubs, train
 
 # With the concepts' 128 and the hub coordinate, 512.
 DIM = 383
@@ -171,6 +170,29 @@ def _write(heads: Heads, out: Path) -> None:
         "max_text_tokens": str(MAX_TEXT_TOKENS),
     }
     save_file({name: tensor.half().contiguous() for name, tensor in heads.state_dict().items()}, out, metadata)
+
+
+def recall(heads: Heads, whole: PhotoCache, sentences: Tensor, photos: NDArray[np.int64]) -> str:
+    """Recall@1/5/10 among `photos`, of every caption alone and of the mean of all five, from cached features.
+
+    The figures in MODEL_CARD.md come from `benchmarks/quality.py`, which goes through the encoder itself.
+    """
+    with torch.inference_mode():
+        library = heads.embed_photos(*whole.rows(photos))
+        own = sentences[torch.from_numpy(photos)]
+        texts = heads.embed_texts(own.flatten(0, 1)).unflatten(0, own.shape[:2])
+        single = torch.stack([_ranks(texts[:, i] @ library.T) for i in range(texts.shape[1])])
+        five = _ranks(F.normalize(texts.mean(1), dim=1) @ library.T)
+    return f"R@1/5/10 one caption {_at(single)}  five {_at(five)}"
+
+
+def _ranks(scores: Tensor) -> Tensor:
+    """0-based rank of the diagonal in each row: how many scores are strictly better."""
+    return (scores > scores.diagonal()[:, None]).sum(1)
+
+
+def _at(places: Tensor) -> str:
+    return "/".join(f"{100 * (places < k).float().mean().item():.1f}" for k in (1, 5, 10))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Trains the bundled generator on captioned photos, over the bundled encoder's trained heads, and saves its pipeline.
 
-    python -m dar_tui.imagine.bundled.training --photos DIR --captions TSV --work DIR [--final]
+    python -m training.generator --photos DIR --captions TSV --work DIR [--final]
 
 `--work` is the encoder's training folder: its cached features are used again. Without `--final` the development set is
 kept out as well as the test set.
@@ -29,9 +29,8 @@ from dar_tui.imagine.bundled import FOLDER, load_tokenizer
 from dar_tui.imagine.bundled.model import FeatureDenoiser, SketchDecoder, WordBag
 from dar_tui.imagine.bundled.pipeline import SketchPipeline
 from indexer.encoders.bundled.graphs import HEADS_FILE, read_heads
-from indexer.encoders.bundled.hubness import SPREAD
-from indexer.encoders.bundled.towers import PICTURE_STRENGTH, SENTENCE_DIM, load_heads
-from indexer.encoders.bundled.training.data import CAPTIONS, cache_photos, cache_sentences, read_captions, split, view
+from indexer.encoders.bundled.towers import PICTURE_STRENGTH, SENTENCE_DIM, SPREAD, load_heads
+from training.encoder.data import CAPTIONS, cache_photos, cache_sentences, read_captions, split, view
 
 SKETCH_DIM = 128
 SIDE = 32
