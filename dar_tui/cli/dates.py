@@ -16,6 +16,8 @@ from indexer.errors import UsageError
 # From the first photograph on.
 YEARS = range(1826, 2101)
 _MOMENT = re.compile(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2})(?:[T ](\d{1,2}):(\d\d)(?::(\d\d))?)?)?)?")
+# What of a moment is not written.
+_EARLIEST = (0, 1, 1, 0, 0, 0)
 _SLASHES = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})")
 _NAMED_MONTH = re.compile(r"(?:\d{1,2}\.? (?:de )?)?[^\W\d_]{3,}\.? (?:de )?\d{4}")
 _HINT = 'Write it like 2019, 2019-07, 2019-07-04, "june 2020", "the 90s" or "2 weeks ago".'
@@ -36,9 +38,13 @@ def parse_date(text: str, option: str, now: datetime, hemisphere: Hemisphere = H
 
 def _figures(text: str) -> datetime | None:
     match = _MOMENT.fullmatch(text)
-    year, month, day, hour, minute, second = (int(part) if part else None for part in match.groups()) if match else ()
+    if match is None:
+        return None
+    year, month, day, hour, minute, second = (
+        int(part or default) for part, default in zip(match.groups(), _EARLIEST, strict=True)
+    )
     try:
-        return datetime(year or 0, month or 1, day or 1, hour or 0, minute or 0, second or 0)
+        return datetime(year, month, day, hour, minute, second)
     except ValueError:
         return None
 
