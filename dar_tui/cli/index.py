@@ -202,7 +202,8 @@ def _tell(state: State, summary: IndexSummary, *, json: bool) -> None:
     state.output.note(f"{verb}{changes} ({_duration(summary.seconds)}{rate}).")
     if summary.notes:
         state.output.note(
-            f"{summary.notes:,} of them are damaged and found by what is left of them: `dar library info --problems`."
+            f"{summary.notes:,} {'is' if summary.notes == 1 else 'are'} damaged, and found by what is left:"
+            " `dar library info --problems`."
         )
     kinds = [f"{count:,} {_kind_named(kind, count)}" for kind, count in summary.skipped.items() if kind != "other"]
     if kinds:

@@ -195,7 +195,7 @@ def _ranked(state: State, library: Library, asked: Asked, where: Where, k: int, 
     encoder_id = builder.record.encoder_id
     drawn = _imagined(state, builder, asked) if imagine else None
     query, examples = builder.build(asked, drawn.vectors if drawn else ())
-    filters = replace(filters_of(asked.need, sorted(examples)), base=where)
+    filters = replace(filters_of(library, asked.need, sorted(examples)), base=where)
     found = find(library, query, k, filters, fold=fold)
     unread = builder.unread(asked)
     notes = [found.note] if found.note else []
@@ -215,7 +215,7 @@ def _listed(library: Library, asked: Asked, where: Where, k: int, *, by_name: bo
     record = library.encoder
     if record is None:
         raise is_empty(library)
-    filters = replace(filters_of(asked.need), base=where)
+    filters = replace(filters_of(library, asked.need), base=where)
     hits = list(passing_of(lambda count: library.listing(filters.where, count, by_name=by_name), k, filters))
     return Answer(hits, record.encoder_id, advice="" if hits else _advice(where, library))
 

@@ -101,9 +101,14 @@ class Found:
     note: str = ""
 
 
-def filters_of(need: Need, without: Sequence[int] = (), narrowing: Narrowing | None = None) -> Filters:
-    """The need's filters. A place that the wants speak of is looked for by what it looks like, not by its name."""
-    folders = tuple(name for name in need.where if not any(mentions(want, name) for want in need.wants))
+def filters_of(
+    library: Library, need: Need, without: Sequence[int] = (), narrowing: Narrowing | None = None
+) -> Filters:
+    """The need's filters. A place that the wants speak of filters where photos of this library were taken there; else
+    it is looked for by what it looks like alone."""
+    folders = tuple(
+        name for name in need.where if not any(mentions(want, name) for want in need.wants) or library.has_place(name)
+    )
     return Filters(need.when, folders, frozenset(without), narrowing or Narrowing())
 
 

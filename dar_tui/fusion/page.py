@@ -40,12 +40,6 @@ class Situation:
         """FUSED once this turn has a picture."""
         return Stage.FUSED if any(turn == self.asking.turn for turn, _ in self.gallery) else Stage.TEXT
 
-    @property
-    def filters(self) -> Filters:
-        """What the need demands; photos unliked are not shown again."""
-        refused = [int(name) for name in self.dialogue.unliked if name.isdecimal()]
-        return filters_of(self.asking.need, refused, self.narrowing)
-
     def after(self, question: Question, answer: str) -> Situation:
         """What would be, had this been asked and answered. Rules write the query: a model would take seconds."""
         at = self.dialogue.turns[-1].at
@@ -72,9 +66,14 @@ class Pager:
         )
         return text_only(known) if stage is Stage.TEXT else self.strategy(known, self.weight)
 
+    def filters(self, situation: Situation) -> Filters:
+        """What the need demands; photos unliked are not shown again."""
+        refused = [int(name) for name in situation.dialogue.unliked if name.isdecimal()]
+        return filters_of(self.library, situation.asking.need, refused, situation.narrowing)
+
     def find(self, situation: Situation, stage: Stage) -> Found:
         """The page. Raises DarError where the library cannot be searched."""
-        return find(self.library, self.query(situation, stage), self.size, situation.filters)
+        return find(self.library, self.query(situation, stage), self.size, self.filters(situation))
 
     def worthwhile(self, situation: Situation, proposals: Sequence[Proposal]) -> Question | None:
         """The first proposal whose answer is expected to change the page; None: asking more is of no use."""

@@ -140,7 +140,7 @@ class Loop:
             with self.watch.part("ask"):
                 query = pager.query(situation, situation.stage)
                 proposals = questioner.propose(
-                    situation.dialogue, asking.need, query, situation.filters, self.token.is_set
+                    situation.dialogue, asking.need, query, pager.filters(situation), self.token.is_set
                 )
                 question = pager.worthwhile(situation, proposals)
         except DarError as error:

@@ -108,17 +108,10 @@ class Where:
     def _placed(self, catalog: Catalog, name: str, *, folder_only: bool) -> NDArray[np.int64]:
         found: list[int] = []
         wanted = _as_path(name.split("/"))
-        if not folder_only:
-            asked = plain(name)
-            columns = [catalog.column("images", column, "''") for column in ("city", "region", "country")]
-            known = catalog.connection.execute(f"SELECT DISTINCT {', '.join(columns)} FROM images")
-            for row in [row for row in known if asked and asked in map(plain, row)]:
-                found += [
-                    each[0]
-                    for each in catalog.connection.execute(
-                        f"SELECT id FROM images WHERE ({', '.join(columns)}) = (?, ?, ?)", row
-                    )
-                ]
+        for place in () if folder_only else places_named(catalog, name):
+            columns = ", ".join(_place_columns(catalog))
+            rows = catalog.connection.execute(f"SELECT id FROM images WHERE ({columns}) = (?, ?, ?)", place)
+            found += [image_id for (image_id,) in rows]
         for root in catalog.roots() if wanted.strip() else ():
             own = os.fsdecode(os.path.basename(root.path))  # noqa: PTH119 - pathlib takes no bytes
             passing: dict[bytes, bool] = {}
@@ -138,6 +131,17 @@ class Where:
         rows = catalog.connection.execute("SELECT image_id, relpath FROM files WHERE image_id IS NOT NULL")
         found = [image_id for image_id, path in rows if fits(_comparable(os.fsdecode(path.rpartition(b"/")[2])))]
         return np.array(found, np.int64)
+
+
+def places_named(catalog: Catalog, name: str) -> list[tuple[str, str, str]]:
+    """The (city, region, country) of photos with GPS of which one is called this."""
+    asked = plain(name)
+    known = catalog.connection.execute(f"SELECT DISTINCT {', '.join(_place_columns(catalog))} FROM images")
+    return [place for place in known if asked and asked in map(plain, place)]
+
+
+def _place_columns(catalog: Catalog) -> list[str]:
+    return [catalog.column("images", column, "''") for column in ("city", "region", "country")]
 
 
 def _comparable(name: str) -> str:

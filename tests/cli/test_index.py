@@ -202,7 +202,7 @@ def test_a_truncated_photo_is_found_and_noted(dar: Dar, tmp_path: Path) -> None:
     photos.headless(folder / "head.jpg")
     done = dar("index", folder)
     assert "half.jpg: ends early (truncated): " in done.err and "; indexed all the same" in done.err
-    assert "1 of them are damaged and found by what is left of them" in done.err
+    assert "1 is damaged, and found by what is left" in done.err
     told = dar("index", "--json").json
     assert (told["photos"], told["problems"], told["notes"]) == (4, 1, 1)
     info = dar("library", "info", "--json").json

@@ -62,6 +62,10 @@ def test_places_filter_and_one_that_no_photo_has_is_named(dar: Dar, indexed: Pat
     for filtered in (("--place", "München"), ("--near", "48.1,11.5"), ("--near", "Munich,5km")):
         found = names(dar("search", "red", "--paths", "-k", 100, *filtered).text)
         assert set(found) == munich
+    for text in ("something red in Munich", "something red in Germany"):
+        assert set(names(dar("search", text, "--paths", "-k", 100).text)) == munich
+    # No photo here was taken in Paris: then only what Paris looks like counts.
+    assert len(names(dar("search", "something red in Paris", "--paths", "-k", 100).text)) == len(every)
     nowhere = dar("search", "red", "--place", "Atlantis")
     assert nowhere.code == 3 and "Atlantis" in nowhere.err
     unknown = dar("search", "red", "--near", "Florencee")
