@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from indexer.encoders import ImageEmbeddings
+from indexer.indexing import run
 from indexer.indexing.batch import Batch
 from indexer.indexing.events import Finished
 from indexer.indexing.options import IndexOptions
@@ -357,7 +358,8 @@ class LibraryMachine(RuleBasedStateMachine):
 def test_any_history_ends_in_the_library_that_the_folders_make(monkeypatch) -> None:  # type: ignore[no-untyped-def]
     from hypothesis.stateful import run_state_machine_as_test
 
-    # A sketch and a graph from the first photos on, so that small libraries use what large ones do.
+    # Commits in the middle of runs, and a sketch and a graph from the first photos on: what large libraries use.
+    monkeypatch.setattr(run, "_COMMIT_PHOTOS", 3)
     monkeypatch.setitem(FileStore.__init__.__kwdefaults__, "sketch_above", 2)
     run_state_machine_as_test(
         LibraryMachine,
