@@ -51,8 +51,8 @@ def test_an_encoder_is_pulled_and_used_beside_the_bundled_one(
     first = json.loads(run(capfd, "search", "a cat", "--json")[1])
     once = json.loads(run(capfd, "search", "a cat", "--json", "--encoder", SPEC)[1])
     assert first["encoder"].startswith("bundled-") and once["encoder"].startswith("open_clip-")
-    # Random weights find all photos alike, and fold them into one.
-    assert len(first["hits"]) == 1 + len(once["hits"][0]["similar"]) == len(demo_photos())
+    # Random weights find all photos alike, which folds none of them: they do not look the same.
+    assert len(first["hits"]) == len(once["hits"]) == len(demo_photos())
     run(capfd, "library", "use", SPEC)
     assert json.loads(run(capfd, "search", "a cat", "--json")[1]) == once
     run(capfd, "library", "use", "bundled")
