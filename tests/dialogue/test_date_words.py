@@ -91,7 +91,8 @@ around 2012 | 2010-12-31 to 2014-01-01 |
 in 2015 or 2017 | 2015-01-01 to 2015-12-31 or 2017-01-01 to 2017-12-31 |
 on new year's day | 12-30 to 01-02 of any year | at new year's day
 at New Year's Eve | 12-30 to 01-02 of any year | at New Year's Eve
-on New Year's Day 2019 | 2019-12-30 to 2020-01-02 | at New Year's Day
+on New Year's Day 2019 | 2018-12-30 to 2019-01-02 | at New Year's Day
+on New Year's Eve 2019 | 2019-12-30 to 2020-01-02 | at New Year's Eve
 at Christmas | 12-15 to 01-06 of any year | at Christmas
 at Christmas 2018 | 2018-12-15 to 2019-01-06 | at Christmas
 on Valentine's Day | 02-13 to 02-15 of any year | at Valentine's Day

@@ -114,7 +114,9 @@ class Moments:
             return (Days(month_of(int(year[0]), third - 2).first, month_of(int(year[0]), third).last),)
         name = text[: year.start()].strip() if year else text
         if yearly := self._yearly(name):
-            return (yearly.in_year(int(year.group())) if year else yearly,)
+            # New Year's Day 2019 is the first of January, whose days begin in 2018; New Year's Eve 2019 ends that year.
+            earlier = name.startswith("new year") and not name.endswith("eve")
+            return (yearly.in_year(int(year.group()) - earlier) if year else yearly,)
         if name == "easter":
             years = [int(year.group())] if year else range(self.now.year - 60, self.now.year + 1)
             return tuple(easter(each) for each in years)
