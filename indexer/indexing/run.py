@@ -98,16 +98,13 @@ class Run:
         """The run, from listing the folders to the summary."""
         # 1. List the folders.
         targets = outermost([resolved(folder) for folder in folders] or [root.path for root in self._catalog.roots()])
-        scans: list[tuple[bytes, ScanResult]] = []
         for target in targets:
             yield Scanning(to_path(target))
-            yield from self._scan(target, scans, asked_for=bool(folders))
+            yield from self._scan(target, asked_for=bool(folders))
         # 2. Compare them with the catalog.
         # Problems that an older dar met are tried again by one that opens more.
         retry = self._options.retry_problems or self._catalog.meta(_READS) != str(READS)
-        plan = make_plan(self._catalog, scans, own=resolved(self._library), retry_problems=retry)
-        self._scans = scans
-        self._listed = [target for target, _ in scans]
+        plan = make_plan(self._catalog, self._scans, own=resolved(self._library), retry_problems=retry)
         self._ledger = Ledger(plan)
         self._target.identify()
         if self._writer is not None:
@@ -134,16 +131,21 @@ class Run:
             self._writer.put_places()
         if not self._interrupted and self._writer is not None:
             yield from finish(self._catalog, self._writer, self._target, self._options)
-            self._close_books()
+            self._finish_scans()
         if self._writer is not None:
             self._writer.copy_catalog()  # now, since whoever has the summary may ask for nothing more
         yield Finished(self._summary())
 
-    def _scan(self, target: bytes, scans: list[tuple[bytes, ScanResult]], *, asked_for: bool) -> Iterator[Event]:
+    @property
+    def _listed(self) -> list[bytes]:
+        """The folders that were listed to the end."""
+        return [target for target, _ in self._scans]
+
+    def _scan(self, target: bytes, *, asked_for: bool) -> Iterator[Event]:
         """Lists one folder. One that is away, or suddenly empty, is never taken for deleted; a photo that was indexed
         by itself is, once it is gone from the folder it was in."""
         if not asked_for and self._catalog.image_at(target) is not None and is_deleted(target):
-            scans.append((target, ScanResult(())))
+            self._scans.append((target, ScanResult(())))
             return
         try:
             result = scan(to_path(target), self._options.scan)
@@ -160,7 +162,7 @@ class Run:
                 raise
             yield ProblemFound(to_path(target), f"{error.message} {self._what_stays(target)}")
             return
-        scans.append((target, result))
+        self._scans.append((target, result))
         linked = result.skipped.get(LINKED_FOLDER, 0) + result.skipped.get(LINKED_PHOTO, 0)
         if linked and not result.files:
             yield Note(
@@ -364,19 +366,19 @@ class Run:
         record = self._target.record
         if record is None or self._writer is None:
             return []
-        planned = {candidate.path for candidate in besides}
+        planned, listed = {candidate.path for candidate in besides}, self._listed
         unlisted = [problem.path for problem in plan.unlisted]
         lacking = [
             Candidate(path, known.size, known.mtime_ns, known)
             for path, known in unembedded(self._catalog, record.id)
-            if path not in planned and within(path, self._listed) and not within(path, unlisted)
+            if path not in planned and within(path, listed) and not within(path, unlisted)
         ]
         # They count as unchanged already, and again when they are settled.
         self._ledger.unchanged -= len(lacking)
         self._total += len(lacking)
         return lacking
 
-    def _close_books(self) -> None:
+    def _finish_scans(self) -> None:
         """A photo that was indexed by itself and is gone leaves no root; after a look at all roots, whatever problems
         are on record are this dar's."""
         assert self._writer is not None
@@ -384,7 +386,7 @@ class Run:
             if not result.files and is_deleted(target):
                 self._writer.forget(target)
         roots = {root.path for root in self._catalog.roots()}
-        if roots <= {target for target, _ in self._scans} and self._catalog.meta(_READS) != str(READS):
+        if roots <= set(self._listed) and self._catalog.meta(_READS) != str(READS):
             with self._writer.catalog.transaction():
                 self._writer.catalog.put_meta(_READS, str(READS))
 
@@ -399,9 +401,8 @@ class Run:
         return tuple(pattern for pattern in first if all(pattern in other for other in others))
 
     def _notes(self) -> int:
-        folders = [target for target, _ in self._scans]
-        paths = [os.fsencode(note.path) for note in self._catalog.notes()]
-        return sum(within(path, folders) for path in paths)
+        listed = self._listed
+        return sum(within(os.fsencode(note.path), listed) for note in self._catalog.notes())
 
     def _summary(self) -> IndexSummary:
         seconds = time.perf_counter() - self._started

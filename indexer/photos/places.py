@@ -65,12 +65,10 @@ _ALIASES = {
     "toscana": "tuscany",
     "bayern": "bavaria",
     "lisboa": "lisbon",
-    "sevilla": "sevilla",
     "seville": "sevilla",
     "kobenhavn": "copenhagen",
     "warszawa": "warsaw",
     "nyc": "new york city",
-    "new york": "new york",
 }
 
 

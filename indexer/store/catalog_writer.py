@@ -80,7 +80,7 @@ class CatalogWriter(Catalog):
         super().__init__(connection)
         self._is_changed = False
         # Images whose facts, or whose files, changed since theirs were last put together.
-        self._unsettled: set[int] = set()
+        self._stale: set[int] = set()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -90,11 +90,11 @@ class CatalogWriter(Catalog):
         try:
             with transaction(self.connection):
                 yield
-                self._settle_facts()
+                self._update_facts()
                 if self._is_changed:
                     self.put_meta(CHANGES, str(self.changes() + 1))
         finally:
-            self._unsettled.clear()
+            self._stale.clear()
 
     # Roots
 
@@ -145,7 +145,7 @@ class CatalogWriter(Catalog):
         """Drops every file and problem at or below `folder`, and its roots; returns how many files that were."""
         dropped = 0
         for root, inside in self.spans(folder):
-            self._unsettle(
+            self._mark_stale(
                 "root_id = ? AND (relpath = ? OR (relpath >= ? AND relpath < ?))", (root.id, inside, *below(inside))
             )
             for table in ("problems", "files"):
@@ -189,7 +189,7 @@ class CatalogWriter(Catalog):
                 *(facts.latitude, facts.longitude, facts.camera, RULES, image_id),
             ),
         )
-        self._unsettled.add(image_id)
+        self._stale.add(image_id)
 
     def put_places(self, image_ids: Iterable[int] | None = None) -> None:
         """Names the places of these images from their latitude and longitude; None: of all that came since last time.
@@ -228,9 +228,8 @@ class CatalogWriter(Catalog):
         """Says that the file at `path` holds this image, and what it says of it (None: what a file known there said);
         a problem noted there is solved."""
         key = self._key(path)
-        self._is_changed |= self.image_at(path) != image_id
-        self._unsettle_file(key)
-        self._unsettled.add(image_id)
+        self._is_changed |= self._mark_stale_at(key) != {image_id}
+        self._stale.add(image_id)
         self.connection.execute("DELETE FROM problems WHERE root_id = ? AND relpath = ?", key)
         self.connection.execute(
             "INSERT INTO files (root_id, relpath, size, mtime_ns, image_id) VALUES (?, ?, ?, ?, ?)"
@@ -262,28 +261,30 @@ class CatalogWriter(Catalog):
         self.connection.execute("DELETE FROM problems WHERE root_id = ? AND relpath = ?", key)
 
     def _drop_file(self, key: tuple[int, bytes]) -> None:
-        self._unsettle_file(key)
+        self._mark_stale_at(key)
         cursor = self.connection.execute("DELETE FROM files WHERE root_id = ? AND relpath = ?", key)
         self._is_changed |= cursor.rowcount > 0
 
     # Facts
 
-    def _unsettle_file(self, key: tuple[int, bytes]) -> None:
-        self._unsettle("root_id = ? AND relpath = ?", key)
+    def _mark_stale_at(self, key: tuple[int, bytes]) -> set[int]:
+        return self._mark_stale("root_id = ? AND relpath = ?", key)
 
-    def _unsettle(self, where: str, parameters: tuple[object, ...]) -> None:
-        """Notes the images of the files of which this SQL is true, which are about to change or to go."""
-        found = self.connection.execute(f"SELECT DISTINCT image_id FROM files WHERE {where}", parameters)
-        self._unsettled.update(row[0] for row in found)
+    def _mark_stale(self, where: str, parameters: tuple[object, ...]) -> set[int]:
+        """Notes the images of the files of which this SQL is true, which are about to change or to go; returns them."""
+        rows = self.connection.execute(f"SELECT DISTINCT image_id FROM files WHERE {where}", parameters)
+        found = {image_id for (image_id,) in rows}
+        self._stale |= found
+        return found
 
-    def _settle_facts(self) -> None:
+    def _update_facts(self) -> None:
         """Puts together what the bytes and all files of each changed image say: the only writer of an image's
         `taken_at`, `taken_from`, `taken_unsure`, `latitude` and `longitude`.
 
         An image that no file holds any more keeps its facts for when one returns.
         """
         moved: list[int] = []
-        for image_id in sorted(self._unsettled):
+        for image_id in sorted(self._stale):
             files = self.connection.execute(
                 "SELECT taken_at, taken_from, latitude, longitude FROM files WHERE image_id = ?"
                 " ORDER BY taken_at IS NULL, taken_at, taken_from, latitude, longitude",
@@ -291,8 +292,10 @@ class CatalogWriter(Catalog):
             ).fetchall()
             if not files:
                 continue
-            own = self.connection.execute(
-                "SELECT own_taken_at, own_taken_from, own_latitude, own_longitude FROM images WHERE id = ?", (image_id,)
+            *own, latitude_before, longitude_before = self.connection.execute(
+                "SELECT own_taken_at, own_taken_from, own_latitude, own_longitude, latitude, longitude FROM images"
+                " WHERE id = ?",
+                (image_id,),
             ).fetchone()
             said = [own, *files]
             taken = best_taken(Taken(text, source) for text, source, _, _ in said if text)
@@ -301,16 +304,18 @@ class CatalogWriter(Catalog):
                 *((taken.moment.isoformat(), taken.source, taken.is_unsure) if taken else (None, "", False)),
                 *(places[0] if places else (None, None)),
             )
-            changed = self.connection.execute(
+            self.connection.execute(
                 "UPDATE images SET taken_at = ?, taken_from = ?, taken_unsure = ?, latitude = ?, longitude = ?"
                 " WHERE id = ? AND (taken_at, taken_from, taken_unsure, latitude, longitude) IS NOT (?, ?, ?, ?, ?)",
                 (*facts, image_id, *facts),
             )
-            if changed.rowcount:
+            if facts[3:] != (latitude_before, longitude_before):
                 moved.append(image_id)
-        # Those that came since the last run are named together at this one's end.
-        self.put_places(image_id for image_id in moved if image_id <= int(self.meta(_PLACED) or 0))
-        self._unsettled.clear()
+        if moved:
+            # Those that came since the last run are named together at this one's end.
+            placed = int(self.meta(_PLACED) or 0)
+            self.put_places([image_id for image_id in moved if image_id <= placed])
+        self._stale.clear()
 
     def _key(self, path: bytes) -> tuple[int, bytes]:
         for root in self.roots():
