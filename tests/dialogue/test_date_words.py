@@ -88,6 +88,7 @@ two years ago | 2022-01-01 to 2023-04-16 |
 a couple of years ago | 2021-01-01 to 2023-04-16 |
 in the last 2 years | 2022-10-14 to 2024-10-15 |
 around 2012 | 2010-12-31 to 2014-01-01 |
+in March or April 2012 | 2012-03-01 to 2012-03-31 or 2012-04-01 to 2012-04-30 |
 in 2015 or 2017 | 2015-01-01 to 2015-12-31 or 2017-01-01 to 2017-12-31 |
 on new year's day | 12-30 to 01-02 of any year | at new year's day
 at New Year's Eve | 12-30 to 01-02 of any year | at New Year's Eve

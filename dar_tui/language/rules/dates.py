@@ -11,8 +11,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 
-from dar_tui.dialogue.when import Days, Hemisphere, Span, When
+from dar_tui.dialogue.when import Days, EveryYear, Hemisphere, Span, When
 from dar_tui.language.rules.moments import (
     AGO,
     BESIDE,
@@ -36,7 +37,7 @@ from dar_tui.language.rules.words import FUNCTION_WORDS, listed
 
 _RECENT = rf"(?:in|over|within|during) the (?:last|past) (?:{COUNT} )?{UNIT}s?"
 _CIRCA = r"around|about|circa|roughly|sometime (?:in|around)|approximately"
-_PHRASE = re.compile(
+_PHRASE = (
     rf"(?<![\w-])(?:"
     rf"(?P<between>(?:between|from) (?P<b1>{POINT}) (?:and|to|until|till|-) (?P<b2>{POINT})"
     rf"|(?P<r1>{YEAR}) ?[-\u2013] ?(?P<r2>{YEAR}))"
@@ -52,8 +53,7 @@ _PHRASE = re.compile(
     rf"|(?P<bare>{MONTH} {YEAR}|{SEASON},? (?:of )?{YEAR}(?:[/-]\d\d(?!\d))?|{HOLIDAY},? {YEAR}|{DAY} {MONTH},? {YEAR}"
     rf"|{MONTH} {DAY},? {YEAR}"
     rf"|q[1-4] {YEAR}|the {DECADE}|{NUMERIC})"
-    r")(?![\w-])",
-    re.IGNORECASE,
+    r")(?![\w-])"
 )
 # Nothing that the phrases above need is in most messages; looking is cheaper than matching.
 _HINT = re.compile(
@@ -62,16 +62,13 @@ _HINT = re.compile(
 )
 # "of May", "for April", "on June": a person. "in summer dress", "a bunch of spring roses": what the next word is like.
 _PERSON = re.compile(rf"(?:of|for|on|at) {MONTH}", re.IGNORECASE)
-_MODIFIER = re.compile(
+_MODIFIER = (
     rf"(?:(?:in|on|at|during|from|of|for) )?(?:the )?(?:{SEASON}|{MONTH}|{HOLIDAY}|{DECADE})"
-    rf"(?: or (?:in )?(?:the )?(?:{SEASON}|{MONTH}|{HOLIDAY}|{DECADE}))?",
-    re.IGNORECASE,
+    rf"(?: or (?:in )?(?:the )?(?:{SEASON}|{MONTH}|{HOLIDAY}|{DECADE}))?"
 )
 _NOUN_NEXT = re.compile(r" (?!\w+ing\b)(?P<word>[a-z]+)\b", re.IGNORECASE)
 _NO_NOUN = FUNCTION_WORDS | listed("maybe perhaps i think probably again somewhere outside inside at sometime please")
-_ALONE = re.compile(
-    rf"\s*(?:in |it was |maybe |i think |the |, )*(?P<point>{POINT}|{LAST}|{AGO})\s*[.!]*\s*", re.IGNORECASE
-)
+_ALONE = rf"\s*(?:in |it was |maybe |i think |the |, )*(?P<point>{POINT}|{LAST}|{AGO})\s*[.!]*\s*"
 _BARE_YEAR = re.compile(
     r"(?:actually|no|wait|sorry|rather|or|maybe|[\s,])*(?P<year>(?:19|20)\d\d)[\s.!]*", re.IGNORECASE
 )
@@ -88,6 +85,12 @@ class Dated:
     visible: str
 
 
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """The large patterns take 0.1 s to compile, which a search whose text names no time does not spend."""
+    return re.compile(pattern, re.IGNORECASE)
+
+
 def find_dates(text: str, now: datetime, hemisphere: Hemisphere, alone: bool = False) -> list[Dated]:
     """The phrases of time in `text`, said at `now`, in order.
 
@@ -96,14 +99,14 @@ def find_dates(text: str, now: datetime, hemisphere: Hemisphere, alone: bool = F
     if not _HINT.search(text):
         return []
     moments = Moments(now, hemisphere)
-    if alone and (whole := _ALONE.fullmatch(text)):
+    if alone and (whole := _compiled(_ALONE).fullmatch(text)):
         spans = moments.spans(whole["point"])
         if spans:
             return [Dated(0, len(text), When(whole["point"].strip(), spans), _visible(whole["point"]))]
     if year := _BARE_YEAR.fullmatch(text):
         return [Dated(0, len(text), When(year["year"], moments.spans(year["year"])), "")]
     found = []
-    for match in _PHRASE.finditer(text):
+    for match in _compiled(_PHRASE).finditer(text):
         if _is_no_time(text, match):
             continue
         spans = _read(moments, match)
@@ -121,7 +124,7 @@ def _is_no_time(text: str, match: re.Match[str]) -> bool:
     if match["either"] and not re.match(r"(?:in|either) ", phrase, re.IGNORECASE) and not re.search(r"\d", phrase):
         return True
     following = _NOUN_NEXT.match(text, match.end())
-    return bool(_MODIFIER.fullmatch(phrase) and following and following["word"].casefold() not in _NO_NOUN)
+    return bool(_compiled(_MODIFIER).fullmatch(phrase) and following and following["word"].casefold() not in _NO_NOUN)
 
 
 def _visible(phrase: str) -> str:
@@ -138,7 +141,7 @@ def _read(moments: Moments, match: re.Match[str]) -> tuple[Span, ...]:
     if said["between"]:
         return from_to(moments.spans(said["b1"] or said["r1"]), moments.spans(said["b2"] or said["r2"]))
     if said["either"]:
-        return moments.spans(said["e1"]) + moments.spans(said["e2"])
+        return _either(moments, said["e1"], said["e2"])
     if said["before"]:
         return _open(moments, said["bp"], lambda days: Days(None, days.first and days.first - timedelta(1)))
     if said["after"]:
@@ -155,6 +158,15 @@ def _read(moments: Moments, match: re.Match[str]) -> tuple[Span, ...]:
         if said[part]:
             return moments.spans(said[part])
     return ()
+
+
+def _either(moments: Moments, one: str, other: str) -> tuple[Span, ...]:
+    """ "March or April 2012" means both months of that year."""
+    year = re.search(rf"{YEAR}$", other)
+    first = moments.spans(one)
+    if year is not None:
+        first = tuple(span.in_year(int(year[0])) if isinstance(span, EveryYear) else span for span in first)
+    return first + moments.spans(other)
 
 
 def _open(moments: Moments, phrase: str, side: Callable[[Days], Days]) -> tuple[Span, ...]:
