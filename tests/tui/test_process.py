@@ -49,7 +49,7 @@ def test_quitting_waits_for_nothing_that_is_going_on(library: Path, environment:
         app.send(QUIT)
         assert app.wait() == 0
         # What it must not wait for takes a minute; how long it does take, benchmarks.tui measures.
-        assert time.monotonic() - began < 10.0
+        assert time.monotonic() - began < 45.0
         # The terminal is as it was: main screen, cursor, no mouse, no bracketed paste.
         for code in (b"\x1b[?1049l", b"\x1b[?25h", b"\x1b[?1000l", b"\x1b[?2004l"):
             assert code in app.written
