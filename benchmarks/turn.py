@@ -21,7 +21,7 @@ from benchmarks.libraries import library_of
 from benchmarks.report import Figure, median_of, show
 from dar_tui.fusion.strategies import DEFAULT
 from dar_tui.imagine import load_generator
-from dar_tui.questions.asking import GroundedQuestioner
+from dar_tui.questions.questioner import GroundedQuestioner
 from dar_tui.reformulate import RuleReformulator
 from dar_tui.session.events import Timings, TurnDone, TurnFailed
 from dar_tui.session.saving import Log

@@ -151,7 +151,7 @@ class Models:
     def engine(self, library: Library, encoder: Encoder, *, imagines: bool, asks: bool) -> Engine:
         """Raises UsageError for names that mean nothing; the generator is loaded later."""
         from dar_tui.cli.imagining import generator_loader, language_model
-        from dar_tui.questions.asking import GroundedQuestioner
+        from dar_tui.questions.questioner import GroundedQuestioner
         from dar_tui.reformulate import LanguageReformulator, RuleReformulator
         from dar_tui.reformulate.query import QueryStrategy
         from dar_tui.session.session import Engine

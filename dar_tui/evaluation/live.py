@@ -23,8 +23,8 @@ from dar_tui.evaluation.simulated_user import Onlooker, Oracle, RandomQuestioner
 from dar_tui.fusion.strategies import DEFAULT
 from dar_tui.imagine.worker import AnyGenerator
 from dar_tui.language.rules.words import content
-from dar_tui.questions.asking import GroundedQuestioner, Policy, Questioner
 from dar_tui.questions.bank import Attribute, bank_vectors, load_bank
+from dar_tui.questions.questioner import GroundedQuestioner, Policy, Questioner
 from dar_tui.questions.slots import Slot, load_slots
 from dar_tui.reformulate import Reformulator, RuleReformulator
 from dar_tui.session.events import Event, Results, TurnDone, TurnFailed

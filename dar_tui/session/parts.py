@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from dar_tui.fusion.strategies import DEFAULT
 from dar_tui.imagine.worker import LoadGenerator
-from dar_tui.questions.asking import Questioner
+from dar_tui.questions.questioner import Questioner
 from dar_tui.reformulate import Reformulator
 from indexer.encoders import Encoder
 from indexer.library import Library

@@ -1,4 +1,4 @@
-"""One dialogue with a library, turn after turn, each told as typed events. `dar_tui.session.loop` plays a turn.
+"""One dialogue with a library, turn after turn, each told as typed events. `dar_tui.session.algorithm` plays a turn.
 
 Knows no terminal. Usable from several threads: a turn runs in the one that iterates it, and may be cancelled from any
 other.
@@ -13,16 +13,16 @@ from datetime import datetime
 from dar_tui.dialogue.dialogue import Dialogue, OnPhoto, OnPicture, Opinion, Said, Skipped
 from dar_tui.fusion.evidence import Asking, Drawn, Reader
 from dar_tui.fusion.finding import Narrowing
-from dar_tui.fusion.page import Pager
 from dar_tui.fusion.strategies import strategy_named
 from dar_tui.imagine.cache import Album
 from dar_tui.imagine.worker import Imagination
+from dar_tui.session.algorithm import Loop, Steps, Workshop, told
+from dar_tui.session.drawing import Artist
 from dar_tui.session.events import Event, TurnDone, TurnFailed
-from dar_tui.session.imagining import Artist
-from dar_tui.session.loop import Loop, Steps, Workshop, told
+from dar_tui.session.page import Pager
 from dar_tui.session.parts import Engine, Options
 from dar_tui.session.saving import Log
-from dar_tui.session.standing import Standing, Token
+from dar_tui.session.state import Standing, Token
 from dar_tui.session.stopwatch import Stopwatch
 from indexer.errors import UsageError
 

@@ -8,7 +8,7 @@ from dar_tui.dialogue.dialogue import Dialogue
 from dar_tui.dialogue.turn import Expects, Question
 from dar_tui.fusion.evidence import Asking, Reader, evidence
 from dar_tui.fusion.strategies import Evidence
-from dar_tui.questions.asking import Policy
+from dar_tui.questions.questioner import Policy
 from dar_tui.reformulate import query_text
 from dar_tui.session.events import (
     Results,

@@ -10,7 +10,7 @@ import pytest
 
 from dar_tui.dialogue.turn import Question
 from dar_tui.language.stopping import Cancelled, Stopped, never
-from dar_tui.questions.asking import GroundedQuestioner, Policy
+from dar_tui.questions.questioner import GroundedQuestioner, Policy
 from dar_tui.reformulate import LanguageReformulator, QueryStrategy
 from dar_tui.session.events import Event, Note, Picture, Prompts, Reformulated, Results, Stage, TurnDone, TurnFailed
 from dar_tui.session.saving import Log

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dar_tui.imagine import Cancelled, Conditions, Imagined, OnStep, Recipe
-from dar_tui.questions.asking import GroundedQuestioner, Policy
+from dar_tui.questions.questioner import GroundedQuestioner, Policy
 from dar_tui.reformulate import RuleReformulator
 from dar_tui.session.saving import Log
 from dar_tui.session.session import Engine, Options, Session

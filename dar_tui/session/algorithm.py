@@ -14,13 +14,13 @@ from functools import partial
 from dar_tui.dialogue.dialogue import Asked
 from dar_tui.fusion.evidence import Asking
 from dar_tui.fusion.finding import Narrowing
-from dar_tui.fusion.page import Pager, Situation
-from dar_tui.questions.asking import Questioner
+from dar_tui.questions.questioner import Questioner
 from dar_tui.reformulate import Reformulation, Reformulator
+from dar_tui.session.drawing import Artist
 from dar_tui.session.events import Event, Note, Part, Prompts, Reformulated, Results, Stage, TurnFailed
-from dar_tui.session.imagining import Artist
+from dar_tui.session.page import Pager, Situation
 from dar_tui.session.saving import Log
-from dar_tui.session.standing import Standing, Token
+from dar_tui.session.state import Standing, Token
 from dar_tui.session.stopwatch import Stopwatch
 from dar_tui.session.transcript import Prompted, Shown
 from indexer.errors import DarError
