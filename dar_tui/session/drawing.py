@@ -1,86 +1,82 @@
-"""The generated images of one turn: drawn, encoded, saved in the session's album and yielded as events.
+"""Step 3 of Algorithm 1: the generated images of one turn, encoded, saved in the session's album and yielded as events.
 
-Knows the generator, the encoder and files. How images change the ranking is `fusion`'s business.
+How images change the ranking is `fusion`'s business.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 
-from dar_tui.fusion.evidence import Asking, Drawn, Reader
-from dar_tui.imagine import Cancelled, Imagined
-from dar_tui.imagine.cache import Album
+from dar_tui.fusion.evidence import GeneratedImage, SearchRequest
+from dar_tui.imagine import Imagined
 from dar_tui.imagine.worker import Imagination, Ready, Step
-from dar_tui.session.events import Event, Imagining, Loaded, Loading, Part, Picture, TurnFailed
-from dar_tui.session.saving import Log, not_saved
-from dar_tui.session.stopwatch import Stopwatch
-from dar_tui.session.transcript import Pictured
+from dar_tui.session.events import (
+    Event,
+    ImageGenerated,
+    Imagining,
+    Loaded,
+    Loading,
+    Part,
+    Prompts,
+    TurnFailed,
+)
+from dar_tui.session.state import CancelToken, SessionState, Stopwatch
+from dar_tui.session.transcript import Pictured, not_saved
 from indexer.errors import DarError
 
-# Takes a picture into the session; False where the turn is over and it comes too late.
-Accept = Callable[[tuple[int, int], Drawn], bool]
+
+def draw_images(
+    state: SessionState,
+    imagination: Imagination,
+    request: SearchRequest,
+    prompts: Sequence[str],
+    seeds: Sequence[int],
+    token: CancelToken,
+    watch: Stopwatch,
+    first: int = 0,
+) -> Iterator[Event]:
+    """Yields Prompts, Loading (the first time), steps and images; TurnFailed on an error, which keeps the images so
+    far. Images are numbered from `first` on."""
+    yield Prompts(request.turn, tuple(prompts), tuple(seeds))
+    was_ready = imagination.is_ready
+    if not was_ready:
+        yield Loading(request.turn)
+    waiting = dict(enumerate(zip(prompts, seeds, strict=True), first))
+    encoder = state.search.encoder
+    ready: Ready | None = None
+    try:
+        with watch.part("imagine"):
+            for progress in imagination.draw(
+                prompts, seeds, lambda: encoder.conditions(request.need.wants), token.is_set
+            ):
+                if isinstance(progress, Ready):
+                    ready = progress
+                    watch.took("load", progress.seconds)
+                    if not was_ready:
+                        yield Loaded(request.turn)
+                elif isinstance(progress, Step):
+                    yield Imagining(request.turn, first + progress.k, progress.step, progress.steps)
+                elif ready is not None:
+                    # Images come in any order and are known by what they were generated from.
+                    k = next(k for k, origin in waiting.items() if origin == (progress.prompt, progress.seed))
+                    del waiting[k]
+                    image = GeneratedImage(progress.seed, encoder.picture(progress))
+                    watch.mark("first_picture")
+                    if state.add_image((request.turn, k), image, token):
+                        yield from _keep(state, request.turn, k, progress, image, ready)
+    except DarError as error:
+        yield TurnFailed(Part.IMAGINE, error.message, error.hint)
 
 
-@dataclass(frozen=True, eq=False)
-class Artist:
-    """Draws for one session."""
-
-    imagination: Imagination
-    reader: Reader
-    album: Album
-    log: Log
-
-    def draw(
-        self,
-        asking: Asking,
-        prompts: Sequence[str],
-        seeds: Sequence[int],
-        accept: Accept,
-        cancelled: Cancelled,
-        watch: Stopwatch,
-        first: int = 0,
-    ) -> Iterator[Event]:
-        """Yields Loading (the first time), steps and pictures; TurnFailed on an error, which keeps the pictures so far.
-
-        Pictures are numbered from `first` on.
-        """
-        was_ready = self.imagination.is_ready
-        if not was_ready:
-            yield Loading(asking.turn)
-        waiting = dict(enumerate(zip(prompts, seeds, strict=True), first))
-        ready: Ready | None = None
-        try:
-            with watch.part("imagine"):
-                for progress in self.imagination.draw(
-                    prompts, seeds, lambda: self.reader.conditions(asking.need.wants), cancelled
-                ):
-                    if isinstance(progress, Ready):
-                        ready = progress
-                        watch.took("load", progress.seconds)
-                        if not was_ready:
-                            yield Loaded(asking.turn)
-                    elif isinstance(progress, Step):
-                        yield Imagining(asking.turn, first + progress.k, progress.step, progress.steps)
-                    elif ready is not None:
-                        # Pictures come in any order and are known by what they were drawn from.
-                        k = next(k for k, origin in waiting.items() if origin == (progress.prompt, progress.seed))
-                        del waiting[k]
-                        drawn = Drawn(progress.seed, self.reader.picture(progress))
-                        watch.mark("first_picture")
-                        if accept((asking.turn, k), drawn):
-                            yield from self._keep(asking.turn, k, progress, drawn, ready)
-        except DarError as error:
-            yield TurnFailed(Part.IMAGINE, error.message, error.hint)
-
-    def _keep(self, turn: int, k: int, imagined: Imagined, drawn: Drawn, ready: Ready) -> Iterator[Event]:
-        path: Path | None = None
-        try:
-            path = self.album.keep(turn, k, imagined, drawn.vector, ready.model, ready.recipe)
-            failed = self.log.write(Pictured(turn, k, path.name))
-        except OSError as error:
-            failed = not_saved(error)
-        yield Picture(turn, k, imagined, path)
-        if failed:
-            yield failed
+def _keep(
+    state: SessionState, turn: int, k: int, imagined: Imagined, image: GeneratedImage, ready: Ready
+) -> Iterator[Event]:
+    path = None
+    try:
+        path = state.album.keep(turn, k, imagined, image.vector, ready.model, ready.recipe)
+        failed = state.log.write(Pictured(turn, k, path.name))
+    except OSError as error:
+        failed = not_saved(error)
+    yield ImageGenerated(turn, k, imagined, path)
+    if failed:
+        yield failed

@@ -1,6 +1,6 @@
-"""The first page of photos for what is known now, and whether an answer would change it.
+"""The page of photos for what is known now (evidence -> query -> page), and whether an answer would change it.
 
-Puts evidence, fusion and search together; the same for the real dialogue and for one that is only imagined.
+The same for the real dialogue and for one that is only assumed.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from dar_tui.dialogue.dialogue import Dialogue
-from dar_tui.dialogue.turn import Question
-from dar_tui.fusion.evidence import Asking, Gallery, Reader, evidence
+from dar_tui.fusion.evidence import Gallery, QueryEncoder, SearchRequest, evidence
 from dar_tui.fusion.finding import Filters, Found, Narrowing, filters_of, find
 from dar_tui.fusion.strategies import Strategy, adaptive, text_only
+from dar_tui.language.turn import Question
 from dar_tui.questions.selection import Proposal
 from dar_tui.reformulate import query_text
 from dar_tui.session.events import Stage
@@ -21,71 +21,74 @@ from indexer.search.ranking import Query
 
 # A question is put only if its answer is expected to bring a photo onto the first page in one of two such cases.
 LEAST_CHANGE = 0.5
-# How many proposals are tried for that, as many as there are questions answered in words; those further down tell less
-# still.
+# How many proposals are tried for that, as many as there are questions answered in words; those further down are worth
+# still less.
 _TRIED = 5
 
 
 @dataclass(frozen=True, eq=False)
-class Situation:
-    """All that decides the page: what is asked for, what happened, what was drawn."""
+class SearchSettings:
+    """How a session searches: `page` photos of `library`, by one fusion strategy.
 
-    asking: Asking
-    dialogue: Dialogue
-    gallery: Gallery
-    narrowing: Narrowing
+    `picture_weight`: None for the strategy's own.
+    """
 
-    @property
-    def stage(self) -> Stage:
-        """FUSED once this turn has a picture."""
-        return Stage.FUSED if any(turn == self.asking.turn for turn, _ in self.gallery) else Stage.TEXT
-
-    def after(self, question: Question, answer: str) -> Situation:
-        """What would be, had this been asked and answered. Rules write the query: a model would take seconds."""
-        at = self.dialogue.turns[-1].at
-        then = self.dialogue.asked(question).said(answer, at)
-        query = query_text(then, self.asking.query.strategy)
-        return replace(self, asking=Asking(self.asking.turn, query, then.need()), dialogue=then)
+    library: Library
+    encoder: QueryEncoder
+    strategy: Strategy
+    picture_weight: float | None
+    page: int
 
 
 @dataclass(frozen=True, eq=False)
-class Pager:
-    """Finds `size` photos by one fusion strategy; `weight` is the pictures', None for the strategy's own."""
+class TurnContext:
+    """All that decides the page: what is looked for, the dialogue, the generated images, what the user narrows to."""
 
-    library: Library
-    reader: Reader
-    strategy: Strategy
-    weight: float | None
-    size: int
+    request: SearchRequest
+    dialogue: Dialogue
+    gallery: Gallery
+    narrowing: Narrowing
+    search: SearchSettings
 
-    def query(self, situation: Situation, stage: Stage) -> Query:
+    @property
+    def stage(self) -> Stage:
+        """FUSED once this turn has a generated image."""
+        return Stage.FUSED if any(turn == self.request.turn for turn, _ in self.gallery) else Stage.TEXT
+
+    def page(self, stage: Stage) -> Found:
+        """The photos, best first. Raises DarError where the library cannot be searched."""
+        return find(self.search.library, self.query(stage), self.search.page, self.filters())
+
+    def query(self, stage: Stage) -> Query:
         """The query of a stage: the text's alone, or the strategy's."""
-        gated = self.strategy is adaptive and stage is Stage.FUSED
-        known = evidence(
-            situation.asking, situation.dialogue, situation.gallery, self.reader, self.library, gated=gated
-        )
-        return text_only(known) if stage is Stage.TEXT else self.strategy(known, self.weight)
+        strategy, library, encoder = self.search.strategy, self.search.library, self.search.encoder
+        gated = strategy is adaptive and stage is Stage.FUSED
+        known = evidence(self.request, self.dialogue, self.gallery, encoder, library, gated=gated)
+        return text_only(known) if stage is Stage.TEXT else strategy(known, self.search.picture_weight)
 
-    def filters(self, situation: Situation) -> Filters:
+    def filters(self) -> Filters:
         """What the need demands; photos unliked are not shown again."""
-        refused = [int(name) for name in situation.dialogue.unliked if name.isdecimal()]
-        return filters_of(self.library, situation.asking.need, refused, situation.narrowing)
+        refused = [int(name) for name in self.dialogue.unliked if name.isdecimal()]
+        return filters_of(self.search.library, self.request.need, refused, self.narrowing)
 
-    def find(self, situation: Situation, stage: Stage) -> Found:
-        """The page. Raises DarError where the library cannot be searched."""
-        return find(self.library, self.query(situation, stage), self.size, self.filters(situation))
-
-    def worthwhile(self, situation: Situation, proposals: Sequence[Proposal]) -> Question | None:
+    def worthwhile(self, proposals: Sequence[Proposal]) -> Question | None:
         """The first proposal whose answer is expected to change the page; None: asking more is of no use."""
-        page = self._ids(situation)
+        page = self._ids()
         for proposal in proposals[:_TRIED]:
             change = sum(
-                chance * len(self._ids(situation.after(proposal.question, answer)) - page)
+                chance * len(self._answered(proposal.question, answer)._ids() - page)
                 for answer, chance in proposal.answers
             )
             if change >= LEAST_CHANGE:
                 return proposal.question
         return None
 
-    def _ids(self, situation: Situation) -> set[int]:
-        return {hit.image_id for hit in self.find(situation, situation.stage).hits}
+    def _answered(self, question: Question, answer: str) -> TurnContext:
+        # Rules write the query: a language model would take seconds.
+        at = self.dialogue.turns[-1].at
+        then = self.dialogue.asked(question).said(answer, at)
+        query = query_text(then, self.request.query.strategy)
+        return replace(self, request=SearchRequest(self.request.turn, query, then.need()), dialogue=then)
+
+    def _ids(self) -> set[int]:
+        return {hit.image_id for hit in self.page(self.stage).hits}

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dar_tui.cancellation import Cancelled, never
 from dar_tui.dialogue.dialogue import Dialogue
-from dar_tui.dialogue.turn import Expects, Question
-from dar_tui.language.stopping import Cancelled, never
+from dar_tui.language.turn import Expects, Question
 from dar_tui.questions.bank import Attribute, BankVectors, Choice, load_bank
+from dar_tui.questions.questioner import worded
 from dar_tui.questions.selection import (
     MOST_OF_A_TOPIC,
     information,
@@ -21,7 +22,6 @@ from dar_tui.questions.selection import (
     ranked,
     year_question,
 )
-from dar_tui.questions.wording import worded
 from indexer.errors import ModelUnavailable
 
 AT = datetime(2024, 6, 1)
@@ -73,9 +73,9 @@ def test_a_question_put_is_not_put_again(answer: str) -> None:
 
 
 def test_a_skipped_question_is_not_put_again() -> None:
-    from dar_tui.dialogue.dialogue import Skipped
+    from dar_tui.dialogue.dialogue import QuestionSkipped
 
-    dialogue = said("a red car").asked(put("trees")).after(Skipped())
+    dialogue = said("a red car").asked(put("trees")).after(QuestionSkipped())
     assert "trees" not in opened(dialogue)
 
 

@@ -6,8 +6,8 @@ from datetime import datetime
 
 import pytest
 
-from dar_tui.dialogue.turn import Turn
 from dar_tui.language.rules import read
+from dar_tui.language.turn import Turn
 
 NOW = datetime(2024, 10, 15, 12)
 

@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 
 from dar_tui.dialogue.dialogue import Dialogue
-from dar_tui.dialogue.turn import Expects
-from dar_tui.questions.bank import load_bank
-from dar_tui.questions.selection import open_attributes
-from dar_tui.questions.slots import Slot, load_slots, open_slots, proposed, untold_topics
+from dar_tui.language.turn import Expects
+from dar_tui.questions.bank import Slot, load_bank, load_slots
+from dar_tui.questions.selection import open_attributes, open_slots, proposed, unanswerable_topics
 
 AT = datetime(2024, 6, 1)
 BANK = load_bank()
@@ -48,10 +47,10 @@ def test_nothing_is_asked_twice_and_what_cannot_be_told_is_let_be(slot: Slot, an
     dialogue = said("a man and a dog").asked(slot.put()).said(answer, AT)
     need = dialogue.need()
     assert slot.name not in opened(dialogue)
-    untold = untold_topics(SLOTS, need)
-    assert untold == (frozenset() if answer == "a rope" else slot.topics)
-    left = open_attributes(BANK, APART, need, dialogue.questions, untold)
-    assert not untold & {BANK[number].topic for number in left}
+    unanswerable = unanswerable_topics(SLOTS, need)
+    assert unanswerable == (frozenset() if answer == "a rope" else slot.topics)
+    left = open_attributes(BANK, APART, need, dialogue.questions, unanswerable)
+    assert not unanswerable & {BANK[number].topic for number in left}
     # "What are they wearing?" - "no" pushes no clothes away.
     assert not need.rejects and need.details == (("a rope",) if answer == "a rope" else ())
 

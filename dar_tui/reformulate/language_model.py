@@ -1,25 +1,26 @@
 """R1 and R2 by a language model, checked: what it loses or invents is not used, and rules write the text instead.
 
-Knows the prompts put to the model and how to read its answers. Does not know which model it is.
+Knows the prompts put to the model, how to read its answers, and how to check that a text still says what the user said:
+no fact lost, none added, no reject back. The check compares words, not meanings: a synonym counts as one fact lost and
+one added. That errs on the safe side, since rules write the text instead. Does not know which model it is.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
+from dar_tui.cancellation import Cancelled, Stopped, never
 from dar_tui.dialogue.dialogue import Dialogue
 from dar_tui.dialogue.need import Need
-from dar_tui.dialogue.when import Hemisphere
 from dar_tui.language import LanguageModel
-from dar_tui.language.rules.words import tidy, words
-from dar_tui.language.stopping import Cancelled, Stopped, never
-from dar_tui.reformulate import prompts as r2
-from dar_tui.reformulate.facts import FactCheck, check
+from dar_tui.language.rules.words import COLOURS, NUMBERS, content, listed, mentions, stem, tidy, words
+from dar_tui.language.when import Hemisphere
+from dar_tui.reformulate import Reformulation
+from dar_tui.reformulate.prompts import prompts as prompts_by_rules
 from dar_tui.reformulate.query import WORD_BUDGET, Outline, QueryStrategy, QueryText, query_text, structure, weighted
-from dar_tui.reformulate.rules import Reformulation
 from indexer.errors import DarError
 
 # The steps and the sentence in quotes are the paper's (Long et al., SIGIR 2025, "Dialogue reformulation").
@@ -54,6 +55,20 @@ _NUMBERED = re.compile(
     r"\s*(?:[-*\u2022]|\(?\d{1,2}[.):]|(?:\*\*)?prompt\s*\d*\s*[:.)](?:\*\*)?)\s*(?P<prompt>.+)", re.IGNORECASE
 )
 _THINKING = re.compile(r"<think>.*?(?:</think>|$)", re.DOTALL | re.IGNORECASE)
+_EXACT = frozenset(stem(word) for word in COLOURS | frozenset(NUMBERS))
+# Words by which a caption or prompt speaks of itself; they are no facts about the scene.
+_ABOUT_PICTURES = frozenset(
+    stem(word)
+    for word in listed(
+        "photo photograph photography picture image shot snapshot view scene depict depicting show showing featuring "
+        "feature capture captured style photorealistic realistic detailed candid natural crisp sharp focus high "
+        "quality "
+        "resolution wide angle close medium full setting background foreground lens 35mm 50mm 4k 8k hd dslr camera "
+        "composition subject framing framed vivid casual amateur authentic plain everyday visible present where "
+        "who whose"
+    )
+)
+_DENIALS = listed("no not without never none nobody nothing neither nor isn't aren't doesn't don't cannot lacking")
 _QUOTES = " \t\"'`*\u201c\u201d\u2018\u2019[]<>"
 
 
@@ -82,11 +97,11 @@ class LanguageReformulator:
         yield written
 
     def reformulate(self, dialogue: Dialogue, k: int = 3, seed: int = 0, cancelled: Cancelled = never) -> Reformulation:
-        """R1 and R2 for the dialogue as it stands; rules write what the model cannot. Raises Stopped: `cancelled()`."""
+        """R1 and R2 for the dialogue so far; rules write what the model cannot. Raises Stopped: `cancelled()`."""
         ask = partial(self.model.complete, cancelled=cancelled)
         need = dialogue.need(self.hemisphere)
         by_rules = query_text(dialogue, self.strategy, self.word_budget, self.hemisphere)
-        fallback = r2.prompts(need, k, seed)
+        fallback = prompts_by_rules(need, k, seed)
         if not need.wants:
             return Reformulation(need, by_rules, tuple(fallback), ())
         notes: list[str] = []
@@ -115,7 +130,7 @@ class LanguageReformulator:
         if len(words(text)) > self.word_budget:
             return "wrote too much"
         found = check(text, (*outline.subject, *outline.details), need)
-        return _denied(found) or _said("lost", found.lost) or _said("added", found.added)
+        return _denied(found) or _fault("lost", found.lost) or _fault("added", found.added)
 
     def _prompts(self, ask: _Ask, need: Need, outline: Outline, k: int, notes: list[str]) -> list[str]:
         user = f"Query: {', '.join((*outline.subject, *outline.details))}\nWrite {k} prompts."
@@ -137,7 +152,7 @@ def _answer(ask: _Ask, system: str, user: str, max_tokens: int, notes: list[str]
     except Stopped:
         raise
     except (DarError, OSError, RuntimeError, ValueError) as error:
-        # A timeout is an OSError; model libraries raise the others. The turn goes on without the model.
+        # A timeout is an OSError; model libraries raise the others. The turn continues without the model.
         reason = error.message if isinstance(error, DarError) else str(error) or type(error).__name__
         note = f"The language model failed, so rules were used: {_one_line(reason)}"
         if note not in notes:
@@ -146,7 +161,7 @@ def _answer(ask: _Ask, system: str, user: str, max_tokens: int, notes: list[str]
 
 
 def parse_query(answer: str) -> str:
-    """The query in a model's answer: after "New Query:" if it says so, else its one line; "" where there is none."""
+    """The query in a model's answer: after "New Query:" if it has that, else its one line; "" where there is none."""
     lines = [line.strip() for line in _THINKING.sub("", answer).splitlines() if line.strip()]
     labelled = [match["query"] for line in lines if (match := _QUERY_LABEL.search(line))]
     # A label alone on its line has its query on the next.
@@ -177,7 +192,7 @@ def _prompt_fault(text: str, need: Need, outline: Outline) -> str:
     everything = check(text, (*outline.subject, *outline.details), need)
     exact = tuple(word for word in everything.added if word in everything.exact_changed)
     invented = everything.added if len(everything.added) > _MOST_MODIFIERS else exact
-    return _denied(everything) or _said("lost", needed.lost) or _said("added", invented)
+    return _denied(everything) or _fault("lost", needed.lost) or _fault("added", invented)
 
 
 def _denied(found: FactCheck) -> str:
@@ -186,7 +201,7 @@ def _denied(found: FactCheck) -> str:
     return "wrote what is not there" if found.denies else ""
 
 
-def _said(verb: str, facts: tuple[str, ...] | list[str]) -> str:
+def _fault(verb: str, facts: tuple[str, ...] | list[str]) -> str:
     return f"{verb} {_listed(facts)}" if facts else ""
 
 
@@ -197,3 +212,37 @@ def _listed(facts: tuple[str, ...] | list[str]) -> str:
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())[:200]
+
+
+# The fact check
+
+
+@dataclass(frozen=True)
+class FactCheck:
+    """What a text lost of the wants, added to them, and mentions although it is rejected; words as stems."""
+
+    lost: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
+    rejected: tuple[str, ...] = ()
+    denies: bool = False
+
+    @property
+    def exact_changed(self) -> tuple[str, ...]:
+        """The numbers and colours among what was lost or added."""
+        return tuple(word for word in (*self.lost, *self.added) if word in _EXACT)
+
+
+def check(text: str, wants: Iterable[str], need: Need) -> FactCheck:
+    """Compares `text` with the wants it was to put in words."""
+    facts = _facts(" , ".join(wants))
+    stated = _facts(text)
+    return FactCheck(
+        lost=tuple(word for word in facts if word not in stated),
+        added=tuple(word for word in stated if word not in facts),
+        rejected=tuple(reject for reject in need.rejects if mentions(text, reject)),
+        denies=any(word.key.replace("\u2019", "'") in _DENIALS for word in words(text)),
+    )
+
+
+def _facts(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(word for word in content(text) if word not in _ABOUT_PICTURES))

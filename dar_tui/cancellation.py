@@ -1,4 +1,4 @@
-"""How a caller stops a language model in the middle of an answer."""
+"""How a caller stops a model in the middle of its work."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 from indexer.errors import DarError
 
-# Asked again and again while a model works; True once its answer is wanted no more.
+# Asked again and again while a model works; True once its result is not wanted any more.
 Cancelled = Callable[[], bool]
 
 
 class Stopped(DarError):
-    """The caller wanted the answer no more; half an answer is worth nothing."""
+    """The caller does not want the answer any more; half an answer is worth nothing."""
 
     exit_code = 130
 

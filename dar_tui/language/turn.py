@@ -1,4 +1,4 @@
-"""One turn of the talk: what was asked and what was said. Knows nothing of what it means."""
+"""One message and the question it answers: what `dar_tui.language.rules` reads. Knows nothing of what it means."""
 
 from __future__ import annotations
 

@@ -6,10 +6,10 @@ from datetime import datetime
 
 import pytest
 
+from dar_tui.cancellation import Cancelled, Stopped, never
 from dar_tui.dialogue.dialogue import Dialogue
-from dar_tui.language.stopping import Cancelled, Stopped, never
-from dar_tui.reformulate import LanguageReformulator, QueryStrategy, prompts, query_text
-from dar_tui.reformulate.model import parse_prompts, parse_query
+from dar_tui.reformulate import QueryStrategy, prompts, query_text
+from dar_tui.reformulate.language_model import LanguageReformulator, parse_prompts, parse_query
 from indexer.errors import ModelUnavailable
 
 NOW = datetime(2024, 10, 15, 12)

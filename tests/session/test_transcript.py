@@ -9,7 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from dar_tui.dialogue.dialogue import Asked, Dialogue, DialogueUnreadable, OnPicture, Opinion, Question, Said, Skipped
+from dar_tui.dialogue.dialogue import (
+    Dialogue,
+    DialogueUnreadable,
+    OnPicture,
+    Opinion,
+    Question,
+    QuestionAsked,
+    QuestionSkipped,
+    UserMessage,
+)
 from dar_tui.session.transcript import (
     Pictured,
     Prompted,
@@ -26,15 +35,15 @@ from dar_tui.session.transcript import (
 NOW = datetime(2024, 10, 15, 12)
 RECORDS: tuple[Record, ...] = (
     Started(NOW, "/photos/library", "bundled"),
-    Said("a dog 🐶 on the пляж", NOW),
+    UserMessage("a dog 🐶 on the пляж", NOW),
     Prompted(0, ("a dog",), ("Candid photo of a dog.", "Plain photo of a dog."), (11, 12)),
     Pictured(0, 0, "imagined/0-0.png"),
     Shown(0, "fused", ("a.jpg", "b\udce9.jpg")),
-    Asked(Question("Is it sunny?", "sunny")),
-    Said("no, rainy\nand \u2028 cold", NOW),
+    QuestionAsked(Question("Is it sunny?", "sunny")),
+    UserMessage("no, rainy\nand \u2028 cold", NOW),
     OnPicture(0, 1, Opinion.BAD),
-    Asked(Question("Is there a cat?", "cat")),
-    Skipped(),
+    QuestionAsked(Question("Is there a cat?", "cat")),
+    QuestionSkipped(),
 )
 EVENTS = tuple(record for record in RECORDS if not isinstance(record, (Started, Prompted, Pictured, Shown)))
 
@@ -78,14 +87,14 @@ def test_every_record_is_on_disk_when_append_returns(tmp_path: Path) -> None:
     path = tmp_path / "s.jsonl"
     code = (
         "import os, sys; from pathlib import Path; from datetime import datetime;"
-        "from dar_tui.session.transcript import Transcript, Started; from dar_tui.dialogue.dialogue import Said;"
+        "from dar_tui.session.transcript import Transcript, Started; from dar_tui.dialogue.dialogue import UserMessage;"
         "t = Transcript(Path(sys.argv[1])); t.append(Started(datetime(2024, 1, 1)));"
-        "t.append(Said('a dog', datetime(2024, 1, 1))); os.kill(os.getpid(), 9)"
+        "t.append(UserMessage('a dog', datetime(2024, 1, 1))); os.kill(os.getpid(), 9)"
     )
     subprocess.run([sys.executable, "-c", code, str(path)], check=False)
     assert resume(path).dialogue.turns[0].answer == "a dog"
     with Transcript(path) as transcript:  # The dead writer holds nothing.
-        transcript.append(Said("on a beach", NOW))
+        transcript.append(UserMessage("on a beach", NOW))
     assert len(resume(path).dialogue.turns) == 2
 
 
@@ -109,7 +118,7 @@ def test_files_are_private(tmp_path: Path) -> None:
 def test_a_session_starts_once(tmp_path: Path) -> None:
     with Transcript(tmp_path / "s.jsonl") as transcript:
         with pytest.raises(ValueError):
-            transcript.append(Said("a dog", NOW))
+            transcript.append(UserMessage("a dog", NOW))
         transcript.append(RECORDS[0])
         with pytest.raises(ValueError):
             transcript.append(RECORDS[0])

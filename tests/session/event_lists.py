@@ -1,4 +1,4 @@
-"""What a session told: kinds of events, pages of photos."""
+"""What a turn yielded: kinds of events, pages of photos."""
 
 from __future__ import annotations
 

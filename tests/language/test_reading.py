@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dar_tui.dialogue.turn import Expects, Question, Turn
 from dar_tui.language.rules import mentions, read, strike
 from dar_tui.language.rules.edits import swap
+from dar_tui.language.turn import Expects, Question, Turn
 
 NOW = datetime(2024, 10, 15, 12)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dar_tui.fusion.agreement import fits
+from dar_tui.fusion.evidence import fits
 from indexer.encoders import VISUAL
 from tests.session.world import World, painted
 

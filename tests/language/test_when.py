@@ -6,8 +6,8 @@ from datetime import date, datetime
 
 import pytest
 
-from dar_tui.dialogue.when import Days, Hemisphere, When, easter, last_of, season
 from dar_tui.language.rules.dates import find_dates
+from dar_tui.language.when import Days, Hemisphere, When, easter, last_of, season
 
 NOW = datetime(2024, 10, 15, 12)
 
