@@ -37,7 +37,7 @@ def full() -> Dialogue:
     )
 
 
-def test_an_answer_belongs_to_the_question_that_stands() -> None:
+def test_an_answer_belongs_to_the_open_question() -> None:
     dialogue = full()
     assert [turn.answer for turn in dialogue.turns] == ["a dog 🐶 on the beach", "sand"]
     assert dialogue.turns[0].question is None

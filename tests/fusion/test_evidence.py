@@ -1,4 +1,4 @@
-"""Whether a picture fits the text, told by the library's photos."""
+"""Whether a picture fits the text, by the library's photos."""
 
 from __future__ import annotations
 

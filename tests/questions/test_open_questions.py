@@ -43,7 +43,7 @@ def test_clothes_are_asked_of_people_and_a_coat_of_dogs() -> None:
 
 @pytest.mark.parametrize("slot", SLOTS, ids=lambda each: each.name)
 @pytest.mark.parametrize("answer", ["can't tell", "no", "a rope"])
-def test_nothing_is_asked_twice_and_what_cannot_be_told_is_let_be(slot: Slot, answer: str) -> None:
+def test_nothing_is_asked_twice_nor_what_the_user_does_not_know(slot: Slot, answer: str) -> None:
     dialogue = said("a man and a dog").asked(slot.put()).said(answer, AT)
     need = dialogue.need()
     assert slot.name not in opened(dialogue)
@@ -72,7 +72,7 @@ def test_what_parts_the_candidates_is_asked_for_first() -> None:
     assert not others
 
 
-def test_a_slot_whose_things_are_all_settled_is_not_proposed() -> None:
+def test_a_slot_whose_things_are_all_known_is_not_proposed() -> None:
     shows = np.tile((0.99, 0.99, 0.01, 0.01), (len(BANK), 1))
     numbers = [number for number, each in enumerate(BANK) if each.topic not in {"clothing", "clothing colour"}]
     topics = {each.question.topic for each in proposed(SLOTS, BANK, numbers, EVEN, shows)}

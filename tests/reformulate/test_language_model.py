@@ -52,7 +52,7 @@ def test_a_good_model_is_used_without_a_note() -> None:
     assert "[Adjective] [Primary Subject] in [Setting], [Key Details]. Style: photorealistic." in systems[1]
 
 
-def test_the_model_is_never_told_of_rejects() -> None:
+def test_the_model_never_gets_rejects() -> None:
     model = Scripted()
     LanguageReformulator(model).reformulate(DIALOGUE, 3)
     assert all("people" not in user for _, user in model.asked)

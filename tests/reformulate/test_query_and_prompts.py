@@ -37,7 +37,7 @@ def test_statements_are_encoded_alone_with_equal_weights() -> None:
     assert sum(found.weights) == pytest.approx(1) and len(set(found.weights)) == 1
 
 
-def test_rewrite_says_each_fact_once() -> None:
+def test_rewrite_states_each_fact_once() -> None:
     assert query_text(DIALOGUE, QueryStrategy.REWRITE).texts == ("a brown dog on the beach, a red ball, sunny",)
 
 

@@ -1,4 +1,4 @@
-"""What fails, is cancelled or is left half-way, and what stands after it."""
+"""What fails, is cancelled or is left half-way, and what stays after it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.session.world import PaintEncoder, PaintGenerator, World
 @pytest.mark.parametrize(
     "error", [ModelUnavailable("It is not here.", "Run pull."), KeyError("weights"), RuntimeError()]
 )
-def test_a_generator_that_does_not_load_leaves_the_text_standing(world: World, error: Exception) -> None:
+def test_a_generator_that_does_not_load_leaves_the_texts_photos(world: World, error: Exception) -> None:
     events = list(world.session(error, asks=True).turn("something red"))
     (failed,) = of(events, TurnFailed)
     assert failed.part is Part.IMAGINE and failed.message

@@ -52,7 +52,7 @@ def test_a_session_nobody_spoke_in_leaves_no_file(world: World) -> None:
     assert not (world.folder / "sessions").exists()
 
 
-def test_a_resumed_session_stands_where_it_stood_and_goes_on(world: World) -> None:
+def test_a_resumed_session_has_its_state_and_continues(world: World) -> None:
     session = world.session(PaintGenerator(), asks=True)
     events = list(session.turn("something red and blue"))
     session.like(of(events, Results)[-1].hits[3].image_id)
@@ -117,7 +117,7 @@ OLD_PAGE = (
 )
 
 
-def test_a_session_of_an_earlier_version_opens_and_goes_on(world: World, tmp_path: Path) -> None:
+def test_a_session_of_an_earlier_version_opens_and_continues(world: World, tmp_path: Path) -> None:
     path = tmp_path / "sessions" / OLD.name
     shutil.copytree(OLD.parent, path.parent)
     before = resume(path)

@@ -29,11 +29,11 @@ from tests.session.event_lists import kinds, of, page
 from tests.session.world import NOON, ConditionedPainter, PaintEncoder, PaintGenerator, World, fixed
 
 
-def test_a_turn_tells_everything_in_order(world: World) -> None:
+def test_a_turn_yields_everything_in_order(world: World) -> None:
     events = list(world.session(PaintGenerator(), asks=True).turn("something red and blue"))
-    told = list(dict.fromkeys(kinds(events)))
+    yielded = list(dict.fromkeys(kinds(events)))
     drawing = ["Loading", "Loaded", "Imagining", "ImageGenerated"]
-    assert told == ["Reformulated", "Results", "Prompts", *drawing, "Question", "TurnDone"]
+    assert yielded == ["Reformulated", "Results", "Prompts", *drawing, "Question", "TurnDone"]
     assert [event.stage for event in of(events, Results)] == [Stage.TEXT, Stage.FUSED]
     assert [event.k for event in of(events, ImageGenerated)] == [0, 1, 2]
     assert isinstance(events[-1], TurnDone) and not events[-1].cancelled
@@ -69,7 +69,7 @@ def test_text_hits_come_before_the_generator_is_even_loaded(world: World) -> Non
     assert page(list(turn))[0].count("red")
 
 
-def test_the_generator_is_loaded_once_and_told_only_then(world: World) -> None:
+def test_the_generator_is_loaded_once_and_reported_only_then(world: World) -> None:
     session = world.session(PaintGenerator())
     assert not session.is_ready_to_imagine
     assert len(of(list(session.turn("red")), Loading)) == 1
@@ -201,7 +201,7 @@ def test_the_default_options_are_the_papers_k_and_the_measured_strategy() -> Non
     assert SessionOptions().pictures == 3 and SessionOptions().fusion == DEFAULT
 
 
-def test_steps_are_told_as_they_happen(world: World) -> None:
+def test_steps_are_reported_as_they_come(world: World) -> None:
     events = list(world.session(PaintGenerator(), pictures=2).turn("red"))
     assert [(event.k, event.step, event.steps) for event in of(events, Imagining)] == [
         (0, 1, 2), (0, 2, 2), (1, 1, 2), (1, 2, 2),

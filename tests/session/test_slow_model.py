@@ -126,14 +126,14 @@ def test_the_users_own_words_are_searched_once_and_the_model_draws(world: World)
     assert of(events, Prompts)[0].prompts == PROMPTS
 
 
-def test_a_filter_left_out_is_told_once(world: World) -> None:
+def test_a_filter_left_out_is_reported_once(world: World) -> None:
     model = SlowModel()
     model.gate.set()
     events = list(session_of(world, model).turn("red and blue stripes in 1990"))
     assert len(of(events, Results)) == 2 and len(of(events, SessionNote)) == 1
 
 
-def test_cancelling_reaches_the_model_and_the_rules_hits_stand(world: World) -> None:
+def test_cancelling_reaches_the_model_and_the_rules_hits_stay(world: World) -> None:
     model = SlowModel()
     generator = PaintGenerator()
     session = session_of(world, model, generator)

@@ -73,7 +73,7 @@ def test_a_cut_at_every_byte_leaves_the_whole_records(tmp_path: Path) -> None:
         assert saved.dialogue == Dialogue(tuple(record for record in RECORDS[:whole] if record in EVENTS))
 
 
-def test_writing_goes_on_after_a_cut(tmp_path: Path) -> None:
+def test_writing_continues_after_a_cut(tmp_path: Path) -> None:
     data = written(tmp_path / "s.jsonl").read_bytes()
     cut = tmp_path / "cut.jsonl"
     for size in range(0, len(data), 37):
