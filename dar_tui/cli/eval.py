@@ -155,11 +155,22 @@ def live(
     photos: PhotosOption = None,
     skip: SkipOption = 0,
     dialogues: Annotated[int, typer.Option(min=2, metavar="N", help="Photos that are looked for.")] = 200,
-    turns: Annotated[int, typer.Option(min=1, max=20, metavar="N", help="Questions put at most.")] = 5,
-    questions: Annotated[
+    turns: Annotated[int, typer.Option(min=1, max=20, metavar="N", help="Pages after the first.")] = 5,
+    row: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Ways to ask: random, yes-no, open; the last with feedback, too."),
+        typer.Option(
+            metavar="NAME",
+            help="captions, captions+seen, questions, questions+feedback or questions+pictures, beside next-page;"
+            " repeatable. Default: all.",
+        ),
     ] = None,
+    distractors: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="More photos for the library, which nobody looks for.")
+    ] = None,
+    overlooks: Annotated[
+        float, typer.Option(min=0, max=1, metavar="P", help="Chance that the photo on the page is not seen.")
+    ] = 0.05,
+    mistakes: Annotated[float, typer.Option(min=0, max=1, metavar="P", help="Chance of a wrong answer.")] = 0.05,
     talkative: Annotated[bool, typer.Option("--talkative", help="Answers go on in the words of a caption.")] = False,
     encoder: Annotated[str, typer.Option(metavar="SPEC", help="The encoder. Default: the profile's.")] = "",
     query: Annotated[str, typer.Option(metavar="NAME", help="joined, rewrite or statements.")] = "statements",
@@ -172,10 +183,10 @@ def live(
     figure: FigureOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Whole sessions with a simulated user: what questions, feedback and pictures each add."""
+    """Whole sessions with a simulated user: what questions, feedback and pictures add to turning pages."""
     from dar_tui.cli.eval_live import Setting, measure
     from dar_tui.cli.eval_run import queries_named
-    from dar_tui.evaluation.datasets import check_photos, chosen, read_attributes, read_captions
+    from dar_tui.evaluation.datasets import check_photos, chosen, distractors_of, read_attributes, read_captions
 
     known = chosen(read_captions(captions), photos, skip)
     (strategy,) = queries_named([query])
@@ -185,7 +196,10 @@ def live(
         attributes=read_attributes(attributes) if attributes else {},
         dialogues=min(dialogues, len(known.names)),
         turns=turns,
-        questions=questions or (),
+        rows=row or (),
+        overlooks=overlooks,
+        mistakes=mistakes,
+        distractors=distractors_of(distractors, known) if distractors else {},
         talkative=talkative,
         encoder=encoder,
         query=strategy,

@@ -19,14 +19,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Setting:
-    """What the command was given. `generator`: None for no pictures, "" for the profile's; no `questions`: all ways."""
+    """What the command was given. `generator`: None for no pictures, "" for the profile's; no `rows`: all.
+
+    `distractors`: photos by name that are in the library and never looked for.
+    """
 
     known: Captioned
     paths: list[Path]
     attributes: Mapping[str, frozenset[str]]
     dialogues: int
     turns: int
-    questions: Sequence[str]
+    rows: Sequence[str]
+    overlooks: float
+    mistakes: float
+    distractors: Mapping[str, Path]
     talkative: bool
     encoder: str
     query: QueryStrategy
@@ -41,29 +47,34 @@ def measure(state: State, setting: Setting, out: Path | None, *, figure: bool, j
     """Plays every dialogue in every mode and shows what each mode found. Raises DarError."""
     from dar_tui.cli.eval_output import Progress, show
     from dar_tui.cli.eval_run import uncached
-    from dar_tui.evaluation.live import ALONE, PAGE, QUESTIONS, Mode, Trial, library_of, modes_of, run
+    from dar_tui.evaluation.live import NEXT_PAGE, PAGE, Lapses, Trial, library_of, modes_of, run
     from dar_tui.evaluation.report import Journal, report_of, save
-    from dar_tui.fusion.strategies import DEFAULT, strategy_named
+    from dar_tui.fusion.strategies import strategy_named
     from dar_tui.reformulate import RuleReformulator
     from dar_tui.session.session import SessionOptions
+    from dar_tui.session.state import BELIEF
 
-    fusion = setting.fusion or DEFAULT
-    strategy_named(fusion)
+    fusion = setting.fusion or BELIEF
+    if fusion != BELIEF:
+        strategy_named(fusion)
     encoder = state.load_encoder(setting.encoder or state.new_encoder())
     generator = None
     if setting.generator is not None:
         generator = uncached(state, setting.generator or state.profile().generator)
-    modes = modes_of(setting.questions or QUESTIONS, pictures=generator is not None)
+    modes = modes_of(setting.rows, pictures=generator is not None)
     targets = random.Random(setting.seed).sample(sorted(setting.known.names), setting.dialogues)
     settings: Settings = {
         **setting.told,
         "dialogues": len(targets),
-        "questions": setting.turns,
-        "asked": ", ".join(mode.questions for mode in modes if mode.questions and mode == Mode(mode.questions)),
+        "distractors": len(setting.distractors),
+        "turns": setting.turns,
+        "rows": ", ".join(mode.name for mode in modes),
         "answers": "talkative" if setting.talkative else "plain",
+        "overlooks": setting.overlooks,
+        "mistakes": setting.mistakes,
         "encoder": encoder.id,
         "query": str(setting.query),
-        "fusion": fusion if generator else "",
+        "fusion": fusion,
         "pictures": f"{setting.pictures} by {generator.id}" if generator else "none",
         "seed": setting.seed,
     }
@@ -71,7 +82,7 @@ def measure(state: State, setting: Setting, out: Path | None, *, figure: bool, j
     name = hashlib.sha256(repr((sorted(settings.items()), sorted(digest.items()))).encode()).hexdigest()[:12]
     folder = out or state.settings.home / "eval" / f"live-{name}"
     cache = state.settings.cache / "eval"
-    photos = dict(zip(setting.known.names, setting.paths, strict=True))
+    photos = {**dict(zip(setting.known.names, setting.paths, strict=True)), **setting.distractors}
     with library_of(photos, encoder, cache) as (library, ids), Progress(state.output) as progress:
         stage = Trial(
             library,
@@ -82,6 +93,7 @@ def measure(state: State, setting: Setting, out: Path | None, *, figure: bool, j
             setting.turns,
             setting.seed,
             setting.talkative,
+            Lapses(setting.overlooks, setting.mistakes),
             setting.attributes,
             generator,
             RuleReformulator(setting.query),
@@ -89,7 +101,7 @@ def measure(state: State, setting: Setting, out: Path | None, *, figure: bool, j
         )
         journal = Journal(folder / "journal.jsonl", {**settings, **digest})
         entries = run(stage, targets, modes, journal, lambda done, total: progress.advance("dialogues", done, total))
-    baselines = {mode.name: "" if mode == ALONE else ALONE.name for mode in modes}
+    baselines = {mode.name: "" if mode == NEXT_PAGE else NEXT_PAGE.name for mode in modes}
     report = report_of("live", settings, targets, entries, baselines, PAGE)
     save(report, folder)
     show(state.output, report, folder, figure=figure, json=json)

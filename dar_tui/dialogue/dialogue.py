@@ -74,7 +74,27 @@ class OnPicture:
     opinion: Opinion
 
 
-Event = UserMessage | QuestionAsked | QuestionSkipped | OnPhoto | OnPicture
+@dataclass(frozen=True)
+class PhotosShown:
+    """Photos that were on the user's screen, by the library's names for them, and how likely each was held to be."""
+
+    photos: tuple[str, ...]
+    chances: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class PhotoOpened:
+    """A photo that the user looked at closely, so that going on says little about it."""
+
+    photo: str
+
+
+@dataclass(frozen=True)
+class NextPage:
+    """The user asked for photos not seen yet, without a word about those on screen."""
+
+
+Event = UserMessage | QuestionAsked | QuestionSkipped | OnPhoto | OnPicture | PhotosShown | PhotoOpened | NextPage
 
 
 @dataclass(frozen=True)
@@ -164,6 +184,57 @@ class Dialogue:
         """Generated images vetoed, as (turn, index)."""
         return tuple(place for place, opinion in self._pictures().items() if opinion is Opinion.BAD)
 
+    @cached_property
+    def seen(self) -> tuple[str, ...]:
+        """Photos that were on screen, in the order they last were."""
+        order: dict[str, None] = {}
+        for event in self.events:
+            for photo in event.photos if isinstance(event, PhotosShown) else ():
+                order.pop(photo, None)
+                order[photo] = None
+        return tuple(order)
+
+    @cached_property
+    def chances(self) -> Mapping[str, float]:
+        """How likely each photo passed over was held to be when it last was on screen."""
+        chances: dict[str, float] = {}
+        for event in self.events:
+            if isinstance(event, PhotosShown):
+                chances.update(zip(event.photos, event.chances, strict=False))
+        return {photo: chance for photo, chance in chances.items() if photo in self.passed}
+
+    @cached_property
+    def on_screen(self) -> frozenset[str]:
+        """Photos shown since the user last went on."""
+        photos: set[str] = set()
+        for event in self.events:
+            if isinstance(event, PhotosShown):
+                photos.update(event.photos)
+            elif isinstance(event, (UserMessage, NextPage)):
+                photos = set()
+        return frozenset(photos)
+
+    @cached_property
+    def passed(self) -> Mapping[str, int]:
+        """How often each photo was on screen while the user went on: said something else, or asked for the next page.
+
+        Liking or opening a photo takes back what was counted of it until then.
+        """
+        on_screen: set[str] = set()
+        times: dict[str, int] = {}
+        for event in self.events:
+            match event:
+                case PhotosShown(photos, _):
+                    on_screen.update(photos)
+                case UserMessage() | NextPage():
+                    for photo in on_screen:
+                        times[photo] = times.get(photo, 0) + 1
+                    on_screen = set()
+                case OnPhoto(photo, Opinion.GOOD) | PhotoOpened(photo):
+                    on_screen.discard(photo)
+                    times.pop(photo, None)
+        return times
+
     def need(self, hemisphere: Hemisphere = Hemisphere.NORTH) -> Need:
         """What the dialogue adds up to."""
         return self._memory.need_of(self.turns, self.skipped, hemisphere)
@@ -204,14 +275,28 @@ def event_to_json(event: Event) -> dict[str, Any]:
     match event:
         case UserMessage(text, at):
             return {"kind": "said", "text": text, "at": at.isoformat()}
-        case QuestionAsked(Question(text, topic, expects, choices)):
-            return {"kind": "asked", "text": text, "topic": topic, "expects": str(expects), "choices": list(choices)}
+        case QuestionAsked(question):
+            return {
+                "kind": "asked",
+                "text": question.text,
+                "topic": question.topic,
+                "expects": str(question.expects),
+                "choices": list(question.choices),
+                # Left out where there are none, as in the files of earlier versions.
+                **({"examples": list(question.examples)} if question.examples else {}),
+            }
         case QuestionSkipped():
             return {"kind": "skipped"}
         case OnPhoto(photo, opinion):
             return {"kind": "on-photo", "photo": photo, "opinion": str(opinion)}
         case OnPicture(turn, index, opinion):
             return {"kind": "on-picture", "turn": turn, "index": index, "opinion": str(opinion)}
+        case PhotosShown(photos, chances):
+            return {"kind": "seen", "photos": list(photos), "chances": list(chances)}
+        case PhotoOpened(photo):
+            return {"kind": "opened", "photo": photo}
+        case NextPage():
+            return {"kind": "next-page"}
 
 
 def event_from_json(data: Mapping[str, Any]) -> Event:
@@ -222,13 +307,20 @@ def event_from_json(data: Mapping[str, Any]) -> Event:
                 return UserMessage(json_text(data["text"]), json_moment(data["at"]))
             case "asked":
                 wording, topic = json_text(data["text"]), json_text(data["topic"])
-                return QuestionAsked(Question(wording, topic, Expects(data["expects"]), json_texts(data["choices"])))
+                choices, examples = json_texts(data["choices"]), json_texts(data.get("examples", []))
+                return QuestionAsked(Question(wording, topic, Expects(data["expects"]), choices, examples))
             case "skipped":
                 return QuestionSkipped()
             case "on-photo":
                 return OnPhoto(json_text(data["photo"]), Opinion(data["opinion"]))
             case "on-picture":
                 return OnPicture(json_number(data["turn"]), json_number(data["index"]), Opinion(data["opinion"]))
+            case "seen":
+                return PhotosShown(json_texts(data["photos"]), json_chances(data["chances"]))
+            case "opened":
+                return PhotoOpened(json_text(data["photo"]))
+            case "next-page":
+                return NextPage()
             case kind:
                 raise ValueError(f"unknown kind {kind!r}")
     except (KeyError, TypeError, ValueError) as error:
@@ -262,6 +354,14 @@ def json_number(value: object) -> int:
 def json_numbers(value: object) -> tuple[int, ...]:
     """A list of whole numbers from 0 on."""
     return tuple(json_number(each) for each in _listed(value))
+
+
+def json_chances(value: object) -> tuple[float, ...]:
+    """A list of numbers from 0 to 1."""
+    found = _listed(value)
+    if not all(isinstance(each, (int, float)) and 0 <= each <= 1 for each in found):
+        raise ValueError(f"{value!r} are no chances")
+    return tuple(float(each) for each in found if isinstance(each, (int, float)))
 
 
 def json_moment(value: object) -> datetime:

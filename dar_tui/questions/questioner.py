@@ -50,6 +50,8 @@ Weights = NDArray[np.float64]
 
 # "The top few hundred": of 1,000 photos the right one is nearly always among these.
 SIZE = 300
+# Photos seen at once, where nobody says how many.
+PAGE = 10
 # As many captions as a small language model keeps apart in one prompt.
 _CAPTIONS = 5
 # Mean and deviation of a contrast over 2,000 photos are known to 2 %.
@@ -84,9 +86,16 @@ class Questioner(Protocol):
     """Proposes questions."""
 
     def propose(
-        self, dialogue: Dialogue, need: Need, query: Query, filters: Filters, cancelled: Cancelled = never
+        self,
+        dialogue: Dialogue,
+        need: Need,
+        query: Query,
+        filters: Filters,
+        cancelled: Cancelled = never,
+        *,
+        page: int = PAGE,
     ) -> list[Proposal]:
-        """Questions worth asking of the photos that the query ranks, best first; [] where none is.
+        """Questions worth asking of the photos that the query ranks, best first; [] where the next page is worth more.
 
         Worded without a model once `cancelled()`.
         """
@@ -127,7 +136,14 @@ class GroundedQuestioner:
         self._lock = threading.Lock()
 
     def propose(
-        self, dialogue: Dialogue, need: Need, query: Query, filters: Filters, cancelled: Cancelled = never
+        self,
+        dialogue: Dialogue,
+        need: Need,
+        query: Query,
+        filters: Filters,
+        cancelled: Cancelled = never,
+        *,
+        page: int = PAGE,
     ) -> list[Proposal]:
         """Questions worth asking, best first. Raises DarError where the library cannot be read."""
         # 1. The candidates, and the chance that each is the photo.
@@ -141,8 +157,9 @@ class GroundedQuestioner:
         unanswerable = unanswerable_topics(known.slots, need)
         allowed = open_attributes(known.bank, known.vectors.meanings, need, dialogue.questions, unanswerable)
         slots = open_slots(known.slots, known.bank, need, dialogue.questions)
-        in_words = proposed(slots, known.bank, allowed, found.weights, shows)
-        by_number = ranked(known.bank, allowed, found.weights, shows)
+        offered = frozenset(example for question in dialogue.questions for example in question.examples)
+        in_words = proposed(slots, known.bank, allowed, found.weights, shows, page, offered)
+        by_number = ranked(known.bank, allowed, found.weights, shows, page)
         by_yes = [proposal for _, proposal in by_number]
         # 4. The best in a model's words, if there is one and it asks just that. Questions answered in words stay as
         # they are.
@@ -154,10 +171,10 @@ class GroundedQuestioner:
             if text:
                 by_yes[0] = replace(by_yes[0], question=known.bank[number].put(text))
         # 5. The catalog's own facts.
-        year = year_question(found.taken_at, found.weights, need, dialogue.questions)
-        # Words first, whatever the bits: over 1,000 dialogues about development photos five answers in words moved the
-        # mean log rank by -0.14, five by yes or no by -0.03, most of which nobody could give (docs/results.md).
-        return [*in_words, *sorted([*by_yes, *([year] if year else [])], key=lambda proposal: -proposal.bits)]
+        year = year_question(found.taken_at, found.weights, need, dialogue.questions, page)
+        # Words first, whatever they spare: of the answers by yes or no most cannot be given. Over 1,000 dialogues about
+        # development photos five questions moved the mean log rank by -0.03 so, by -0.14 in words (docs/results.md).
+        return [*in_words, *sorted([*by_yes, *([year] if year else [])], key=lambda proposal: -proposal.saved)]
 
     def _bank(self) -> _Known:
         with self._lock:
@@ -196,7 +213,8 @@ def candidates(library: Library, query: Query, filters: Filters, size: int = SIZ
     if len(hits) < 2:
         return None
     ids = tuple(hit.image_id for hit in hits)
-    weights = chances(np.array([hit.score for hit in hits], np.float64))
+    scores = np.array([hit.score for hit in hits], np.float64)
+    weights = chances(scores) if query.scorer is None else posterior(scores)
     captions = tuple(stripped(hit.caption) for hit in hits if hit.caption)[:_CAPTIONS]
     return Candidates(ids, library.vectors(ids, JOINT), weights, tuple(hit.taken_at for hit in hits), captions)
 
@@ -208,6 +226,12 @@ def chances(scores: NDArray[np.float64]) -> Weights:
         return np.full(len(scores), 1 / len(scores))
     exponents = _SHARPNESS * (scores - scores.max()) / deviation
     raw = np.exp(exponents)
+    return np.asarray(raw / raw.sum(), np.float64)
+
+
+def posterior(nats: NDArray[np.float64]) -> Weights:
+    """Log likelihoods to the chance that each photo is the one."""
+    raw = np.exp(nats - nats.max())
     return np.asarray(raw / raw.sum(), np.float64)
 
 

@@ -15,7 +15,7 @@ from dar_tui.fusion.evidence import SearchRequest
 from dar_tui.fusion.finding import Narrowing
 from dar_tui.reformulate import Reformulation
 from dar_tui.session.drawing import draw_images
-from dar_tui.session.events import Event, Part, Reformulated, Results, SessionNote, Stage, TurnFailed
+from dar_tui.session.events import Certainty, Event, Part, Reformulated, Results, SessionNote, Stage, TurnFailed
 from dar_tui.session.page import TurnContext
 from dar_tui.session.state import CancelToken, SessionState, Stopwatch
 from dar_tui.session.transcript import Prompted, Shown
@@ -106,12 +106,15 @@ class Algorithm:
         self.watch.mark("text_hits" if stage is Stage.TEXT else "fused_hits")
         if found.note and stage is Stage.TEXT and not is_second:
             yield SessionNote(found.note)
+        self.state.set_page(found, self.token)
         yield Results(request.turn, stage, found.hits)
+        if found.chance is not None and found.hits:
+            yield Certainty(request.turn, len(found.hits), found.chance)
         shown = tuple(str(hit.image_id) for hit in found.hits)
         yield from _failure(self.state.log.write(Shown(request.turn, str(stage), shown)))
 
     def _ask(self, request: SearchRequest) -> Iterator[Event]:
-        """The most informative question whose answer would change the page; nothing where none would."""
+        """The question that spares most photos to look at; nothing where the next page does as well."""
         questioner = self.state.parts.questioner
         if questioner is None or self.token.is_set():
             return
@@ -119,13 +122,17 @@ class Algorithm:
         try:
             with self.watch.part("ask"):
                 query, filters = context.query(context.stage), context.filters()
-                proposals = questioner.propose(context.dialogue, request.need, query, filters, self.token.is_set)
-                question = context.worthwhile(proposals)
+                proposals = questioner.propose(
+                    context.dialogue, request.need, query, filters, self.token.is_set, page=context.search.page
+                )
         except DarError as error:
             yield TurnFailed(Part.ASK, error.message, error.hint)
             return
-        if question is None:
+        if not proposals:
+            if len(self.state.page.hits) == context.search.page:
+                yield SessionNote("No question would help more than the next page.")
             return
+        question = proposals[0].question
         yield from _failure(self.state.record(QuestionAsked(question), self.token))
         yield question
 

@@ -16,16 +16,20 @@ from typing import Literal, TypeVar
 from dar_tui.dialogue.dialogue import Dialogue, Event
 from dar_tui.fusion.evidence import GeneratedImage, QueryEncoder, SearchRequest
 from dar_tui.fusion.finding import Narrowing
-from dar_tui.fusion.strategies import DEFAULT, strategy_named
+from dar_tui.fusion.strategies import strategy_named
 from dar_tui.imagine.cache import Album
 from dar_tui.imagine.worker import Imagination, LoadGenerator
 from dar_tui.questions.questioner import Questioner
 from dar_tui.reformulate import Reformulator, RuleReformulator
+from dar_tui.session.belief import Calibration, calibration_of
 from dar_tui.session.events import Timings, TurnFailed
-from dar_tui.session.page import SearchSettings, TurnContext
+from dar_tui.session.page import Page, SearchSettings, TurnContext
 from dar_tui.session.transcript import Log, Prompted
 from indexer.encoders import Encoder
 from indexer.library import Library
+
+BELIEF = "belief"
+"""The app's way to rank: all evidence as one posterior (`dar_tui.session.belief`)."""
 
 _T = TypeVar("_T")
 _Span = Literal["reformulate", "load", "imagine", "ask"]
@@ -48,15 +52,18 @@ class SessionParts:
 
 @dataclass(frozen=True)
 class SessionOptions:
-    """`page`: photos shown. `pictures`: K. `fusion`: a strategy's name. `picture_weight`: None for the strategy's own.
+    """`page`: photos shown. `pictures`: K. `fusion`: "belief", or a strategy's name, to compare with.
+
+    `picture_weight`: None for the strategy's own. `calibration`: None for what ships for the encoder.
 
     K = 3: the paper's choice; one picture gave +6.43 Hits@10 there, three +7.61, more hardly any.
     """
 
     page: int = 10
     pictures: int = 3
-    fusion: str = DEFAULT
+    fusion: str = BELIEF
     picture_weight: float | None = None
+    calibration: Calibration | None = None
 
 
 class SessionState:
@@ -75,14 +82,16 @@ class SessionState:
         self.search = SearchSettings(
             parts.library,
             QueryEncoder(parts.encoder),
-            strategy_named(options.fusion),
+            None if options.fusion == BELIEF else strategy_named(options.fusion),
             options.picture_weight,
             options.page,
+            options.calibration or calibration_of(parts.encoder.id),
         )
         self.lock = threading.RLock()
         self.dialogue = Dialogue()
         self.request: SearchRequest | None = None
         self.prompted: Prompted | None = None
+        self.page = Page()
         self.gallery: dict[tuple[int, int], GeneratedImage] = {}
         self._token = CancelToken()
 
@@ -123,6 +132,12 @@ class SessionState:
         with self.lock:
             if not token.is_set():
                 self.request = request
+
+    def set_page(self, page: Page, token: CancelToken) -> None:
+        """The page that is shown from now on."""
+        with self.lock:
+            if not token.is_set():
+                self.page = page
 
     def record_prompts(self, prompted: Prompted, token: CancelToken) -> TurnFailed | None:
         """What images are generated from; returns what failed in saving it."""
