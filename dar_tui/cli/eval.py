@@ -213,6 +213,25 @@ def live(
 
 
 @app.command()
+def fit(
+    context: typer.Context,
+    images: ImagesOption,
+    captions: Annotated[Path, typer.Option(metavar="FILE", help="As for `dar eval captions`.")],
+    photos: PhotosOption = None,
+    skip: SkipOption = 0,
+    encoder: Annotated[str, typer.Option(metavar="SPEC", help="The encoder. Default: the profile's.")] = "",
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Default: where `dar chat` looks.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Find what an encoder's scores are worth, from captioned photos that it was not trained on."""
+    from dar_tui.cli.eval_live import fit as fit_encoder
+    from dar_tui.evaluation.datasets import check_photos, chosen, read_captions
+
+    known = chosen(read_captions(captions), photos, skip)
+    fit_encoder(state_of(context), known, check_photos(known, images, 1), encoder, out, json=json)
+
+
+@app.command()
 def compare(
     context: typer.Context,
     ours: Annotated[str, typer.Argument(metavar="A", help="A run's folder or report.json; #NAME for one of several.")],

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from dar_tui.cli.state import State
+from indexer.printable import visible
 
 if TYPE_CHECKING:
     from dar_tui.evaluation.datasets import Captioned
@@ -52,7 +55,7 @@ def measure(state: State, setting: Setting, out: Path | None, *, figure: bool, j
     from dar_tui.fusion.strategies import strategy_named
     from dar_tui.reformulate import RuleReformulator
     from dar_tui.session.session import SessionOptions
-    from dar_tui.session.state import BELIEF
+    from dar_tui.session.state import BELIEF, CALIBRATIONS
 
     fusion = setting.fusion or BELIEF
     if fusion != BELIEF:
@@ -97,7 +100,7 @@ def measure(state: State, setting: Setting, out: Path | None, *, figure: bool, j
             setting.attributes,
             generator,
             RuleReformulator(setting.query),
-            SessionOptions(PAGE, setting.pictures, fusion),
+            SessionOptions(PAGE, setting.pictures, fusion, calibrations=state.settings.home / CALIBRATIONS),
         )
         journal = Journal(folder / "journal.jsonl", {**settings, **digest})
         entries = run(stage, targets, modes, journal, lambda done, total: progress.advance("dialogues", done, total))
@@ -110,3 +113,43 @@ def measure(state: State, setting: Setting, out: Path | None, *, figure: bool, j
 def _digest(attributes: Mapping[str, frozenset[str]]) -> str:
     said = repr(sorted((name, sorted(known)) for name, known in attributes.items()))
     return hashlib.sha256(said.encode()).hexdigest() if attributes else ""
+
+
+def fit(state: State, known: Captioned, paths: list[Path], encoder_spec: str, out: Path | None, *, json: bool) -> None:
+    """Finds the encoder's constants for the sessions' belief and writes them where sessions look. Raises DarError."""
+    from dataclasses import asdict
+
+    from dar_tui.cli.eval_output import Progress
+    from dar_tui.evaluation.fitting import fitted
+    from dar_tui.evaluation.live import library_of
+    from dar_tui.questions.bank import load_bank
+    from dar_tui.session.belief import calibration_json, calibration_of, calibration_path
+    from dar_tui.session.state import CALIBRATIONS
+    from indexer.store.disk import disk_errors_named, make_private_folder, replace_file
+
+    encoder = state.load_encoder(encoder_spec or state.new_encoder())
+    bank = load_bank()
+    photos = dict(zip(known.names, paths, strict=True))
+    count = min(len(captions) for captions in known.captions)
+    captions = [each[:count] for each in known.captions]
+    with (
+        library_of(photos, encoder, state.settings.cache / "eval") as (library, ids),
+        Progress(state.output) as progress,
+    ):
+        vectors = library.vectors([ids[name] for name in known.names])
+        texts = []
+        for number, each in enumerate(captions, 1):
+            texts.append(encoder.encode_texts(each))
+            progress.advance("captions", number, len(captions))
+        statements = encoder.encode_texts([attribute.texts[0] for attribute in bank])
+    found = fitted(vectors, captions, np.stack(texts), bank, statements, calibration_of(encoder.id))
+    path = out or calibration_path(state.settings.home / CALIBRATIONS, encoder.id)
+    with disk_errors_named(path, "file"):
+        make_private_folder(path.parent)
+        replace_file(path, calibration_json(found).encode("ascii"))
+    if json:
+        state.output.json({"encoder": encoder.id, "photos": len(photos), **asdict(found)})
+        return
+    for name, value in asdict(found).items():
+        state.output.result(f"{name:12} {value:.3f}")
+    state.output.note(f"Kept in {visible(path)}; `dar chat` uses it.")

@@ -76,10 +76,9 @@ class OnPicture:
 
 @dataclass(frozen=True)
 class PhotosShown:
-    """Photos that were on the user's screen, by the library's names for them, and how likely each was held to be."""
+    """Photos that were on the user's screen, by the library's names for them."""
 
     photos: tuple[str, ...]
-    chances: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -195,15 +194,6 @@ class Dialogue:
         return tuple(order)
 
     @cached_property
-    def chances(self) -> Mapping[str, float]:
-        """How likely each photo passed over was held to be when it last was on screen."""
-        chances: dict[str, float] = {}
-        for event in self.events:
-            if isinstance(event, PhotosShown):
-                chances.update(zip(event.photos, event.chances, strict=False))
-        return {photo: chance for photo, chance in chances.items() if photo in self.passed}
-
-    @cached_property
     def on_screen(self) -> frozenset[str]:
         """Photos shown since the user last went on."""
         photos: set[str] = set()
@@ -224,7 +214,7 @@ class Dialogue:
         times: dict[str, int] = {}
         for event in self.events:
             match event:
-                case PhotosShown(photos, _):
+                case PhotosShown(photos):
                     on_screen.update(photos)
                 case UserMessage() | NextPage():
                     for photo in on_screen:
@@ -291,8 +281,8 @@ def event_to_json(event: Event) -> dict[str, Any]:
             return {"kind": "on-photo", "photo": photo, "opinion": str(opinion)}
         case OnPicture(turn, index, opinion):
             return {"kind": "on-picture", "turn": turn, "index": index, "opinion": str(opinion)}
-        case PhotosShown(photos, chances):
-            return {"kind": "seen", "photos": list(photos), "chances": list(chances)}
+        case PhotosShown(photos):
+            return {"kind": "seen", "photos": list(photos)}
         case PhotoOpened(photo):
             return {"kind": "opened", "photo": photo}
         case NextPage():
@@ -316,7 +306,7 @@ def event_from_json(data: Mapping[str, Any]) -> Event:
             case "on-picture":
                 return OnPicture(json_number(data["turn"]), json_number(data["index"]), Opinion(data["opinion"]))
             case "seen":
-                return PhotosShown(json_texts(data["photos"]), json_chances(data["chances"]))
+                return PhotosShown(json_texts(data["photos"]))
             case "opened":
                 return PhotoOpened(json_text(data["photo"]))
             case "next-page":
@@ -354,14 +344,6 @@ def json_number(value: object) -> int:
 def json_numbers(value: object) -> tuple[int, ...]:
     """A list of whole numbers from 0 on."""
     return tuple(json_number(each) for each in _listed(value))
-
-
-def json_chances(value: object) -> tuple[float, ...]:
-    """A list of numbers from 0 to 1."""
-    found = _listed(value)
-    if not all(isinstance(each, (int, float)) and 0 <= each <= 1 for each in found):
-        raise ValueError(f"{value!r} are no chances")
-    return tuple(float(each) for each in found if isinstance(each, (int, float)))
 
 
 def json_moment(value: object) -> datetime:

@@ -39,8 +39,6 @@ from indexer.search.strength import Spread
 Nats = NDArray[np.float64]
 Ids = NDArray[np.int64]
 
-# More than any evidence: what waits comes after everything else, in its own order.
-_BEHIND = 1e4
 # What a candidate of another kind of evidence counts for the strength of a match, which is judged by the texts alone.
 _UNSEEN_BY_STRENGTH = 1e-6
 
@@ -51,19 +49,21 @@ class Calibration:
 
     `word`: one fact, such as "a dog". `growth`: what a text gains each time that its facts grow e-fold; texts that say
     the same thing again gain little, which is why strengths do not add up. `image`, `like`, `unlike`, `closer`: see the
-    module. `overlooked`: the chance that the photo is on screen and not seen. `mistaken`: that a plain answer or a
+    module. `overlooked`: the chance that the photo is on screen and not seen. `again`: nats by which a photo passed
+    over must be likelier than one not seen yet to be shown before it. `mistaken`: that a plain answer or a
     photo's date is wrong. `doubt`: the chance that none of this holds; it keeps certainty below 1.
     """
 
     word: float = 0.5
-    growth: float = 1.1
+    growth: float = 1.2
     image: float = 0.5
     like: float = 0.5
     unlike: float = 0.1
     closer: float = 0.3
     overlooked: float = 0.07
+    again: float = 1.6
     mistaken: float = 0.1
-    doubt: float = 0.05
+    doubt: float = 0.03
 
     def strength(self, facts: int) -> float:
         """Nats for each deviation of a text of so many facts."""
@@ -106,8 +106,7 @@ class Fact:
 class Belief:
     """All evidence there is. `statements`: the text's query, rejects included; `facts`: how many facts it states.
 
-    `passed`: how often each photo, by id, was on screen while the user went on. `before`: how likely each was then;
-    until it is likelier than that, photos not seen yet come before it.
+    `passed`: how often each photo, by id, was on screen while the user went on.
     """
 
     calibration: Calibration = field(default_factory=Calibration)
@@ -117,7 +116,6 @@ class Belief:
     denials: Sequence[Denial] = ()
     closer: Sequence[Closer] = ()
     passed: Mapping[int, int] = field(default_factory=dict)
-    before: Mapping[int, float] = field(default_factory=dict)
     known: Sequence[Fact] = ()
 
     def query(self, posterior: Posterior, dim: int) -> Query:
@@ -132,20 +130,20 @@ class Belief:
 
         def scorer(ids: Ids, cosines: Sequence[NDArray[np.float32]], spreads: Sequence[Spread]) -> Nats:
             nats = self.nats(ids, cosines, spreads)
-            chances = posterior.take(ids, nats, self.calibration.doubt)
-            return nats - _BEHIND * self._waits(ids, chances) if self.before else nats
+            posterior.take(ids, nats, self.calibration.doubt)
+            return nats - self.calibration.again * self._times(ids) if self.passed else nats
 
         combine = self.statements.combine if self.statements else "z"
         by_example = not own and all(term.weight > 0 for term in terms)
         return Query(terms, combine, by_example, scorer)
 
-    def _waits(self, ids: Ids, chances: Nats) -> NDArray[np.bool_]:
-        """Which photos have been passed over and are no likelier than they were."""
-        waits = np.zeros(len(ids), np.bool_)
-        places = _positions(ids, np.fromiter(self.before, np.int64))
+    def _times(self, ids: Ids) -> Nats:
+        """(n,) how often each photo was passed over."""
+        times = np.zeros(len(ids))
+        places = _positions(ids, np.fromiter(self.passed, np.int64))
         here = places >= 0
-        waits[places[here]] = chances[places[here]] <= np.fromiter(self.before.values(), np.float64)[here]
-        return waits
+        times[places[here]] = np.fromiter(self.passed.values(), np.float64)[here]
+        return times
 
     def nats(self, ids: Ids, cosines: Sequence[NDArray[np.float32]], spreads: Sequence[Spread]) -> Nats:
         """(n,) the log likelihood of all evidence for each photo; cosines and spreads in the order of `query`'s terms.
@@ -167,9 +165,7 @@ class Belief:
         for fact in self.known:
             total += self._of_fact(fact, ids)
         if self.passed:
-            places = _positions(ids, np.fromiter(self.passed, np.int64))
-            times = np.fromiter(self.passed.values(), np.float64)
-            total[places[places >= 0]] += math.log(given.overlooked) * times[places >= 0]
+            total += math.log(given.overlooked) * self._times(ids)
         return total
 
     def _of_statements(
@@ -199,14 +195,13 @@ class Posterior:
         self.ids: Ids = np.zeros(0, np.int64)
         self.chances: Nats = np.zeros(0)
 
-    def take(self, ids: Ids, nats: Nats, doubt: float) -> Nats:
-        """The chances of all photos that a search looks at; of several calls that with most photos counts."""
+    def take(self, ids: Ids, nats: Nats, doubt: float) -> None:
+        """For all photos that a search looks at; of several calls that with most photos counts."""
         if len(ids) < len(self.ids):
-            return self.of(ids)
+            return
         likelihood = np.exp(nats - nats.max(initial=-np.inf))
         self.ids = ids
         self.chances = (1 - doubt) * likelihood / likelihood.sum() + doubt / max(len(ids), 1)
-        return self.chances
 
     def of(self, ids: Sequence[int] | Ids) -> Nats:
         """The chances of these photos, 0 for one not looked at."""

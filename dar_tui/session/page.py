@@ -156,7 +156,6 @@ class TurnContext:
         ]
         # 4. What was on screen while the user went on.
         passed = {int(photo): times for photo, times in dialogue.passed.items() if photo.isdecimal()}
-        before = {int(photo): chance for photo, chance in dialogue.chances.items() if photo.isdecimal()}
         return Belief(
             given,
             text_only(said) if own or refused else None,
@@ -164,7 +163,6 @@ class TurnContext:
             (*words, *images),
             denials,
             passed=passed,
-            before=before,
         )
 
     def filters(self) -> Filters:

@@ -148,10 +148,9 @@ class Session:
             groups = ((hit.image_id, *(each.image_id for each in hit.similar)) for hit in page.hits)
             folded = [image for group in groups if group[0] in wanted for image in group]
             on_screen = self._state.dialogue.on_screen
-            new = [image for image in dict.fromkeys([*image_ids, *folded]) if str(image) not in on_screen]
+            new = [name for image in dict.fromkeys([*image_ids, *folded]) if (name := str(image)) not in on_screen]
             if new:
-                chances = tuple(round(page.chances.get(image, 0.0), 6) for image in new)
-                self._state.record(PhotosShown(tuple(map(str, new)), chances if page.chances else ()))
+                self._state.record(PhotosShown(tuple(new)))
 
     def opened(self, image_id: int) -> None:
         """The user looked at this photo closely; that it was passed over counts no more."""

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, TypeVar
 
 from dar_tui.dialogue.dialogue import Dialogue, Event
@@ -21,7 +22,7 @@ from dar_tui.imagine.cache import Album
 from dar_tui.imagine.worker import Imagination, LoadGenerator
 from dar_tui.questions.questioner import Questioner
 from dar_tui.reformulate import Reformulator, RuleReformulator
-from dar_tui.session.belief import Calibration, calibration_of
+from dar_tui.session.belief import calibration_of
 from dar_tui.session.events import Timings, TurnFailed
 from dar_tui.session.page import Page, SearchSettings, TurnContext
 from dar_tui.session.transcript import Log, Prompted
@@ -30,6 +31,9 @@ from indexer.library import Library
 
 BELIEF = "belief"
 """The app's way to rank: all evidence as one posterior (`dar_tui.session.belief`)."""
+
+CALIBRATIONS = "calibrations"
+"""The folder, in dar's home, of the constants that `dar eval fit` has found for encoders."""
 
 _T = TypeVar("_T")
 _Span = Literal["reformulate", "load", "imagine", "ask"]
@@ -54,7 +58,8 @@ class SessionParts:
 class SessionOptions:
     """`page`: photos shown. `pictures`: K. `fusion`: "belief", or a strategy's name, to compare with.
 
-    `picture_weight`: None for the strategy's own. `calibration`: None for what ships for the encoder.
+    `picture_weight`: None for the strategy's own. `calibrations`: a folder of constants fitted for encoders,
+    None for those that ship.
 
     K = 3: the paper's choice; one picture gave +6.43 Hits@10 there, three +7.61, more hardly any.
     """
@@ -63,7 +68,7 @@ class SessionOptions:
     pictures: int = 3
     fusion: str = BELIEF
     picture_weight: float | None = None
-    calibration: Calibration | None = None
+    calibrations: Path | None = None
 
 
 class SessionState:
@@ -85,7 +90,7 @@ class SessionState:
             None if options.fusion == BELIEF else strategy_named(options.fusion),
             options.picture_weight,
             options.page,
-            options.calibration or calibration_of(parts.encoder.id),
+            calibration_of(parts.encoder.id, options.calibrations),
         )
         self.lock = threading.RLock()
         self.dialogue = Dialogue()

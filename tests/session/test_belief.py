@@ -63,14 +63,15 @@ def test_passing_over_makes_a_photo_unlikely_and_not_impossible() -> None:
     np.testing.assert_allclose(found, np.log([1, 1, 0.1, 1, 0.01, 1]))
 
 
-def test_what_was_passed_over_waits_until_it_is_likelier_than_it_was() -> None:
-    posterior, cosines = Posterior(), np.array([3, 2, 1, 0, -1, -2], np.float32)
-    told = {"calibration": GIVEN, "statements": Query((FIRST,)), "facts": 3, "passed": {100: 1, 101: 1}}
-    for before, order in (({100: 0.9, 101: 0.9}, [102, 103, 104, 105, 100, 101]), ({100: 0.01, 101: 0.9}, [102, 100])):
-        scorer = Belief(**told, before=before).query(posterior, 6).scorer
-        assert scorer is not None
-        values = scorer(IDS, [cosines], [spread_of(cosines)])
-        assert IDS[np.argsort(-values)].tolist()[: len(order)] == order
+def test_what_was_passed_over_is_shown_again_only_where_it_is_far_likelier() -> None:
+    cosines = np.array([3, 2, 1, 0, -1, -2], np.float32)
+    posterior, likely = Posterior(), Belief(GIVEN, Query((FIRST,)), 30, passed={100: 1, 102: 1})
+    scorer = likely.query(posterior, 6).scorer
+    assert scorer is not None
+    values = scorer(IDS, [cosines], [spread_of(cosines)])
+    np.testing.assert_allclose(values, likely.nats(IDS, [cosines], [spread_of(cosines)]) - [1.6, 0, 1.6, 0, 0, 0])
+    # What is shown is one thing, what is believed another.
+    assert posterior.of([100])[0] > posterior.of([102])[0]
 
 
 def test_words_no_and_closer_each_count_as_reckoned() -> None:
