@@ -238,4 +238,5 @@ def _question_json(question: Question) -> dict[str, Any]:
         "expects": str(question.expects),
         "choices": list(question.choices),
         "examples": list(question.examples),
+        "photos": [int(name) for name in question.photos],
     }

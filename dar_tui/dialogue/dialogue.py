@@ -155,7 +155,8 @@ class Dialogue:
         skipped: list[Question] = []
         pending: Question | None = None
         for event in self.events:
-            if isinstance(event, QuestionSkipped) and pending is not None:
+            # A choice by photos ends with the page they are on; what it would have told is nothing to leave alone.
+            if isinstance(event, QuestionSkipped) and pending is not None and not pending.photos:
                 skipped.append(pending)
             if isinstance(event, QuestionAsked):
                 pending = event.question
@@ -274,6 +275,7 @@ def event_to_json(event: Event) -> dict[str, Any]:
                 "choices": list(question.choices),
                 # Left out where there are none, as in the files of earlier versions.
                 **({"examples": list(question.examples)} if question.examples else {}),
+                **({"photos": list(question.photos)} if question.photos else {}),
             }
         case QuestionSkipped():
             return {"kind": "skipped"}
@@ -298,7 +300,8 @@ def event_from_json(data: Mapping[str, Any]) -> Event:
             case "asked":
                 wording, topic = json_text(data["text"]), json_text(data["topic"])
                 choices, examples = json_texts(data["choices"]), json_texts(data.get("examples", []))
-                return QuestionAsked(Question(wording, topic, Expects(data["expects"]), choices, examples))
+                photos = json_texts(data.get("photos", []))
+                return QuestionAsked(Question(wording, topic, Expects(data["expects"]), choices, examples, photos))
             case "skipped":
                 return QuestionSkipped()
             case "on-photo":

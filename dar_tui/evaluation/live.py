@@ -188,6 +188,10 @@ class Trial:
                 question = session.dialogue.pending
                 if mode.says == "captions" and captions:
                     events = session.turn(captions.pop(0))
+                elif question is not None and question.photos:
+                    closer = onlooker.closer([int(name) for name in question.photos])
+                    wrong = chance.random() < self.lapses.mistakes
+                    events = session.turn("can't tell" if closer is None else question.choices[closer ^ wrong])
                 elif question is not None:
                     events = session.turn(oracle.answer(question))
                 elif mode.remembers:

@@ -105,6 +105,8 @@ _GARMENTS = (
 # A photo comes near if of all words used of it and of the target this share is used of both. Not tuned.
 LEAST_OVERLAP = 0.25
 
+# Whoever compares two photos tells which is nearer if their shares differ by so much. Not tuned.
+LEAST_DIFFERENCE = 0.05
 
 # People asked what they see name so many things before they stop. Not tuned.
 MOST_NAMED = 3
@@ -251,6 +253,11 @@ class Onlooker:
         best = max(near)[2]
         self._liked.add(best)
         return best
+
+    def closer(self, photos: Sequence[int]) -> int | None:
+        """Which of two photos comes nearer to the target, 0 or 1; None where they are nearly as near as one another."""
+        first, second = map(self._overlap, photos)
+        return None if abs(first - second) < LEAST_DIFFERENCE else int(second > first)
 
     def _overlap(self, photo: int) -> float:
         ours, theirs = self._said[self._target], self._said.get(photo, frozenset())

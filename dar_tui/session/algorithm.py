@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
-from dar_tui.dialogue.dialogue import QuestionAsked
+from dar_tui.dialogue.dialogue import QuestionAsked, QuestionSkipped
 from dar_tui.fusion.evidence import SearchRequest
 from dar_tui.fusion.finding import Narrowing
 from dar_tui.reformulate import Reformulation
@@ -58,6 +58,10 @@ class Algorithm:
         if request is None:
             return
         yield from self._show_page(request, self._context(request).stage)
+        pending = self.state.dialogue.pending
+        if pending is not None and pending.photos:
+            # Its photos have other numbers now, or none.
+            yield from _failure(self.state.record(QuestionSkipped(), self.token))
         if self.state.dialogue.pending is None:
             yield from self._ask(request)
 
@@ -122,8 +126,11 @@ class Algorithm:
         try:
             with self.watch.part("ask"):
                 query, filters = context.query(context.stage), context.filters()
+                shown = [hit.image_id for hit in self.state.page.hits]
                 proposals = questioner.propose(
-                    context.dialogue, request.need, query, filters, self.token.is_set, page=context.search.page
+                    *(context.dialogue, request.need, query, filters, self.token.is_set),
+                    page=context.search.page,
+                    shown=shown,
                 )
         except DarError as error:
             yield TurnFailed(Part.ASK, error.message, error.hint)

@@ -31,7 +31,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dar_tui.questions.selection import shown_chance
+from dar_tui.questions.selection import CLOSER, shown_chance
 from indexer.errors import DarError
 from indexer.search.ranking import Query, Term, merged, scores
 from indexer.search.strength import Spread
@@ -59,7 +59,7 @@ class Calibration:
     image: float = 0.5
     like: float = 0.5
     unlike: float = 0.1
-    closer: float = 0.3
+    closer: float = CLOSER
     overlooked: float = 0.07
     again: float = 1.6
     mistaken: float = 0.1

@@ -24,9 +24,10 @@ from dar_tui.fusion.evidence import (
 )
 from dar_tui.fusion.finding import Filters, Narrowing, filters_of, find
 from dar_tui.fusion.strategies import Evidence, Strategy, Vector, adaptive, text_only
+from dar_tui.language.rules.answers import chosen_photo
 from dar_tui.language.rules.words import content, core
 from dar_tui.questions.bank import load_bank
-from dar_tui.session.belief import Belief, Calibration, Clue, Denial, Posterior
+from dar_tui.session.belief import Belief, Calibration, Closer, Clue, Denial, Posterior
 from dar_tui.session.events import Stage
 from indexer.encoders import JOINT
 from indexer.library import Library
@@ -154,7 +155,16 @@ class TurnContext:
         images = [
             Clue(Term(_mean(vectors), space, np.sign(nats)), nats) for vectors, nats in kinds_of_evidence if vectors
         ]
-        # 4. What was on screen while the user went on.
+        # 4. Choices between two photos. Nearness in the joint space agrees with captions in 60 % of pairs, in the
+        # visual space in 57 %.
+        pairs = []
+        for turn in dialogue.turns:
+            chosen = chosen_photo(turn.answer, turn.question) if turn.question else None
+            if turn.question is not None and chosen is not None:
+                vectors = photo_vectors(library, turn.question.photos, JOINT)
+                if len(vectors) == len(turn.question.photos):
+                    pairs.append(Closer(Term(vectors[chosen]), Term(vectors[1 - chosen])))
+        # 5. What was on screen while the user went on.
         passed = {int(photo): times for photo, times in dialogue.passed.items() if photo.isdecimal()}
         return Belief(
             given,
@@ -162,6 +172,7 @@ class TurnContext:
             len({fact for text, _ in own for fact in content(text)}),
             (*words, *images),
             denials,
+            pairs,
             passed=passed,
         )
 

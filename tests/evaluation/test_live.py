@@ -97,6 +97,11 @@ def test_the_onlooker_likes_what_comes_nearest_once_and_nothing_beside_the_targe
     assert onlooker.likes([2, 0]) is None
 
 
+def test_of_two_photos_the_onlooker_chooses_the_nearer_and_none_where_both_are_as_near() -> None:
+    onlooker = Onlooker({0: RED, 1: RED | {"man"}, 2: RED | {"man", "tree", "dog"}, 3: BLUE, 4: BLUE}, target=0)
+    assert (onlooker.closer([2, 1]), onlooker.closer([1, 3]), onlooker.closer([3, 4])) == (1, 0, None)
+
+
 @pytest.mark.slow
 def test_every_part_of_the_system_is_measured_and_the_same_each_time(
     bench: Bench, evaluate: Evaluate, models: Models, tmp_path: Path

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from dar_tui.cancellation import Cancelled, never
 from dar_tui.dialogue.dialogue import Dialogue
+from dar_tui.language.rules.answers import chosen_photo
 from dar_tui.language.turn import Expects, Question
 from dar_tui.questions.bank import Attribute, BankVectors, Choice, load_bank
 from dar_tui.questions.questioner import worded
@@ -18,6 +19,7 @@ from dar_tui.questions.selection import (
     MOST_OF_A_TOPIC,
     looked_at,
     open_attributes,
+    photo_question,
     probabilities,
     ranked,
     saved_by_naming,
@@ -165,6 +167,39 @@ def test_the_year_is_asked_where_it_parts_the_candidates() -> None:
 )
 def test_the_year_is_not_asked_where_it_separates_nothing(taken: list[datetime | None], message: str) -> None:
     assert year_question(taken, np.full(6, 1 / 6), said(message).need(), (), 1) is None
+
+
+def test_two_photos_that_separate_the_candidates_are_to_be_compared() -> None:
+    weights = np.full(12, 1 / 12)
+    near = np.zeros((3, 12))
+    near[0], near[2] = [4.0] * 6 + [-4.0] * 6, [-4.0] * 6 + [4.0] * 6
+    found = photo_question([1, 2, 3], ["70", "80", "90"], near, weights, (), 1)
+    assert found is not None and found.question.text == "Is it closer to 1 or to 3?"
+    assert found.question.photos == ("70", "90") and found.question.choices == ("1", "3")
+    # Not twice, and not where all are on one page or as near.
+    again = photo_question([1, 2, 3], ["70", "80", "90"], near, weights, (found.question,), 1)
+    assert again is None or again.question.photos != ("70", "90")
+    assert photo_question([1, 2, 3], ["70", "80", "90"], near, weights, (), 12) is None
+    assert photo_question([1, 2, 3], ["70", "80", "90"], np.zeros((3, 12)), weights, (), 1) is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "chosen"),
+    [("1", 0), ("the second one", 1), ("photo 3", 1), ("It's closer to the first.", 0), ("left", 0), ("2", None)],
+)
+def test_a_choice_between_photos_is_read_by_number_or_side(answer: str, chosen: int | None) -> None:
+    question = Question("Is it closer to 1 or to 3?", "x", Expects.CHOICE, ("1", "3"), (), ("70", "90"))
+    assert chosen_photo(answer, question) == chosen
+    if chosen is not None:
+        assert said("a dog").asked(question).said(answer, AT).need() == said("a dog").need()
+
+
+@pytest.mark.parametrize("answer", ["neither", "both", "can't tell", "no", "skip"])
+def test_neither_of_two_photos_states_nothing_and_words_state_what_they_say(answer: str) -> None:
+    question = Question("Is it closer to 1 or to 3?", "x", Expects.CHOICE, ("1", "3"), (), ("70", "90"))
+    asked = said("a dog").asked(question)
+    assert asked.said(answer, AT).need() == said("a dog").need()
+    assert asked.said("a dog with a red ball", AT).need().details == ("a dog with a red ball",)
 
 
 class Model:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dar_tui.dialogue.dialogue import QuestionAsked
+from dar_tui.language.turn import Expects, Question
 from dar_tui.session.events import Certainty, Event, Results
 from dar_tui.session.session import Session
 from tests.session.event_lists import of
@@ -83,3 +85,18 @@ def test_a_page_reported_twice_is_recorded_once(world: World) -> None:
     session.shown(page)
     session.shown(page)
     assert len(session.dialogue.events) == 2
+
+
+def test_a_choice_between_two_photos_moves_the_page_and_ends_with_it(world: World) -> None:
+    session = world.session(page=8)
+    page = ids(list(session.turn("something red")))
+    ask = Question("Is it closer to 1 or to 8?", "x", Expects.CHOICE, ("1", "8"), (), (str(page[0]), str(page[7])))
+    before = {hit.image_id: hit.score for hit in of(list(session.rerank()), Results)[-1].hits}
+    session._state.record(QuestionAsked(ask))
+    after = {hit.image_id: hit.score for hit in of(list(session.turn("the second")), Results)[-1].hits}
+    both = before.keys() & after.keys()
+    gained = {photo: after[photo] - before[photo] for photo in both}
+    assert max(gained.values()) - min(gained.values()) > 0.05 and session.dialogue.need().details == ()
+    session._state.record(QuestionAsked(ask))
+    list(session.next_page())
+    assert session.dialogue.pending is None and session.dialogue.need().unknown == ()
