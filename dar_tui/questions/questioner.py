@@ -179,7 +179,7 @@ class GroundedQuestioner:
                 by_yes[0] = replace(by_yes[0], question=known.bank[number].put(text))
         # 5. The catalog's own facts.
         year = year_question(found.taken_at, found.weights, need, dialogue.questions, page)
-        pair = self._pair(known, found, shown, dialogue, page)
+        pair = None if in_words else self._pair(known, found, shown, dialogue, page)
         others = [*by_yes, *([year] if year else []), *([pair] if pair else [])]
         # Words first, whatever they spare: of the answers by yes or no most cannot be given. Over 1,000 dialogues about
         # development photos five questions moved the mean log rank by -0.03 so, by -0.14 in words (docs/results.md).
@@ -231,7 +231,8 @@ class Candidates:
 
 def candidates(library: Library, query: Query, filters: Filters, size: int = SIZE) -> Candidates | None:
     """The best photos under the query and the filters; None where there are fewer than two to choose from."""
-    hits = find(library, query, size, filters).hits
+    # Copies stay apart: folding hundreds takes far longer than all else here, and who has the photo has its copies.
+    hits = find(library, query, size, filters, fold=False).hits
     if len(hits) < 2:
         return None
     ids = tuple(hit.image_id for hit in hits)
