@@ -68,7 +68,10 @@ def chat(
         ),
     ] = "",
     fusion: Annotated[
-        str, typer.Option(metavar="NAME", help="How text and pictures are weighed.", show_default=False)
+        str,
+        typer.Option(
+            metavar="NAME", help="Rank by one of the paper's and other strategies, not by belief.", show_default=False
+        ),
     ] = "",
     query: Annotated[
         str, typer.Option(metavar="NAME", help="How the dialogue becomes text: statements, rewrite or joined.")

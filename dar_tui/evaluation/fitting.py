@@ -6,6 +6,7 @@ trained would make it look surer than it is. Knows vectors and captions; which e
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -58,11 +59,12 @@ def fitted(
     given = replace(given, word=max(float(growth[0]), 0.05), growth=max(float(growth[1]), 0.0))
     # 2. What a few words are worth that are named beside the first caption.
     photo, number = _named(captions, bank, seed)
-    before = np.array([given.strength(count) for count in facts[0]])[:, None] * of_one
-    words = _standardised(statements[number] @ photos.T)
-    word = _best(lambda nats: _likelihood(before[photo] + nats * words, photo), 0.0, 4.0)
-    # The strength at six facts, about a caption's, stays what it was found to be.
-    given = replace(given, word=word, growth=max(given.strength(6) - word, 0.0) / np.log(6))
+    if len(photo):
+        before = np.array([given.strength(count) for count in facts[0]])[:, None] * of_one
+        words = _standardised(statements[number] @ photos.T)
+        word = _best(lambda nats: _likelihood(before[photo] + nats * words, photo), 0.0, 4.0)
+        # The strength at six facts, about a caption's, stays what it was found to be.
+        given = replace(given, word=word, growth=max(given.strength(6) - word, 0.0) / math.log(6))
     # 3. How often all of that is wrong.
     chances = _softmax(np.array([given.strength(count) for count in facts[0]])[:, None] * of_one)[right, right]
     doubt = _best(lambda d: float(np.log((1 - d) * chances + d / len(photos)).mean()), 0.0, _MOST_DOUBT)

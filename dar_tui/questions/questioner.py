@@ -32,6 +32,7 @@ from dar_tui.questions.selection import (
     open_attributes,
     open_slots,
     photo_question,
+    place_question,
     probabilities,
     proposed,
     ranked,
@@ -179,6 +180,9 @@ class GroundedQuestioner:
                 by_yes[0] = replace(by_yes[0], question=known.bank[number].put(text))
         # 5. The catalog's own facts.
         year = year_question(found.taken_at, found.weights, need, dialogue.questions, page)
+        place = place_question(found.cities, found.weights, need, dialogue.questions, page)
+        if place is not None and self._policy is Policy.OPEN:
+            in_words = sorted([*in_words, place], key=lambda proposal: -proposal.saved)
         pair = None if in_words else self._pair(known, found, shown, dialogue, page)
         others = [*by_yes, *([year] if year else []), *([pair] if pair else [])]
         # Words first, whatever they spare: of the answers by yes or no most cannot be given. Over 1,000 dialogues about
@@ -226,6 +230,7 @@ class Candidates:
     vectors: Vectors
     weights: Weights
     taken_at: tuple[datetime | None, ...]
+    cities: tuple[str, ...]
     captions: tuple[str, ...] = ()
 
 
@@ -238,8 +243,9 @@ def candidates(library: Library, query: Query, filters: Filters, size: int = SIZ
     ids = tuple(hit.image_id for hit in hits)
     scores = np.array([hit.score for hit in hits], np.float64)
     weights = chances(scores) if query.scorer is None else posterior(scores)
+    cities = tuple(stripped(hit.city) for hit in hits)
     captions = tuple(stripped(hit.caption) for hit in hits if hit.caption)[:_CAPTIONS]
-    return Candidates(ids, library.vectors(ids, JOINT), weights, tuple(hit.taken_at for hit in hits), captions)
+    return Candidates(ids, library.vectors(ids, JOINT), weights, tuple(hit.taken_at for hit in hits), cities, captions)
 
 
 def chances(scores: NDArray[np.float64]) -> Weights:

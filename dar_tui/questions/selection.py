@@ -53,6 +53,10 @@ EXAMPLES = 3
 CLOSER = 0.45
 # Of such pairs half are as near as one another, by their captions.
 _PAIR_ANSWERABLE = 0.5
+# Most people know where a photo was taken; a filter by place hides photos that do not.
+PLACE_TOPIC = "where it was taken"
+_PLACE_ANSWERABLE = 0.7
+_LEAST_PLACED = 0.5
 _YEAR = re.compile(r"in \d{4}")
 _OF_PEOPLE = frozenset(
     {"how many people", "age", "gender", "clothing", "clothing colour", "hair", "posture", "activity"}
@@ -272,6 +276,27 @@ def year_question(
     if saved[best] < LEAST_SAVED:
         return None
     return Proposal(Question(f"Was it in {years[best]}?", f"in {years[best]}", Expects.YES_NO), float(saved[best]))
+
+
+def place_question(
+    places: Sequence[str], weights: Chances, need: Need, asked: Iterable[Question], page: int
+) -> Proposal | None:
+    """ "Where was it taken? Rome, Lucca?" where the candidates were taken in places apart, by their GPS.
+
+    `places`: each candidate's city, "" where it is not known. None where the place is told or mostly unknown.
+    """
+    topics = {question.topic for question in asked} | set(need.unknown)
+    known = sum(weight for place, weight in zip(places, weights, strict=True) if place)
+    names = sorted({place for place in places if place})
+    if need.where or known < _LEAST_PLACED or PLACE_TOPIC in topics or len(names) < 2:
+        return None
+    there = np.array([[place == name for place in places] for name in names], np.float64)
+    saved = float(saved_by_naming(weights, _PLACE_ANSWERABLE * there, page).sum())
+    if saved < LEAST_SAVED:
+        return None
+    likeliest = sorted(names, key=lambda name: (-float(there[names.index(name)] @ weights), name))[:EXAMPLES]
+    text = f"Where was it taken? {', '.join(likeliest)}?"
+    return Proposal(Question(text, PLACE_TOPIC, Expects.OPEN, examples=tuple(likeliest)), saved)
 
 
 def _wanted(attribute: Attribute, wants: Sequence[str]) -> bool:

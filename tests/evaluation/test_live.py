@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from dar_tui.evaluation.fitting import fitted
 from dar_tui.evaluation.live import MODES
 from dar_tui.evaluation.report import Effort, MeasuredRun, calibration, effort_of
 from dar_tui.evaluation.simulated_user import Onlooker, Oracle
 from dar_tui.language.turn import Expects, Question
 from dar_tui.questions.bank import load_bank, load_slots
+from dar_tui.session.belief import calibration_of
+from dar_tui.session.state import CALIBRATIONS
 from tests.evaluation.conftest import Bench, Evaluate, Models
 
 BANK = {each.statement: each for each in load_bank()}
@@ -154,3 +158,25 @@ def test_effort_and_calibration_are_read_off_pages() -> None:
     bins = calibration([(0.82, True), (0.88, True), (0.81, False), (0.1, False)])
     assert [(each.low, each.pages) for each in bins] == [(0.1, 1), (0.8, 3)]
     assert bins[1].happened == pytest.approx(66.7, abs=0.1) and bins[1].said == pytest.approx(83.7, abs=0.1)
+
+
+def test_an_encoders_constants_are_found_and_used_by_sessions(bench: Bench, evaluate: Evaluate, tmp_path: Path) -> None:
+    done = evaluate("fit", "--images", bench.images, "--captions", bench.captions, "--json")
+    assert done.code == 0, done.err
+    found = done.json
+    assert found["photos"] == 30 and found["word"] > 0 and 0 <= found["doubt"] <= 0.5
+    (path,) = (Path(os.environ["DAR_HOME"]) / CALIBRATIONS).iterdir()
+    assert calibration_of(found["encoder"], path.parent).word == found["word"]
+
+
+def test_an_encoder_that_sees_more_is_worth_more_nats() -> None:
+    random = np.random.default_rng(0)
+    photos = random.normal(size=(200, 16)).astype(np.float32)
+    photos /= np.linalg.norm(photos, axis=1, keepdims=True)
+    captions = [["a dog on a red sofa"] * 2] * 200
+    words = []
+    for noise in (0.2, 1.0):
+        texts = photos[:, None] + noise * random.normal(size=(200, 2, 16)).astype(np.float32)
+        texts /= np.linalg.norm(texts, axis=2, keepdims=True)
+        words.append(fitted(photos, captions, texts, (), np.zeros((0, 16), np.float32)).strength(3))
+    assert words[0] > 2 * words[1] > 0

@@ -20,6 +20,7 @@ from dar_tui.questions.selection import (
     looked_at,
     open_attributes,
     photo_question,
+    place_question,
     probabilities,
     ranked,
     saved_by_naming,
@@ -167,6 +168,19 @@ def test_the_year_is_asked_where_it_parts_the_candidates() -> None:
 )
 def test_the_year_is_not_asked_where_it_separates_nothing(taken: list[datetime | None], message: str) -> None:
     assert year_question(taken, np.full(6, 1 / 6), said(message).need(), (), 1) is None
+
+
+def test_the_place_is_asked_for_where_candidates_were_taken_in_several() -> None:
+    places, weights = ["Rome"] * 4 + ["Lucca"] * 6 + ["", ""], np.full(12, 1 / 12)
+    found = place_question(places, weights, said("a dog").need(), (), 1)
+    assert found is not None and found.question.text == "Where was it taken? Lucca, Rome?"
+    answered = said("a dog").asked(found.question).said("Lucca", AT)
+    assert answered.need().where == ("Lucca",)
+    assert place_question(places, weights, answered.need(), answered.questions, 1) is None
+    unsure = said("a dog").asked(found.question).said("can't tell", AT)
+    assert place_question(places, weights, unsure.need(), (), 1) is None
+    assert place_question(["Rome"] * 12, weights, said("a dog").need(), (), 1) is None
+    assert place_question(["Rome", "Lucca"] + [""] * 10, weights, said("a dog").need(), (), 1) is None
 
 
 def test_two_photos_that_separate_the_candidates_are_to_be_compared() -> None:
