@@ -30,8 +30,7 @@ from indexer.library import Library
 from indexer.photos.photo import THUMBNAIL_SIDE
 from indexer.photos.pixels import picture_hash
 from indexer.search.ranking import NEARLY_SAME, Vectors, fold
-from indexer.store.catalog import CATALOG_NAME, Catalog
-from indexer.store.records import Picture
+from indexer.store.catalog import CATALOG_NAME, Catalog, Picture
 
 Chance = np.random.Generator
 Change = Callable[[Image.Image, Chance], Image.Image]

@@ -40,7 +40,7 @@ from indexer.photos.photo import content_hash, open_photo
 from indexer.photos.scan import scan
 from indexer.pipeline import index
 from indexer.store.catalog_writer import ImageFields
-from indexer.store.thumbnails import write_thumbnail
+from indexer.store.disk import write_thumbnail
 
 if TYPE_CHECKING:
     from indexer.encoders import Pixels

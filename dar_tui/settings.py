@@ -17,9 +17,10 @@ from typing import Any
 
 from dar_tui.profiles import AUTO, PROFILES, Profile, own_profiles, profile_named
 from indexer.errors import UsageError
+from indexer.files import make_private_folder, write_atomically
 from indexer.paths import at_home
 from indexer.printable import visible
-from indexer.store.disk import disk_errors_named, make_private_folder, replace_file
+from indexer.store.disk import disk_errors_named
 
 IMAGES = ("auto", "blocks", "kitty", "sixel", "off")
 
@@ -250,7 +251,7 @@ def set_value(file: Path, key: str, text: str) -> None:
         after = _document(values)
     with disk_errors_named(file.parent, "folder"):
         make_private_folder(file.parent)
-        replace_file(file, after.encode("utf-8"))
+        write_atomically(file, after.encode("utf-8"))
 
 
 def _value_of(key: str, text: str, file: Path) -> Any:

@@ -27,17 +27,13 @@ from indexer.search.searching import search
 from indexer.search.snapshot import Snapshot
 from indexer.search.strength import Strength
 from indexer.search.where import Where, in_order, places_named
-from indexer.store.backup import backup_problem, check_not_lost
-from indexer.store.catalog import CATALOG_NAME, Catalog
-from indexer.store.catalog_schema import MIGRATIONS, schema_version
+from indexer.store.backup import backup_problem, check_not_lost, prepare_folder
+from indexer.store.catalog import CATALOG_NAME, Catalog, EncoderRecord, Problem
 from indexer.store.disk import disk_errors_named
-from indexer.store.embeddings import rows_of
-from indexer.store.encoders import no_vectors_of, spare_encoder
-from indexer.store.folder import prepare_folder
-from indexer.store.records import EncoderRecord, Problem
-from indexer.store.stores import open_store
+from indexer.store.embeddings import no_vectors_of, rows_of, spare_encoder
+from indexer.store.maintenance import open_store, verify
+from indexer.store.schema import MIGRATIONS, schema_version
 from indexer.store.vectors import Vectors
-from indexer.store.verification import verify
 
 # A compaction between reading the catalog and mapping its files is met again only by another compaction.
 _ATTEMPTS = 5

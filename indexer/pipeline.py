@@ -30,8 +30,8 @@ from indexer.indexing.writer import LibraryWriter, open_writer
 from indexer.paths import at_home
 from indexer.photos.scan import ScanOptions, scan
 from indexer.printable import visible
+from indexer.store.backup import prepare_folder
 from indexer.store.catalog import CATALOG_NAME, Catalog
-from indexer.store.folder import prepare_folder
 
 if TYPE_CHECKING:
     from indexer.captioning import Captioner

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from indexer.encoders import Encoder
     from indexer.library import Library
     from indexer.search.ranking import Query, Vectors
-    from indexer.store.records import EncoderRecord
+    from indexer.store.catalog import EncoderRecord
 
 _PIECE_BYTES = 1 << 20
 

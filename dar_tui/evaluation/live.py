@@ -33,10 +33,11 @@ from dar_tui.session.session import Engine, Options, Session
 from dar_tui.session.transcript import Started
 from indexer.encoders import Encoder
 from indexer.errors import DarError, UsageError
+from indexer.files import make_private_folder
 from indexer.indexing.options import IndexOptions
 from indexer.library import Library
 from indexer.pipeline import index
-from indexer.store.disk import disk_errors_named, make_private_folder
+from indexer.store.disk import disk_errors_named
 
 PAGE = 10
 

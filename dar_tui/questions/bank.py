@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 
 from dar_tui.dialogue.turn import Expects, Question
 from dar_tui.imagine import SentenceEncoder
-from dar_tui.imagine.cache import write_atomically
 from dar_tui.language.rules.words import content
 from indexer.encoders import Encoder
+from indexer.files import write_atomically
 
 logger = logging.getLogger(__name__)
 

@@ -8,9 +8,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import tempfile
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,20 +55,6 @@ def export_graph(
             external_data=False,
             verbose=False,
         )
-
-
-def write_whole(path: Path, write: Callable[[Path], None]) -> None:
-    """Lets `write` fill a temporary file that then takes the place of `path`, synced, or leaves nothing."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    os.close(descriptor)
-    temporary = Path(name)
-    try:
-        write(temporary)
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def available_cores() -> int:

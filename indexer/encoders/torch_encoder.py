@@ -22,8 +22,9 @@ from torch.nn import functional as F
 
 from indexer.devices import cpu_multiplies_bf16, dtype_for, resolve_device
 from indexer.encoders import ImageEmbeddings, Notify
-from indexer.encoders.onnx_graphs import export_graph, open_graph, write_whole
+from indexer.encoders.onnx_graphs import export_graph, open_graph
 from indexer.errors import ModelUnavailable, UsageError
+from indexer.files import write_whole
 from indexer.lone_threads import lone_threads
 
 if TYPE_CHECKING:

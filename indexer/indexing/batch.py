@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from indexer.photos.taken import CaptureFacts, FileFacts
+from indexer.store.catalog import FileRecord
 from indexer.store.catalog_writer import ImageFields
-from indexer.store.records import FileRecord
 from indexer.store.vectors import Vectors
 
 

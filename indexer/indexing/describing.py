@@ -14,7 +14,8 @@ from indexer.indexing.events import Counts, Event, Note, Planned, Progress
 from indexer.indexing.writer import LibraryWriter
 from indexer.photos.decoders import Decoders
 from indexer.photos.photo import content_hash, open_photo
-from indexer.store.captions import put_captions, uncaptioned
+from indexer.store.catalog import uncaptioned
+from indexer.store.catalog_writer import put_captions
 
 if TYPE_CHECKING:
     from PIL import Image

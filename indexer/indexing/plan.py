@@ -12,8 +12,7 @@ from indexer.indexing.batch import FileProblem
 from indexer.paths import join, relative, within
 from indexer.photos.scan import FoundFile, ScanResult
 from indexer.photos.taken import RULES
-from indexer.store.catalog import Catalog
-from indexer.store.records import FileRecord
+from indexer.store.catalog import Catalog, FileRecord
 
 # Stands for the size of what could not be looked at, in the table of problems: no file has it, so the next run looks
 # again.

@@ -27,8 +27,8 @@ from indexer.photos.taken import CaptureFacts, FileFacts
 from indexer.printable import stripped
 from indexer.store.catalog import Catalog
 from indexer.store.catalog_writer import ImageFields
+from indexer.store.disk import write_thumbnail
 from indexer.store.embeddings import is_embedded
-from indexer.store.thumbnails import write_thumbnail
 
 if TYPE_CHECKING:
     from indexer.encoders import Encoder, Pixels

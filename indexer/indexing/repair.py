@@ -19,14 +19,10 @@ from indexer.photos.decoders import Decoders
 from indexer.photos.photo import THUMBNAIL_SIDE, content_hash, open_photo
 from indexer.printable import visible
 from indexer.store.backup import BACKUP_NAME, backup_problem, has_sound_backup, problems_of, restore
-from indexer.store.catalog import CATALOG_NAME, Catalog
-from indexer.store.disk import disk_errors_named
+from indexer.store.catalog import CATALOG_NAME, Catalog, EncoderRecord, spaces_of
+from indexer.store.disk import disk_errors_named, is_thumbnail, thumbnail_file, write_thumbnail, writer_lock
 from indexer.store.embeddings import unembedded
-from indexer.store.lock import writer_lock
-from indexer.store.records import EncoderRecord, spaces_of
-from indexer.store.stores import open_store
-from indexer.store.thumbnails import is_thumbnail, thumbnail_file, write_thumbnail
-from indexer.store.verification import damaged_embeddings
+from indexer.store.maintenance import damaged_embeddings, open_store
 
 # Killed writers leave their temp files; nobody else's are in these places.
 _LEFTOVERS = ("*.tmp", "thumbs/*/*.tmp")

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from indexer.indexing.events import Counts
 from indexer.indexing.plan import Candidate, Plan
-from indexer.store.records import FileRecord
+from indexer.store.catalog import FileRecord
 
 
 class Ledger:

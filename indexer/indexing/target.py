@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 from indexer.errors import EncoderMismatch
 from indexer.indexing.writer import LibraryWriter
-from indexer.store.catalog import Catalog
-from indexer.store.records import EncoderRecord
+from indexer.store.catalog import Catalog, EncoderRecord
 
 if TYPE_CHECKING:
     from indexer.encoders import Encoder

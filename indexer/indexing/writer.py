@@ -19,19 +19,13 @@ from indexer.indexing.batch import Batch, NewImage
 from indexer.search.ranking import NEARLY_SAME
 from indexer.search.strength import PHOTO_SAMPLE, peaks
 from indexer.store.backup import BACKUP_NAME, write_backup
-from indexer.store.catalog import CATALOG_NAME
-from indexer.store.catalog_schema import shrink
+from indexer.store.catalog import CATALOG_NAME, EncoderRecord, spaces_of
 from indexer.store.catalog_writer import CatalogWriter
-from indexer.store.compaction import compact
-from indexer.store.disk import disk_errors_named
-from indexer.store.dropping import let_go, remove_dropped
+from indexer.store.disk import disk_errors_named, thumbnail_file, writer_lock
 from indexer.store.embeddings import live_rows
-from indexer.store.lock import writer_lock
-from indexer.store.records import EncoderRecord, spaces_of
-from indexer.store.stores import choose_store, open_store
-from indexer.store.thumbnails import thumbnail_file
-from indexer.store.vector_store import RowAppender, VectorStore, chunks
-from indexer.store.vectors import Vectors, checksums
+from indexer.store.maintenance import choose_store, compact, let_go, open_store, remove_dropped
+from indexer.store.schema import shrink
+from indexer.store.vectors import RowAppender, Vectors, VectorStore, checksums, chunks
 
 # Up to here a sketch is gone through in 64 ms of processor time, and a graph would take a quarter of an hour to make
 # and three seconds to open (docs/performance.md).

@@ -12,11 +12,9 @@ from pathlib import Path
 
 from indexer.paths import relative, resolved, to_path
 from indexer.search.strength import Strength
-from indexer.store.captions import captions_of
-from indexer.store.catalog import Catalog
-from indexer.store.records import ImageRecord
-from indexer.store.seals import damaged
-from indexer.store.thumbnails import thumbnail_file
+from indexer.store.catalog import Catalog, ImageRecord, captions_of
+from indexer.store.disk import thumbnail_file
+from indexer.store.schema import damaged
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from indexer.paths import to_path
-from indexer.store.catalog import Catalog
+from indexer.store.catalog import Catalog, EncoderRecord
 from indexer.store.disk import disk_errors_named
 from indexer.store.embeddings import embedded_photos
-from indexer.store.records import EncoderRecord
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from indexer.encoders import JOINT, VISUAL
 from indexer.errors import UsageError
-from indexer.search.strength import Spread
-from indexer.store.records import Picture
+from indexer.store.catalog import Picture
+from indexer.store.vectors import Spread
 
 Vectors = NDArray[np.float32]
 

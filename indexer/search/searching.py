@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from indexer.search.hits import Placing
 from indexer.search.ranking import Query, Term, best, direction, fold, merged, same, scores
 from indexer.search.snapshot import Positions, Snapshot
-from indexer.search.strength import Spread, spread_of, thresholds
-from indexer.store.records import Picture
-from indexer.store.vectors import damaged_vectors
+from indexer.search.strength import thresholds
+from indexer.store.catalog import Picture
+from indexer.store.vectors import Spread, damaged_vectors, spread_of
 
 # Fetched for each photo shown, so that folded bursts do not leave the page short; more if they do.
 _FOLD_OVERFETCH = 4

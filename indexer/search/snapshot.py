@@ -16,12 +16,9 @@ from numpy.typing import NDArray
 from indexer.encoders import JOINT, VISUAL
 from indexer.errors import EncoderMismatch
 from indexer.search.ranking import Term, same
-from indexer.search.strength import Spread
-from indexer.store.catalog import Catalog
+from indexer.store.catalog import Catalog, EncoderRecord, spaces_of
 from indexer.store.embeddings import checksums_of, live_rows
-from indexer.store.records import EncoderRecord, spaces_of
-from indexer.store.vector_store import VectorRows, VectorStore
-from indexer.store.vectors import Vectors, checksums, damaged_vectors
+from indexer.store.vectors import Spread, VectorRows, Vectors, VectorStore, checksums, damaged_vectors
 
 Positions = NDArray[np.int64]
 Answer = TypeVar("Answer")

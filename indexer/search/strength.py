@@ -25,6 +25,8 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
+from indexer.store.vectors import NO_DEVIATION, Spread
+
 Vectors = NDArray[np.float32]
 
 # A text hit is strong above what 19 of 20 unrelated texts find, and weak above what half of them find.
@@ -35,8 +37,6 @@ PHOTO_STRONG, PHOTO_WEAK = 0.5, 0.05
 MIN_PHOTOS = 8
 # Enough for two quantiles: the standard error of a median of 128 is about 0.1 deviations.
 PHOTO_SAMPLE = 128
-# Cosines are float32, good to 1e-7; deviations below this are rounding, not differences between photos.
-_NO_DEVIATION = 1e-6
 
 
 class Strength(StrEnum):
@@ -45,20 +45,6 @@ class Strength(StrEnum):
     STRONG = "strong"
     WEAK = "weak"
     NONE = "none"
-
-
-@dataclass(frozen=True)
-class Spread:
-    """Mean and deviation of one query's cosines over the library."""
-
-    mean: float
-    deviation: float
-
-    def z(self, cosines: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Standardises cosines; all 0 where the library's are all alike."""
-        if self.deviation <= _NO_DEVIATION:
-            return np.zeros_like(cosines, dtype=np.float32)
-        return ((cosines - self.mean) / self.deviation).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -80,13 +66,6 @@ class Thresholds:
         Never strong: that something is not seen proves little.
         """
         return Strength.WEAK if lift < self.weak or math.isinf(self.weak) else Strength.NONE
-
-
-def spread_of(cosines: NDArray[np.float32]) -> Spread:
-    """The spread of one query's cosines with every photo of the library."""
-    if len(cosines) == 0:
-        return Spread(0.0, 0.0)
-    return Spread(float(cosines.mean(dtype=np.float64)), float(cosines.std(dtype=np.float64)))
 
 
 def thresholds(
@@ -133,5 +112,5 @@ def peaks(photos: Callable[[], Iterator[Vectors]], queries: Vectors, *, below: f
         return np.zeros(0, np.float32)
     mean = total / count
     deviation = np.sqrt(np.maximum(squares / count - mean**2, 0))
-    usable = (deviation > _NO_DEVIATION) & np.isfinite(highest)
+    usable = (deviation > NO_DEVIATION) & np.isfinite(highest)
     return np.sort((highest - mean)[usable].astype(np.float32))

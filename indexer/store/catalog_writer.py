@@ -1,6 +1,6 @@
 """Changes to the catalog, each call inside the caller's transaction.
 
-Knows rows, not vectors or files on disk: `writer` syncs those first and then calls this.
+Knows rows, not vectors or files on disk: `indexing.writer` syncs those first and then calls this.
 """
 
 from __future__ import annotations
@@ -17,10 +17,8 @@ from indexer.paths import below, join, relative, to_path
 from indexer.photos.places import names_of
 from indexer.photos.taken import RULES, SECOND, CaptureFacts, FileFacts, Taken, best_taken
 from indexer.printable import visible
-from indexer.store.catalog import CHANGES, Catalog
-from indexer.store.catalog_schema import connect, migrate, transaction
-from indexer.store.records import EncoderRecord, Root
-from indexer.store.seals import keep_sealed
+from indexer.store.catalog import CHANGES, Catalog, EncoderRecord, Root
+from indexer.store.schema import connect, keep_sealed, migrate, transaction
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -413,3 +411,11 @@ class CatalogWriter(Catalog):
 def root_folders(catalog: Catalog) -> list[Path]:
     """The folders whose photos are in the library."""
     return [to_path(root.path) for root in catalog.roots()]
+
+
+def put_captions(catalog: CatalogWriter, captioner: str, captions: Iterable[tuple[int, str]]) -> None:
+    """Keeps (image id, text) as this captioner's, in the place of any other's, inside the caller's transaction."""
+    catalog.connection.executemany(
+        "INSERT OR REPLACE INTO captions (image_id, captioner, text) VALUES (?, ?, ?)",
+        [(image_id, captioner, text) for image_id, text in captions],
+    )

@@ -19,12 +19,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from indexer.errors import DarError, LibraryDamaged
-from indexer.search.strength import Spread
-from indexer.store.disk import replace_file
-from indexer.store.moments import moments_of, spread_from
-from indexer.store.records import Space
-from indexer.store.vector_store import Nearest, RowNumbers, Scan, chunks
-from indexer.store.vectors import Vectors
+from indexer.files import write_atomically
+from indexer.store.catalog import Space
+from indexer.store.vectors import Nearest, RowNumbers, Scan, Spread, Vectors, chunks, moments_of, spread_from
 
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient
@@ -108,7 +105,7 @@ class QdrantStore:
         buffer = io.BytesIO()
         moments = moments_of(chunks(self.open(space, rows), sample), space.dim)
         np.savez(buffer, live=np.int64(len(live)), moments=moments)
-        replace_file(path, buffer.getvalue())
+        write_atomically(path, buffer.getvalue())
         return True
 
     def drop_derived(self, space: Space) -> None:

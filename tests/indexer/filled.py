@@ -10,7 +10,7 @@ from indexer.library import Library
 from indexer.search.ranking import Query, Term
 from indexer.search.where import Where
 from indexer.store.catalog_writer import ImageFields
-from indexer.store.thumbnails import write_thumbnail
+from indexer.store.disk import write_thumbnail
 from tests.indexer.colours import unit
 
 DIM, VISUAL_DIM = 16, 8

@@ -12,11 +12,9 @@ from PIL import Image
 from indexer.indexing.events import Event, Finished, IndexSummary, Note
 from indexer.library import Library
 from indexer.pipeline import index
-from indexer.store.captions import captions_of, uncaptioned
-from indexer.store.catalog import CATALOG_NAME, Catalog
-from indexer.store.catalog_schema import MIGRATIONS, connect, schema_version
-from indexer.store.lock import writer_lock
-from indexer.store.seals import seal_expression
+from indexer.store.catalog import CATALOG_NAME, Catalog, captions_of, uncaptioned
+from indexer.store.disk import writer_lock
+from indexer.store.schema import MIGRATIONS, connect, schema_version, seal_expression
 from tests.indexer.colours import Workplace
 
 

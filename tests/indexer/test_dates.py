@@ -29,7 +29,7 @@ from indexer.search.hits import Hit
 from indexer.search.searching import Query, Term
 from indexer.store.catalog import CATALOG_NAME, Catalog
 from indexer.store.catalog_writer import CatalogWriter, ImageFields
-from indexer.store.seals import keep_sealed
+from indexer.store.schema import keep_sealed
 from tests import metadata_photos
 from tests.indexer.colours import Workplace, counts
 from tests.indexer.test_captions import as_schema

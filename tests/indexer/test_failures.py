@@ -17,8 +17,8 @@ from indexer.errors import DarError
 from indexer.indexing.events import Planned, ProblemFound
 from indexer.indexing.options import IndexOptions
 from indexer.pipeline import index
-from indexer.store import thumbnails
-from indexer.store.vectors import VectorAppender
+from indexer.store import disk
+from indexer.store.file_store import VectorAppender
 from tests.indexer.colours import ColourEncoder, Workplace, counts, draw, set_back
 
 Choke = Callable[[NDArray[np.uint8]], bool]
@@ -55,7 +55,7 @@ def test_a_full_disk_says_so_keeps_what_is_committed_and_the_next_run_goes_on(
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    real_append, real_replace = VectorAppender.append, thumbnails.replace_file
+    real_append, real_replace = VectorAppender.append, disk.write_atomically
 
     def append(self: VectorAppender, vectors: NDArray[np.float32]) -> None:
         real_append(self, vectors[: max(left[0], 0)])
@@ -71,7 +71,7 @@ def test_a_full_disk_says_so_keeps_what_is_committed_and_the_next_run_goes_on(
         left[0] = 150  # 64 photos of two spaces pass, the next 64 do not
         monkeypatch.setattr(VectorAppender, "append", append)
     elif what == "thumbnails":
-        monkeypatch.setattr(thumbnails, "replace_file", replace)
+        monkeypatch.setattr(disk, "write_atomically", replace)
     else:
         monkeypatch.setattr(VectorAppender, "sync", full)
     with pytest.raises(DarError, match="full") as raised:

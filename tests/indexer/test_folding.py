@@ -18,8 +18,8 @@ from indexer.library import Library
 from indexer.photos.pixels import picture_hash
 from indexer.search.hits import Hit
 from indexer.search.ranking import Query, Term, fold
-from indexer.store.records import Picture
-from indexer.store.thumbnails import thumbnail_file
+from indexer.store.catalog import Picture
+from indexer.store.disk import thumbnail_file
 from tests import photos
 from tests.indexer.colours import ColourEncoder, Workplace, unit
 from tests.indexer.test_captions import as_schema

@@ -10,10 +10,16 @@ import pytest
 from indexer.search.ranking import Query, Term
 from indexer.search.searching import search
 from indexer.search.snapshot import Snapshot
-from indexer.store.file_store import FileStore
-from indexer.store.records import EncoderRecord, Picture, Space
-from indexer.store.sketch import load_sketch, sketch_files, sketch_problem, write_sketch
-from indexer.store.vectors import VectorAppender, vector_file
+from indexer.store.catalog import EncoderRecord, Picture, Space
+from indexer.store.file_store import (
+    FileStore,
+    VectorAppender,
+    load_sketch,
+    sketch_files,
+    sketch_problem,
+    vector_file,
+    write_sketch,
+)
 from tests.indexer.colours import unit
 
 ROWS, DIM = 3000, 48

@@ -11,6 +11,7 @@ import io
 import json
 import os
 import zlib
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.search.strength import Spread
-from indexer.store.disk import FILE_MODE, replace_file, sync_file
-from indexer.store.moments import moments_of, spread_from
-from indexer.store.seals import seal_of
-from indexer.store.vector_store import Nearest
-from indexer.store.vectors import CHUNK_ROWS, Vectors, chunks
+from indexer.files import FILE_MODE, sync_file, write_atomically
+from indexer.store.schema import seal_of
+from indexer.store.vectors import CHUNK_ROWS, Nearest, Spread, Vectors, moments_of, spread_from
 
 # Text vectors lie off the cloud of photos, where graphs lose their way first: many links and a wide search. Of a
 # million, searches this wide found 0.993 of the ten nearest to 2,000 texts, and of those to 500 pictures and to 500 of
@@ -124,7 +122,7 @@ def write_graph(path: Path, matrix: Vectors, live: NDArray[np.int64], threads: i
             end = min(start + CHUNK_ROWS, rows)
             index.add_items(np.asarray(matrix[start:end]), np.arange(start, end), num_threads=threads)
         _save_graph(path, index)
-    _save_side_car(path, rows, live_checksum, moments_of(chunks(matrix, live), dim))
+    _save_side_car(path, rows, live_checksum, moments_of(_chunks(matrix, live), dim))
     return True
 
 
@@ -172,9 +170,9 @@ def _save_side_car(path: Path, rows: int, live: int, moments: Vectors) -> None:
     side_car.unlink(missing_ok=True)
     buffer = io.BytesIO()
     np.save(buffer, moments)
-    replace_file(moments_file, buffer.getvalue())
+    write_atomically(moments_file, buffer.getvalue())
     content = asdict(_SideCar(rows, live, moments.shape[1], _checksum(graph), _checksum(moments_file)))
-    replace_file(side_car, json.dumps({**content, "own": seal_of(*content.values())}).encode())
+    write_atomically(side_car, json.dumps({**content, "own": seal_of(*content.values())}).encode())
 
 
 def _read_side_car(path: Path) -> _SideCar | None:
@@ -201,3 +199,9 @@ def _checksum(path: Path) -> int:
         while piece := file.read(_READ_BYTES):
             checksum = zlib.crc32(piece, checksum)
     return checksum
+
+
+def _chunks(matrix: Vectors, rows: NDArray[np.int64]) -> Iterator[Vectors]:
+    """The given rows of `matrix`, in order, a bounded number at a time."""
+    for start in range(0, len(rows), CHUNK_ROWS):
+        yield np.asarray(matrix[rows[start : start + CHUNK_ROWS]])
