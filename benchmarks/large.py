@@ -22,10 +22,9 @@ from benchmarks.measure import run_often, run_once
 from benchmarks.report import Figure, median_of, once, show
 from benchmarks.vectors import World
 from indexer.encoders import load_encoder
-from indexer.indexing.batch import Batch, FileEntry, NewImage
-from indexer.indexing.writer import open_writer
+from indexer.indexing.writer import Batch, FileEntry, NewImage, open_writer
 from indexer.library import Library
-from indexer.search.null_texts import NULL_TEXTS
+from indexer.search.strength import NULL_TEXTS
 from indexer.store.catalog_writer import ImageFields
 
 _FOLDERS = 100

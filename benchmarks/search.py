@@ -26,8 +26,7 @@ from numpy.typing import NDArray
 from benchmarks.measure import run_often
 from benchmarks.report import Figure, median_of, once, quantile_of, show
 from benchmarks.vectors import DIM, QUERY_KINDS, Vectors, World
-from indexer.indexing.batch import Batch, FileEntry, NewImage
-from indexer.indexing.writer import open_writer
+from indexer.indexing.writer import Batch, FileEntry, NewImage, open_writer
 from indexer.library import Library
 from indexer.search.ranking import Query, Term
 from indexer.search.where import Where

@@ -23,8 +23,8 @@ from dar_tui.session.saving import Log
 from dar_tui.session.transcript import Pictured, Prompted, Shown, Started, record_to_json, sessions
 from dar_tui.settings import load_settings
 from indexer.errors import DarError, UnreadablePhoto, UsageError
+from indexer.photos.file_facts import read_file_facts
 from indexer.photos.photo import THUMBNAIL_SIDE, open_photo
-from indexer.photos.sidecars import read_file_facts
 from indexer.printable import stripped
 from tests.metadata_photos import takeout, xmp
 from tests.raw_photos import dng

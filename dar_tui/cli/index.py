@@ -18,8 +18,8 @@ from dar_tui.cli.output import json_path
 from dar_tui.cli.state import State, state_of
 
 if TYPE_CHECKING:
-    from indexer.captioning import Captioner
     from indexer.encoders import Encoder
+    from indexer.indexing.captioning import Captioner
     from indexer.indexing.events import IndexSummary
 
 
@@ -91,9 +91,9 @@ def index(
     from dar_tui.cli.progress import show
     from dar_tui.registry import remember_library
     from indexer.encoders import absolute_spec
-    from indexer.indexing.options import IndexOptions
+    from indexer.indexing.plan import IndexOptions
+    from indexer.indexing.run import index as run
     from indexer.photos.scan import ScanOptions
-    from indexer.pipeline import index as run
     from indexer.printable import visible as shown
 
     state = state_of(context)
@@ -141,7 +141,7 @@ def index(
 
 def _captioner(state: State, spec: str, device: str | None) -> Callable[[], Captioner]:
     """What loads the captioner. Raises ModelUnavailable, with the command that pulls it, before any work is begun."""
-    from indexer.captioning import find_captioner, load_captioner
+    from indexer.indexing.captioning import find_captioner, load_captioner
 
     chosen = spec or state.settings.captioner
     find_captioner(chosen)

@@ -21,7 +21,7 @@ from indexer.paths import relative, resolved
 from indexer.printable import visible
 
 if TYPE_CHECKING:
-    from indexer.search.info import EncoderInfo, LibraryInfo
+    from indexer.library import EncoderInfo, LibraryInfo
 
 app = typer.Typer(help="List, inspect, check and move libraries.", rich_markup_mode=None, add_completion=False)
 

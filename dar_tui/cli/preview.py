@@ -12,7 +12,7 @@ from typing import Any
 
 from PIL import Image
 
-from indexer.photos.quiet import silence_decoders
+from indexer.photos.formats import silence_decoders
 
 # A picture this high leaves room for two hits on a screen of 24 lines.
 _MAX_LINES = 10

@@ -1,6 +1,6 @@
 """`dar search --rerank`: the best photos looked at once more, each together with the text.
 
-Knows hits and their files. What decides the new order is `indexer.matching`.
+Knows hits and their files. What decides the new order is `indexer.encoders.matching`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Reranking:
 
     def __init__(self, state: State, spec: str = "") -> None:
         from dar_tui.models.hub_files import check_here
-        from indexer.matching import DEFAULT_MATCHER
+        from indexer.encoders.matching import DEFAULT_MATCHER
 
         self._state = state
         self._spec = spec or state.settings.reranker or DEFAULT_MATCHER
@@ -34,7 +34,7 @@ class Reranking:
         """The hits in their new order, and the chance that each one looked at matches, by image id."""
         if not hits:
             return [], {}
-        from indexer.matching import Matcher
+        from indexer.encoders.matching import Matcher
         from indexer.photos.photo import open_photo
 
         matcher = Matcher(self._spec, self._state.settings.device)

@@ -34,9 +34,9 @@ from dar_tui.session.transcript import Started
 from indexer.encoders import Encoder
 from indexer.errors import DarError, UsageError
 from indexer.files import make_private_folder
-from indexer.indexing.options import IndexOptions
+from indexer.indexing.plan import IndexOptions
+from indexer.indexing.run import index
 from indexer.library import Library
-from indexer.pipeline import index
 from indexer.store.disk import disk_errors_named
 
 PAGE = 10

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from dar_tui.models.hub_files import PARTIAL, HubSource, cache_folder, needed_files, storage_of
-from indexer.checkpoints import first_line
 from indexer.errors import DarError, ModelUnavailable
+from indexer.runtime import first_line
 
 _CHUNK = 1 << 20
 _ONLY_ERRORS = levels.ERROR

@@ -218,9 +218,9 @@ class SessionEngine:
         """One index run, one core left to the interface."""
         import os
 
-        from indexer.indexing.options import IndexOptions
+        from indexer.indexing.plan import IndexOptions
+        from indexer.indexing.run import index
         from indexer.photos.scan import ScanOptions
-        from indexer.pipeline import index
 
         spec = self._own_spec() or self._models.new_spec
         options = IndexOptions(

@@ -22,10 +22,10 @@ from open_clip.pretrained import get_pretrained_cfg
 from open_clip.transform import PreprocessCfg, image_transform_v2, merge_preprocess_dict
 from torch import Tensor, nn
 
-from indexer.checkpoints import find_checkpoint, first_line
-from indexer.encoders.family import Colour, Tokens
+from indexer.encoders.torch_encoder import Colour, Tokens
 from indexer.encoders.weights import vectors_id
 from indexer.errors import ModelUnavailable, UsageError
+from indexer.runtime import find_checkpoint, first_line
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

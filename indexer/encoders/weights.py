@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from indexer.checkpoints import first_line
 from indexer.errors import ModelUnavailable
+from indexer.runtime import first_line
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

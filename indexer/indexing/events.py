@@ -55,7 +55,7 @@ class ProblemFound:
 
 
 @dataclass(frozen=True)
-class Note:
+class RunNote:
     """Something worth a line."""
 
     text: str
@@ -100,4 +100,4 @@ class Finished:
     summary: IndexSummary
 
 
-Event = Scanning | Planned | Progress | ProblemFound | Note | Finished
+Event = Scanning | Planned | Progress | ProblemFound | RunNote | Finished

@@ -3,7 +3,7 @@ take memory without asking, and print.
 
     python -P extras_decoder.py
 
-asked as `decoder_process.py` says, with "HEIF", "AVIF", "JXL" or "TIFF", SIDE and MOST. Answers with the EXIF, the XMP,
+asked as `decoders.py` says, with "HEIF", "AVIF", "JXL" or "TIFF", SIDE and MOST. Answers with the EXIF, the XMP,
 then the pixels, about SIDE on the shorter side; for a SIDE of 0 the pixels are one, and HEIF and AVIF are not decoded.
 A file of more than MOST pixels is not decoded (libjxl tells its size only afterwards). Knows
 the plugins and dar's way to bring pixels to eight bits.
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from PIL import Image
 
-from indexer.photos.decoder_process import Told, serve
+from indexer.photos.decoders import Told, serve
 
 if TYPE_CHECKING:
     from tifffile import TiffPage
@@ -26,7 +26,7 @@ _MAKE, _MODEL, _ORIENTATION, _CHANGED, _DETAILS = 271, 272, 274, 306, 34665
 _TAKEN, _DIGITIZED = 36867, 36868
 
 
-class _TooLarge(Exception):
+class _TooManyPixels(Exception):
     pass
 
 
@@ -40,7 +40,7 @@ def answer(arguments: Sequence[str], file: BinaryIO) -> tuple[Told, bytes]:
     kind, side, most = arguments[0], int(arguments[1]), int(arguments[2])
     try:
         image = _opened(kind, file, most)
-    except _TooLarge as error:
+    except _TooManyPixels as error:
         return {"error": "large", "text": str(error)}, b""
     except (SyntaxError, EOFError):
         return {"error": "unknown", "text": ""}, b""
@@ -102,7 +102,7 @@ def _tiff(file: BinaryIO, most: int) -> Image.Image:
             if not isinstance(page, TiffPage):
                 raise SyntaxError("no whole page")
             if page.imagewidth * page.imagelength > most:
-                raise _TooLarge(f"{page.imagewidth}x{page.imagelength}")
+                raise _TooManyPixels(f"{page.imagewidth}x{page.imagelength}")
             if page.photometric not in (PHOTOMETRIC.RGB, PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.MINISWHITE):
                 raise ValueError("its colours are of a kind that cannot be read")
             if page.imagedepth != 1 or page.samplesperpixel > 8:

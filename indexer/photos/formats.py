@@ -1,14 +1,20 @@
 """Which files count as photos: suffixes worth opening, formats worth decoding, and the extras that add to both.
 
-Knows nothing of folders or pixels. A suffix only makes a file a candidate; what it is, its first bytes decide.
+Knows nothing of folders or pixels. A suffix only makes a file a candidate; what it is, its first bytes decide. What
+decoders print is turned off here: the terminal belongs to progress bars and interfaces, and what a decoder has to
+say of a file arrives as an exception all the same.
 """
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import importlib.util
+import logging
 import os
+import warnings
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 CORE_SUFFIXES = frozenset(
     {
@@ -158,3 +164,22 @@ def register_formats() -> tuple[str, ...]:
 
 def _is_installed(module: str) -> bool:
     return importlib.util.find_spec(module) is not None
+
+
+def silence_decoders() -> None:
+    """Turns off what Pillow warns and logs and what libtiff prints. Cheap to repeat, safe in threads."""
+    # `warnings.catch_warnings` is not safe in threads, so the filter, narrow and the same every time, stays.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
+    logger = logging.getLogger("PIL")
+    if not logger.handlers:
+        # Without any handler Python prints errors that are only logged.
+        logger.addHandler(logging.NullHandler())
+    # libtiff writes to the process's stderr itself, and Pillow gives no way to stop it; the symbol is found through
+    # Pillow's extension module, which is linked to it. Where it is not found, messages are printed: no worse than that.
+    extension = find_spec("PIL._imaging")
+    try:
+        libtiff = ctypes.CDLL(extension.origin if extension else None)
+        for set_handler in (libtiff.TIFFSetErrorHandler, libtiff.TIFFSetWarningHandler):
+            set_handler(None)
+    except (AttributeError, OSError):
+        return

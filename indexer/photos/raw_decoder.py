@@ -2,7 +2,7 @@
 
     python -P raw_decoder.py
 
-asked as `decoder_process.py` says, with "preview" or "develop". Answers with the preview's bytes or the developed
+asked as `decoders.py` says, with "preview" or "develop". Answers with the preview's bytes or the developed
 pixels. Knows rawpy and nothing of dar.
 """
 
@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 import rawpy
 
-from indexer.photos.decoder_process import Told, serve
+from indexer.photos.decoders import Told, serve
 
 PREVIEW, DEVELOP = "preview", "develop"
 UNKNOWN, SHORT, LARGE, DAMAGED = "unknown", "short", "large", "damaged"

@@ -37,6 +37,58 @@ PHOTO_STRONG, PHOTO_WEAK = 0.5, 0.05
 MIN_PHOTOS = 8
 # Enough for two quantiles: the standard error of a median of 128 is about 0.1 deviations.
 PHOTO_SAMPLE = 128
+# Texts that describe no photo: what a library gives them is what it gives to chance. Abstract on purpose: a text about
+# things, however odd, would be a match in somebody's library.
+NULL_TEXTS: tuple[str, ...] = (
+    "the interest rate was revised by a quarter of a percent",
+    "an argument about the meaning of probability",
+    "the third declension of irregular nouns",
+    "terms and conditions apply",
+    "please restart the service and try again",
+    "a proof by induction over the natural numbers",
+    "the committee postponed its decision",
+    "inflation expectations for the next quarter",
+    "the password must contain at least eight characters",
+    "a theory of justice and its critics",
+    "copyright law in the digital age",
+    "the square root of minus one",
+    "an unexpected end of input at line four",
+    "the history of the subjunctive mood",
+    "our policy on refunds has changed",
+    "the difference between knowing and believing",
+    "quarterly revenue exceeded the forecast",
+    "a summary of the previous meeting",
+    "the second law of thermodynamics",
+    "compatibility with earlier versions",
+    "the average of the remaining values",
+    "an amendment to the third paragraph",
+    "why promises bind us",
+    "the deadline for applications has passed",
+    "a translation error in the contract",
+    "memory leak in the background process",
+    "the etymology of borrowed verbs",
+    "a discount for early payment",
+    "the jurisdiction of the lower courts",
+    "statistical significance of the result",
+    "it depends on what you mean by free will",
+    "the licence expires at the end of the year",
+    "an overview of monetary policy",
+    "the rules of evidence",
+    "how to cite a secondary source",
+    "the burden of proof",
+    "rounding errors in floating point arithmetic",
+    "a clause about liability",
+    "the pronunciation of silent letters",
+    "supply and demand in equilibrium",
+    "nobody remembers who said it first",
+    "the exception that proves the rule",
+    "an invitation to tender",
+    "notes on the philosophy of language",
+    "the tax year begins in April",
+    "unsubscribe from this list",
+    "a matter of principle rather than taste",
+    "the protocol was never ratified",
+)
 
 
 class Strength(StrEnum):

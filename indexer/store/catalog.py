@@ -85,7 +85,7 @@ class ImageRecord:
     country: str = ""
 
 
-class Picture(NamedTuple):
+class ImageTraits(NamedTuple):
     """What tells whether two images are copies or of one burst. `phash`: None where it is not known yet.
 
     A tuple, since every search makes some of them: a frozen dataclass takes four times as long.
@@ -325,9 +325,9 @@ class Catalog:
                 records[row[0]] = ImageRecord(*fields)
         return records
 
-    def pictures(self, image_ids: Iterable[int]) -> dict[int, Picture]:
+    def pictures(self, image_ids: Iterable[int]) -> dict[int, ImageTraits]:
         """What tells whether these images are copies or of one burst, by id; unknown ids are left out."""
-        pictures: dict[int, Picture] = {}
+        pictures: dict[int, ImageTraits] = {}
         for part, marks in in_parts(list(image_ids)):
             for image_id, *fields in self.connection.execute(
                 # Cast, since the seals of these rows are not looked at: whatever a damaged one holds has its type.
@@ -336,7 +336,7 @@ class Catalog:
                 f" WHERE id IN ({marks})",
                 part,
             ):
-                pictures[image_id] = Picture(*fields)
+                pictures[image_id] = ImageTraits(*fields)
         return pictures
 
     def unhashed(self) -> list[tuple[int, bytes]]:

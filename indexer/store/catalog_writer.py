@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from indexer.errors import DarError
 from indexer.paths import below, join, relative, to_path
+from indexer.photos.facts import RULES, SECOND, CaptureFacts, FileFacts, Taken, best_taken
 from indexer.photos.places import names_of
-from indexer.photos.taken import RULES, SECOND, CaptureFacts, FileFacts, Taken, best_taken
 from indexer.printable import visible
 from indexer.store.catalog import CHANGES, Catalog, EncoderRecord, Root
 from indexer.store.schema import connect, keep_sealed, migrate, transaction

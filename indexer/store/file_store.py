@@ -134,7 +134,7 @@ class Sketch:
 
 
 @dataclass(frozen=True)
-class _SideCar:
+class _SketchSideCar:
     """How many rows the sketch covers, and what a number was multiplied by."""
 
     rows: int
@@ -189,7 +189,7 @@ def write_sketch(path: Path, matrix: Vectors) -> bool:
             file.write(quantised(np.asarray(matrix[start : start + CHUNK_ROWS]), scale).tobytes())
         file.flush()
         os.fsync(descriptor)
-    side_car = _SideCar(rows, dim, scale)
+    side_car = _SketchSideCar(rows, dim, scale)
     told = {"rows": rows, "dim": dim, "scale": scale, "checksum": side_car.checksum}
     write_atomically(sketch_files(path)[1], json.dumps(told).encode())
     return True
@@ -230,10 +230,10 @@ def quantised(vectors: Vectors, scale: float) -> Codes:
     return np.clip(np.round(vectors * np.float32(scale)), -_LEVELS, _LEVELS).astype(np.int8)
 
 
-def _read_side_car(path: Path) -> _SideCar | None:
+def _read_side_car(path: Path) -> _SketchSideCar | None:
     try:
         told = json.loads(sketch_files(path)[1].read_text())
-        side_car = _SideCar(int(told["rows"]), int(told["dim"]), float(told["scale"]))
+        side_car = _SketchSideCar(int(told["rows"]), int(told["dim"]), float(told["scale"]))
         return side_car if told["checksum"] == side_car.checksum else None
     except (OSError, ValueError, KeyError, TypeError):
         return None

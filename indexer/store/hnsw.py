@@ -34,7 +34,7 @@ _READ_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
-class _SideCar:
+class _GraphSideCar:
     """What must hold of the graph and its moments: the rows they cover, the CRC-32 of the numbers of those live among
     them, and their own CRC-32."""
 
@@ -171,21 +171,21 @@ def _save_side_car(path: Path, rows: int, live: int, moments: Vectors) -> None:
     buffer = io.BytesIO()
     np.save(buffer, moments)
     write_atomically(moments_file, buffer.getvalue())
-    content = asdict(_SideCar(rows, live, moments.shape[1], _checksum(graph), _checksum(moments_file)))
+    content = asdict(_GraphSideCar(rows, live, moments.shape[1], _checksum(graph), _checksum(moments_file)))
     write_atomically(side_car, json.dumps({**content, "own": seal_of(*content.values())}).encode())
 
 
-def _read_side_car(path: Path) -> _SideCar | None:
+def _read_side_car(path: Path) -> _GraphSideCar | None:
     graph, side_car, _ = graph_files(path)
     try:
         told = json.loads(side_car.read_text())
-        content = {field.name: int(told[field.name]) for field in fields(_SideCar)}
-        return _SideCar(**content) if graph.exists() and told["own"] == seal_of(*content.values()) else None
+        content = {field.name: int(told[field.name]) for field in fields(_GraphSideCar)}
+        return _GraphSideCar(**content) if graph.exists() and told["own"] == seal_of(*content.values()) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def _is_whole(path: Path, side_car: _SideCar) -> bool:
+def _is_whole(path: Path, side_car: _GraphSideCar) -> bool:
     graph, _, moments_file = graph_files(path)
     try:
         return (_checksum(graph), _checksum(moments_file)) == (side_car.graph, side_car.moments)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from indexer.indexing.batch import Batch, FileEntry, NewImage
-from indexer.indexing.writer import LibraryWriter
+from indexer.indexing.writer import Batch, FileEntry, LibraryWriter, NewImage
 from indexer.library import Library
 from indexer.search.ranking import Query, Term
 from indexer.search.where import Where

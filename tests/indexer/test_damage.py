@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from indexer.errors import DarError, LibraryDamaged, LibraryNotFound, LibraryTooNew
-from indexer.indexing.options import IndexOptions
+from indexer.indexing.plan import IndexOptions
 from indexer.indexing.repair import repair
+from indexer.indexing.run import index
 from indexer.library import Library
-from indexer.pipeline import index
 from indexer.search.ranking import Query, Term
 from indexer.store.backup import BACKUP_NAME
 from indexer.store.catalog import CATALOG_NAME

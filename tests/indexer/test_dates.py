@@ -18,13 +18,11 @@ from hypothesis import strategies as st
 from benchmarks.metadata import main as compare_with_exiftool
 from dar_tui.cli.hits import hit_json, table
 from dar_tui.tui import wording
-from indexer.indexing.events import Note
-from indexer.photos.names import date_in_folders, date_in_name
+from indexer.indexing.events import RunNote
+from indexer.photos.facts import CaptureFacts, FileFacts, Taken, best_taken, iso_date, properties
+from indexer.photos.file_facts import date_in_folders, date_in_name, read_file_facts, sidecars_of
 from indexer.photos.photo import open_photo, read_own_facts
 from indexer.photos.scan import scan
-from indexer.photos.sidecars import read_file_facts, sidecars_of
-from indexer.photos.taken import CaptureFacts, FileFacts, Taken, best_taken, iso_date
-from indexer.photos.xmp import properties
 from indexer.search.hits import Hit
 from indexer.search.searching import Query, Term
 from indexer.store.catalog import CATALOG_NAME, Catalog
@@ -538,7 +536,7 @@ def test_a_library_of_before_gets_its_dates_at_the_next_run(place: Workplace) ->
         "c.jpg": ("2019-07-04T12:34:56", "exif", False),
     }
     assert hits(place)["b.jpg"].latitude == 48.0
-    assert place.encoder.encoded == 3 and not [event for event in place.events if isinstance(event, Note)]
+    assert place.encoder.encoded == 3 and not [event for event in place.events if isinstance(event, RunNote)]
 
 
 def test_what_an_older_dar_read_counts_until_it_is_read_again(place: Workplace, tmp_path: Path) -> None:

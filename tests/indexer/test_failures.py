@@ -15,8 +15,8 @@ from PIL import Image
 from indexer.encoders import ImageEmbeddings
 from indexer.errors import DarError
 from indexer.indexing.events import Planned, ProblemFound
-from indexer.indexing.options import IndexOptions
-from indexer.pipeline import index
+from indexer.indexing.plan import IndexOptions
+from indexer.indexing.run import index
 from indexer.store import disk
 from indexer.store.file_store import VectorAppender
 from tests.indexer.colours import ColourEncoder, Workplace, counts, draw, set_back

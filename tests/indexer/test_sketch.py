@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from indexer.search.ranking import Query, Term
-from indexer.search.searching import search
-from indexer.search.snapshot import Snapshot
+from indexer.search.searching import Snapshot, search
 from indexer.store.catalog import EncoderRecord, Picture, Space
 from indexer.store.file_store import (
     FileStore,

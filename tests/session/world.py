@@ -26,9 +26,9 @@ from dar_tui.session.saving import Log
 from dar_tui.session.session import Engine, Options, Session
 from dar_tui.session.transcript import Started, session_path
 from indexer.encoders import ImageEmbeddings
-from indexer.indexing.options import IndexOptions
+from indexer.indexing.plan import IndexOptions
+from indexer.indexing.run import index
 from indexer.library import Library
-from indexer.pipeline import index
 from tests.photos import jpeg
 
 Vectors = NDArray[np.float32]

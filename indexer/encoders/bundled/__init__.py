@@ -15,7 +15,7 @@ import numpy as np
 from indexer.encoders import ImageEmbeddings, Notify
 from indexer.encoders.bundled import graphs
 from indexer.encoders.bundled.backbones import TOKENIZER
-from indexer.encoders.onnx_graphs import available_cores, open_graph
+from indexer.runtime import available_cores, open_graph
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -1,26 +1,61 @@
-"""The last part of an index run with captions: photos nobody has described yet, through a captioner, into the catalog.
+"""Captions: what a model says of a photo. The protocol, the one kind of model there is (BLIP), and the
+last part of an index run, which describes the photos that have no caption yet.
 
-Knows which photos those are and when to commit. Knows nothing of models.
+Imports no torch before a model is loaded.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from indexer.errors import UnreadablePhoto
-from indexer.indexing.events import Counts, Event, Note, Planned, Progress
+from indexer.indexing.events import Counts, Event, Planned, Progress, RunNote
 from indexer.indexing.writer import LibraryWriter
 from indexer.photos.decoders import Decoders
 from indexer.photos.photo import content_hash, open_photo
+from indexer.runtime import find_checkpoint
 from indexer.store.catalog import uncaptioned
 from indexer.store.catalog_writer import put_captions
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from indexer.captioning import Captioner
+DEFAULT_CAPTIONER = "Salesforce/blip-image-captioning-base"
+
+
+class Captioner(Protocol):
+    """A model that describes photos. `id` is the same for the same captions, wherever the model lies."""
+
+    id: str
+    image_size: int
+    batch_size: int
+
+    def caption(self, images: Sequence[Image.Image]) -> list[str]:
+        """One sentence for each upright RGB picture, safe to print; "" where the model has nothing to say."""
+        ...
+
+
+def find_captioner(spec: str = "") -> Path:
+    """The folder of a captioner, a hub id or a folder; "" is the default one.
+
+    Raises ModelUnavailable, with the command that pulls it, where it is not on this machine, UsageError for no name.
+    """
+    return find_checkpoint(spec or DEFAULT_CAPTIONER, "config.json").folder
+
+
+def load_captioner(spec: str = "", device: str = "auto") -> Captioner:
+    """The captioner `spec` names; weights as safetensors only, and nothing from the network.
+
+    Raises what `find_captioner` raises, ModelUnavailable where the files are no BLIP captioner, and UsageError for a
+    device there is not.
+    """
+    folder = find_captioner(spec)
+    from indexer.encoders.blip import BlipCaptioner
+
+    return BlipCaptioner(folder, device)
 
 
 @dataclass(frozen=True)
@@ -42,7 +77,7 @@ def describe(
     waiting = uncaptioned(writer.catalog, captioner.id)
     if not waiting:
         return Described(0)
-    yield Note(f"Describing {len(waiting):,} photos.")
+    yield RunNote(f"Describing {len(waiting):,} photos.")
     yield Planned(len(waiting), Counts())
     captioned = unreadable = 0
     with Decoders() as decoders:
@@ -58,7 +93,7 @@ def describe(
             unreadable += len(ids) - len(pictures)
             yield Progress(start + len(ids), len(waiting), Counts())
     if unreadable:
-        yield Note(f"{unreadable:,} photos could not be opened just now and stay without a caption.")
+        yield RunNote(f"{unreadable:,} photos could not be opened just now and stay without a caption.")
     return Described(captioned)
 
 

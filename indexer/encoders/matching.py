@@ -28,8 +28,8 @@ class Matcher:
         family, _, name = (spec or DEFAULT_MATCHER).partition(":")
         if family != "blip" or not name:
             raise UsageError(f"{spec!r} has no matching head.", f"Give a BLIP model, such as {DEFAULT_MATCHER}.")
-        from indexer.devices import dtype_for, resolve_device
         from indexer.encoders.blip import find_blip
+        from indexer.runtime import dtype_for, resolve_device
 
         self._family = find_blip(name)
         self._device = resolve_device(device)
