@@ -9,7 +9,7 @@ import pytest
 
 from indexer.search.ranking import Query, Term
 from indexer.search.searching import Snapshot, search
-from indexer.store.catalog import EncoderRecord, Picture, Space
+from indexer.store.catalog import EncoderRecord, ImageTraits, Space
 from indexer.store.file_store import (
     FileStore,
     VectorAppender,
@@ -135,7 +135,7 @@ def test_a_burst_longer_than_what_is_looked_at_leaves_the_page_full(tmp_path: Pa
         Query((Term(matrix[7]),)),
         None,
         5,
-        pictures=lambda ids: dict.fromkeys(ids, Picture(0, None, "", 4, 3)),
+        pictures=lambda ids: dict.fromkeys(ids, ImageTraits(0, None, "", 4, 3)),
         index_above=10**9,
     )
     assert len(found) == 5
