@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dar_tui.cli.output import Output
-from dar_tui.cli.saved import saved_session
-from dar_tui.cli.state import State
+from dar_tui.cli.state import ChatModels, State, saved_session
 from indexer.errors import ModelUnavailable, UsageError
 
 if TYPE_CHECKING:
@@ -137,10 +136,8 @@ class ScreenModels:
         return QueryBuilder(self._telling(tell), library).encoder
 
     def parts(self, library: Library, encoder: Encoder, tell: Tell) -> Engine:
-        from dar_tui.cli.chat import Models
-
         wanted = self._wanted
-        models = Models(self._telling(tell), self.profile, self.generator, self._language, wanted.query)
+        models = ChatModels(self._telling(tell), self.profile, self.generator, self._language, wanted.query)
         return models.engine(library, encoder, imagines=wanted.imagines, asks=wanted.asks)
 
     def _or_bundled(self, spec: str, instead: str) -> str:

@@ -20,7 +20,7 @@ from dar_tui.cli.state import State, state_of
 from indexer.errors import NothingFound, UsageError
 
 if TYPE_CHECKING:
-    from dar_tui.cli.imagining import Drawn
+    from dar_tui.cli.imagining import SearchPictures
     from dar_tui.cli.query import Asked, QueryBuilder
     from dar_tui.cli.reranking import Reranking
     from indexer.library import Library
@@ -42,7 +42,7 @@ class Answer:
 
     hits: list[Hit]
     encoder_id: str
-    drawn: Drawn | None = None
+    drawn: SearchPictures | None = None
     notes: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
     advice: str = ""
@@ -129,8 +129,8 @@ def search(
     preview: Annotated[bool, typer.Option("--preview", help="Show the photos, in a terminal.")] = False,
 ) -> None:
     """Find photos by describing them, or list those that pass the filters."""
-    from dar_tui.cli.hits import others_of
     from dar_tui.cli.query import Asked, photos_to_be_like
+    from dar_tui.cli.results import others_of
 
     state = state_of(context)
     if json + paths + print0 > 1:
@@ -309,7 +309,7 @@ def _placed(where: Where, near: str, places: list[str]) -> Where:
     return replace(where, places=tuple(places))
 
 
-def _imagined(state: State, builder: QueryBuilder, asked: Asked) -> Drawn:
+def _imagined(state: State, builder: QueryBuilder, asked: Asked) -> SearchPictures:
     from dar_tui.cli.imagining import imagine
 
     if not asked.text.strip():
@@ -320,7 +320,7 @@ def _imagined(state: State, builder: QueryBuilder, asked: Asked) -> Drawn:
     return drawn
 
 
-def _drawn_json(drawn: Drawn | None) -> dict[str, Any]:
+def _drawn_json(drawn: SearchPictures | None) -> dict[str, Any]:
     from dar_tui.cli.output import json_path
 
     if drawn is None:
@@ -329,8 +329,8 @@ def _drawn_json(drawn: Drawn | None) -> dict[str, Any]:
 
 
 def _print_json(state: State, asked: Asked, answer: Answer, hits: list[Hit], chances: dict[int, float]) -> None:
-    from dar_tui.cli.hits import hit_json
     from dar_tui.cli.output import json_path
+    from dar_tui.cli.results import hit_json
 
     drawn = answer.drawn
     stage = "fused" if drawn and drawn.paths else asked.stage
@@ -356,7 +356,7 @@ def _chance_json(hit: Hit, chances: dict[int, float]) -> dict[str, Any]:
 
 
 def _print_table(state: State, asked: Asked, hits: list[Hit], *, preview: bool, all_copies: bool) -> None:
-    from dar_tui.cli.hits import none_match, table
+    from dar_tui.cli.results import none_match, table
 
     output = state.output
     titles, *lines = table(hits, compared=asked.compares, all_copies=all_copies)
@@ -374,7 +374,7 @@ def _painted(state: State, hits: list[Hit]) -> list[list[str]]:
     if not state.output.stdout_is_terminal or os.environ.get("NO_COLOR") or state.settings.images == "off":
         state.output.note("--preview needs a terminal with colours; here are the names only.")
         return [[] for _ in hits]
-    from dar_tui.cli.preview import Painter
+    from dar_tui.cli.results import PreviewPainter
 
-    painter = Painter()
+    painter = PreviewPainter()
     return [painter.paint(hit.thumbnail) for hit in hits]

@@ -13,7 +13,7 @@ from tokenizers import Tokenizer
 from transformers import BlipForConditionalGeneration
 from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
 
-from dar_tui.cli.hits import table
+from dar_tui.cli.results import table
 from indexer.encoders.bundled.backbones import TOKENIZER
 from indexer.errors import ModelUnavailable
 from indexer.indexing.captioning import find_captioner, load_captioner

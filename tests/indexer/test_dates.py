@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.metadata import main as compare_with_exiftool
-from dar_tui.cli.hits import hit_json, table
+from dar_tui.cli.results import hit_json, table
 from dar_tui.tui import wording
 from indexer.indexing.events import RunNote
 from indexer.photos.facts import CaptureFacts, FileFacts, Taken, best_taken, iso_date, properties

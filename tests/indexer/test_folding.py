@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageEnhance, ImageFont
 
-from dar_tui.cli.hits import others_of
+from dar_tui.cli.results import others_of
 from indexer.encoders import JOINT, VISUAL
 from indexer.indexing.events import RunNote
 from indexer.library import Library

@@ -1,20 +1,25 @@
-"""Hits as a table for people and as JSON for scripts.
-
-The JSON is documented in docs/json.md and stable: keys are added, never renamed.
-"""
+"""Hits as people and scripts see them: a table, JSON, and small pictures in a terminal."""
 
 from __future__ import annotations
 
+import shutil
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dar_tui.cli.output import json_path
 from indexer.printable import stripped, visible
 from indexer.search.hits import Hit
 from indexer.search.strength import Strength
 
+if TYPE_CHECKING:
+    from PIL import Image
+
 _MATCH = {Strength.STRONG: "strong", Strength.WEAK: "weak", Strength.NONE: "-"}
+# A picture this high leaves room for two hits on a screen of 24 lines.
+_MAX_LINES = 10
+_INDENT = 4
 
 
 def table(hits: Sequence[Hit], *, compared: bool = True, all_copies: bool = False) -> list[str]:
@@ -90,3 +95,42 @@ def hit_json(hit: Hit) -> dict[str, Any]:
 def none_match(hits: Sequence[Hit]) -> bool:
     """Whether no hit is better than what an unrelated text finds here."""
     return all(hit.strength is Strength.NONE for hit in hits)
+
+
+class PreviewPainter:
+    """Paints pictures as lines of text."""
+
+    def __init__(self) -> None:
+        with warnings.catch_warnings():
+            # It warns where there is no terminal to query, which is never asked of it here.
+            warnings.simplefilter("ignore")
+            import term_image  # type: ignore[import-untyped]
+
+            # At once: its questions to the terminal are answered into the user's next command line.
+            term_image.disable_queries()
+            from term_image.image import BlockImage  # type: ignore[import-untyped]
+
+        self._block_image: type[Any] = BlockImage
+
+    def paint(self, thumbnail: Path) -> list[str]:
+        """The picture's lines, indented; none if its file cannot be read."""
+        from PIL import Image
+
+        from indexer.photos.formats import silence_decoders
+
+        silence_decoders()
+        try:
+            with Image.open(thumbnail, formats=["JPEG"]) as picture:
+                picture.load()
+                return self._lines(picture.convert("RGB"))
+        except (OSError, SyntaxError):
+            return []
+
+    def _lines(self, picture: Image.Image) -> list[str]:
+        columns = max(shutil.get_terminal_size().columns - _INDENT, 4)
+        # One cell is one pixel wide and two high.
+        height = min(_MAX_LINES, max(1, picture.height * columns // picture.width // 2))
+        painted = self._block_image(picture, height=height)
+        if painted.rendered_width > columns:
+            painted = self._block_image(picture, width=columns)
+        return [" " * _INDENT + line for line in str(painted).split("\n")]
