@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-# A library tells what is in someone's photos, so nobody else on the machine may read it.
+# A library records what is in someone's photos, so nobody else on the machine may read it.
 FOLDER_MODE = 0o700
 FILE_MODE = 0o600
 

@@ -84,7 +84,7 @@ def quiet_libraries() -> Iterator[None]:
 def _hub_folder(name: str, marker: str, asked: str) -> Path:
     # The marker's own snapshot rather than `snapshot_download`: a pull fetches only the files a model needs, which the
     # hub's client would call incomplete. And this rather than `hf_hub_download`, which asks the hub what to call its
-    # caller even where it is told to keep to local files.
+    # caller even where only local files are wanted.
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 
@@ -167,7 +167,7 @@ def lone_threads(count: int, name: str) -> ThreadPoolExecutor:
     begun = Barrier(count + 1)
 
     def begin() -> None:
-        # A thread takes the process's number when it first asks or computes, whatever it was told before.
+        # A thread takes the process's number when it first asks or computes, whatever was set before.
         torch.get_num_threads()
         torch.set_num_threads(1)
         begun.wait()

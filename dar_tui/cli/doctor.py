@@ -9,7 +9,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,12 +48,17 @@ class CheckStatus(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at: what was found, and the command that mends it ("" if nothing needs to be)."""
+    """One thing looked at: what was found, and the command that fixes it ("" if nothing needs to be)."""
 
     name: str
     status: CheckStatus
     text: str
-    mend: str = ""
+    fix: str = ""
+
+    @property
+    def as_json(self) -> dict[str, str]:
+        """As docs/json.md has it, where the command has an older name."""
+        return {"name": self.name, "status": self.status, "text": self.text, "mend": self.fix}
 
 
 def findings(settings: Settings, environment: Mapping[str, str] = os.environ) -> Iterator[Finding]:
@@ -232,8 +237,8 @@ def _library(settings: Settings) -> Iterator[Finding]:
         yield Finding(name, CheckStatus.BROKEN, problem, "dar library repair")
     for root in info.roots:
         if not root.present:
-            mend = f"dar library move {visible(root.path)} WHERE_IT_IS_NOW"
-            yield Finding(name, CheckStatus.NOTE, f"{visible(root.path)} is not there now", mend)
+            fix = f"dar library move {visible(root.path)} WHERE_IT_IS_NOW"
+            yield Finding(name, CheckStatus.NOTE, f"{visible(root.path)} is not there now", fix)
 
 
 def doctor(context: typer.Context, json: JsonOption = False) -> None:
@@ -244,15 +249,13 @@ def doctor(context: typer.Context, json: JsonOption = False) -> None:
         found.append(finding)
         if not json:
             state.output.result(f"{_MARKS[finding.status]}  {finding.name}: {finding.text}")
-            if finding.mend:
+            if finding.fix:
                 state.output.result(
-                    f"      mend: {finding.mend}"
-                    if finding.status == CheckStatus.BROKEN
-                    else f"      try: {finding.mend}"
+                    f"      fix: {finding.fix}" if finding.status == CheckStatus.BROKEN else f"      try: {finding.fix}"
                 )
             state.output.flush()
     broken = any(finding.status is CheckStatus.BROKEN for finding in found)
     if json:
-        state.output.json({"broken": broken, "findings": [asdict(finding) for finding in found]})
+        state.output.json({"broken": broken, "findings": [finding.as_json for finding in found]})
     if broken:
         raise typer.Exit(1)

@@ -100,17 +100,17 @@ def chatir(
     from dar_tui.evaluation.datasets import check_images, read_corpus, read_dialogs, read_rewrites
     from dar_tui.evaluation.experiment import Benchmark, chat_cases
 
-    said, names = read_dialogs(dialogs), read_corpus(corpus)
-    rows = names.rows_of(said)
-    rewritten = read_rewrites(rewrites, said) if rewrites else None
+    dialogues, names = read_dialogs(dialogs), read_corpus(corpus)
+    rows = names.rows_of(dialogues)
+    rewritten = read_rewrites(rewrites, dialogues) if rewrites else None
     if rewritten is not None and language:
         raise UsageError("--rewrites and --language exclude one another.", "Give one of them.")
     photos = check_images(names, images)
     benchmark = Benchmark(
         kind="chatir",
-        cases=chat_cases(said, rows, rewritten)[:first],
+        cases=chat_cases(dialogues, rows, rewritten)[:first],
         photos=tuple(photos),
-        source=" ".join([said.digest, names.digest, rewritten.digest if rewritten else ""]),
+        source=" ".join([dialogues.digest, names.digest, rewritten.digest if rewritten else ""]),
         settings={"dialogs": dialogs.name, "photos": len(photos), "rewrites": rewrites.name if rewrites else None},
     )
     options = BenchmarkOptions(
@@ -210,7 +210,7 @@ def live(
         generator=generator if imagine else None,
         pictures=pictures,
         seed=seed,
-        told={"captions": captions.name, "photos": len(known.names), "skip": skip},
+        shown={"captions": captions.name, "photos": len(known.names), "skip": skip},
     )
     measure_live(state_of(context), setting, out, figure=figure, json=json)
 
@@ -233,8 +233,8 @@ def compare(
         raise UsageError("These two runs look for other photos.", "Compare runs over the same dialogues.")
     gains = compared(a, b)
     if json:
-        told = {measure: asdict(gain) for measure, gain in gains.items()}
-        state.output.json({"ours": a.name, "theirs": b.name, "queries": len(first.targets), "gains": told})
+        as_json = {measure: asdict(gain) for measure, gain in gains.items()}
+        state.output.json({"ours": a.name, "theirs": b.name, "queries": len(first.targets), "gains": as_json})
         return
     from dar_tui.evaluation.table import compared as lines
 
@@ -423,10 +423,10 @@ def _name(benchmark: Benchmark, ways: Ways, options: BenchmarkOptions, specs: Se
     """The folder of a run that was given none: the same for the same command."""
     import hashlib
 
-    said = repr((benchmark.source, len(benchmark.cases), benchmark.settings, ways, options, specs))
+    key = repr((benchmark.source, len(benchmark.cases), benchmark.settings, ways, options, specs))
     # The class had this name when the first runs were made; one that was interrupted is found again by its folder.
-    said = said.replace("BenchmarkOptions(", "Options(")
-    return f"{benchmark.kind}-{hashlib.sha256(said.encode()).hexdigest()[:12]}"
+    key = key.replace("BenchmarkOptions(", "Options(")
+    return f"{benchmark.kind}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -446,7 +446,7 @@ class LiveOptions:
     generator: str | None
     pictures: int
     seed: int
-    told: Settings
+    shown: Settings
 
 
 def measure_live(state: State, setting: LiveOptions, out: Path | None, *, figure: bool, json: bool) -> None:
@@ -468,7 +468,7 @@ def measure_live(state: State, setting: LiveOptions, out: Path | None, *, figure
     modes = modes_of(setting.questions or QUESTIONS, pictures=generator is not None)
     targets = random.Random(setting.seed).sample(sorted(setting.known.names), setting.dialogues)
     settings: Settings = {
-        **setting.told,
+        **setting.shown,
         "dialogues": len(targets),
         "questions": setting.turns,
         "asked": ", ".join(mode.questions for mode in modes if mode.questions and mode == Mode(mode.questions)),
@@ -508,5 +508,5 @@ def measure_live(state: State, setting: LiveOptions, out: Path | None, *, figure
 
 
 def _digest(attributes: Mapping[str, frozenset[str]]) -> str:
-    said = repr(sorted((name, sorted(known)) for name, known in attributes.items()))
-    return hashlib.sha256(said.encode()).hexdigest() if attributes else ""
+    key = repr(sorted((name, sorted(known)) for name, known in attributes.items()))
+    return hashlib.sha256(key.encode()).hexdigest() if attributes else ""

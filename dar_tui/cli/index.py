@@ -183,14 +183,14 @@ def _tell(state: State, summary: IndexSummary, *, json: bool) -> None:
     from indexer.printable import visible
 
     if json:
-        told = asdict(summary) | {"unmatched": list(summary.unmatched)}
-        del told["library"]
+        report = asdict(summary) | {"unmatched": list(summary.unmatched)}
+        del report["library"]
         where = {f"library{key.removeprefix('path')}": value for key, value in json_path(summary.library).items()}
-        told |= {
+        report |= {
             "seconds": round(summary.seconds, 3),
             "images_per_second": round(summary.images_per_second, 2),
         }
-        state.output.json(where | told, compact=True)
+        state.output.json(where | report, compact=True)
         return
     counts = (
         *((summary.added, "added"), (summary.changed, "changed"), (summary.moved, "moved")),

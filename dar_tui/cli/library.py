@@ -77,10 +77,10 @@ def info(
     with state.open_library(library) as opened:
         known, broken, damaged = opened.info(), opened.problems(), opened.notes()
     if json:
-        told = _info_json(known)
-        told["unreadable"] = [{**json_path(each.path), "reason": each.reason} for each in broken]
-        told["damaged"] = [{**json_path(each.path), "reason": each.reason} for each in damaged]
-        state.output.json(told)
+        report = _info_json(known)
+        report["unreadable"] = [{**json_path(each.path), "reason": each.reason} for each in broken]
+        report["damaged"] = [{**json_path(each.path), "reason": each.reason} for each in damaged]
+        state.output.json(report)
         return
     for line in _info_lines(known):
         state.output.result(line)
@@ -214,11 +214,11 @@ def verify(
 @app.command()
 def repair(context: typer.Context, library: LibraryOption = None, json: JsonOption = False) -> None:
     """Mend a library's own files. Exit code 1 if something is left to do; the photos are not touched."""
-    from indexer.indexing.repair import repair as mend
+    from indexer.indexing.repair import repair as repair_library
 
     state = state_of(context)
     path = state.library_path(library)
-    repairs = mend(path, threads=os.cpu_count() or 1)
+    repairs = repair_library(path, threads=os.cpu_count() or 1)
     if json:
         state.output.json({**json_path(path), "done": repairs.done, "left": repairs.left})
     else:

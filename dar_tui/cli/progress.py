@@ -88,7 +88,7 @@ class _Log(AbstractContextManager["_Log"]):
 
 
 class _Bar(AbstractContextManager["_Bar"]):
-    """One line at the bottom; what is said scrolls above it."""
+    """One line at the bottom; notes scroll above it."""
 
     def __init__(self) -> None:
         from rich.console import Console

@@ -103,7 +103,7 @@ class State:
             check_here(spec)
 
     def load_encoder(self, spec: str, device: str | None = None) -> Encoder:
-        """The encoder of this spec; what is slow about it is told on stderr. Raises ModelUnavailable."""
+        """The encoder of this spec; what is slow about it is reported on stderr. Raises ModelUnavailable."""
         self.check_encoder(spec)
         load = self.encoder_loader
         if load is None:
@@ -138,7 +138,7 @@ def generator_loader(state: State, spec: str = "", profile: str = "") -> Callabl
 
         make = state.generator_loader or load_generator
         generator = make(chosen, state.settings.device, state.output.note, cache=state.settings.cache)
-        # What is drawn from vectors is not told apart by its prompt, and drawn in a second.
+        # What is drawn from vectors is not identified by its prompt, and drawn in a second.
         return (
             generator
             if isinstance(generator, ConditionedGenerator)

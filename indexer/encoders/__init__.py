@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Vectors = NDArray[np.float32]
     Pixels = NDArray[np.uint8] | NDArray[np.float32]
 
-# A line for the user about something slow that is happening once ("Preparing the bundled encoder ...").
+# A line for the user about something slow that is done once ("Preparing the bundled encoder ...").
 Notify = Callable[[str], None]
 
 JOINT = "joint"

@@ -1,4 +1,4 @@
-"""What an index run tells as it goes: plain data, in the order it happens."""
+"""What an index run reports as it goes: plain data, in the order of the run."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ class Target:
         self.record: EncoderRecord | None = catalog.encoder_named(spec)
 
     def identify(self) -> None:
-        """Loads the encoder now where its name does not tell whether the library has its vectors already."""
+        """Loads the encoder now where its name does not show whether the library has its vectors already."""
         if self._writer is None or self._catalog.active_encoder() is None:
             return
         # A new version of dar may bring other weights under the same name: whoever asks to switch means those too.
@@ -129,7 +129,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Plan:
-    """`familiar` files are as long as an image the library knows, so their hash may settle them without decoding;
+    """`familiar` files are as long as an image the library knows, so their hash may decide them without decoding;
     `fresh` ones cannot be known. `gone` are known files that are no longer there; `solved` are paths whose problem is.
     `broken` counts files that failed before and have not changed since. `refresh` are unchanged files whose facts
     have to be read again: their sidecars changed, or the rules.
@@ -204,7 +204,7 @@ class Ledger:
         """The counts so far."""
         return Counts(self.added, self.changed, self.moved, self.removed, self.unchanged, self.problems)
 
-    def settle(self, candidate: Candidate, image_id: int | None) -> bytes | None:
+    def count(self, candidate: Candidate, image_id: int | None) -> bytes | None:
         """Counts a file that holds this image (None: a new one); returns the path it came from, if it moved."""
         if candidate.known is not None:
             if candidate.known.image_id == image_id:

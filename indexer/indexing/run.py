@@ -246,7 +246,7 @@ class Run:
         )
 
     def _read_all(self, plan: Plan) -> Iterator[Event]:
-        # 3. Files as long as a known image: a hash tells moves, copies and touches without decoding anything.
+        # 3. Files as long as a known image: a hash recognises moves, copies and touches without decoding anything.
         #    Gone files leave in the same commit, so that a moved photo is never missing in between.
         fresh = list(plan.fresh)
         with self._look_ahead() as in_threads:
@@ -321,7 +321,7 @@ class Run:
         """Does with one file what has to be done, up to the next commit."""
         self._done += 1
         if isinstance(reading, Vanished):
-            return  # Whether it is gone, or its drive, the next scan tells.
+            return  # Whether it is gone, or its drive, the next scan finds out.
         if isinstance(reading, OutOfReach):
             self._note_out_of_reach(candidate, reading.reason)
         elif isinstance(reading, Broken):
@@ -352,7 +352,7 @@ class Run:
             self._take(candidate, self._reread(candidate))
 
     def _settle(self, candidate: Candidate, reading: Hashed) -> None:
-        origin = self._ledger.settle(candidate, self._catalog.image_of(reading.content_hash))
+        origin = self._ledger.count(candidate, self._catalog.image_of(reading.content_hash))
         if origin is not None:
             self._batch.gone.append(origin)
         entry = FileEntry(candidate.path, reading.size, reading.mtime_ns, reading.content_hash, reading.facts)
@@ -437,7 +437,7 @@ class Run:
             for path, known in unembedded(self._catalog, record.id)
             if path not in planned and within(path, listed) and not within(path, unlisted)
         ]
-        # They count as unchanged already, and again when they are settled.
+        # They count as unchanged already, and again when they are read.
         self._ledger.unchanged -= len(lacking)
         self._total += len(lacking)
         return lacking
@@ -514,7 +514,7 @@ def _finish(catalog: Catalog, writer: LibraryWriter, target: Target, options: In
     if unhashed := catalog.unhashed():
         if len(unhashed) > _MANY_THUMBNAILS:
             yield RunNote(
-                f"Reading {len(unhashed):,} thumbnails once, to tell copies of one picture from pictures alike."
+                f"Reading {len(unhashed):,} thumbnails once, to distinguish copies of one picture from similar pictures."
             )
         writer.hash_pictures(unhashed)
     if not writer.is_finished():

@@ -24,7 +24,7 @@ from indexer.store.catalog import CATALOG_NAME, EncoderRecord, FileRecord, space
 from indexer.store.catalog_writer import CatalogWriter, ImageFields
 from indexer.store.disk import disk_errors_named, thumbnail_file, writer_lock
 from indexer.store.embeddings import live_rows
-from indexer.store.maintenance import choose_store, compact, let_go, open_store, remove_dropped
+from indexer.store.maintenance import choose_store, compact, mark_dropped, open_store, remove_dropped
 from indexer.store.schema import shrink
 from indexer.store.vectors import RowAppender, Vectors, VectorStore, checksums, chunks
 
@@ -50,7 +50,7 @@ class NewImage:
 @dataclass(frozen=True)
 class FileEntry:
     """A file, the hash of the image it holds, which is known already or comes in the same batch, and what it says of
-    its photo; None: what it said before."""
+    its photo; None: what it had before."""
 
     path: bytes
     size: int
@@ -172,7 +172,7 @@ class LibraryWriter:
         """Takes the vectors of an encoder that searches do not use out of the library, and off the disk."""
         with self.catalog.transaction():
             self.catalog.drop_encoder(encoder.id)
-            let_go(self.catalog, spaces_of(encoder))
+            mark_dropped(self.catalog, spaces_of(encoder))
         remove_dropped(self.catalog, self.store)
         shrink(self.folder / CATALOG_NAME)
 

@@ -30,7 +30,7 @@ _LENGTH = struct.Struct(">I")
 # The largest photo that is decoded takes 440 MB, its file 400 MB, and decoders hold the picture two or three times.
 _MEMORY_BYTES = 4 << 30
 
-Told = dict[str, object]
+Reply = dict[str, object]
 # The largest photos take seconds; a file that takes longer is made to.
 _SECONDS = 120
 # How long a process that has nothing to do may take to end.
@@ -54,11 +54,11 @@ def read_reply(stream: IO[bytes]) -> tuple[Mapping[str, Any], bytes]:
     line = stream.readline()
     if not line.endswith(b"\n"):
         raise EOFError
-    told = json.loads(line)
-    return told, _exactly(stream, told["bytes"])
+    reply = json.loads(line)
+    return reply, _exactly(stream, reply["bytes"])
 
 
-def serve(answer: Callable[[Sequence[str], BinaryIO], tuple[Told, bytes]]) -> None:
+def serve(answer: Callable[[Sequence[str], BinaryIO], tuple[Reply, bytes]]) -> None:
     """Answers requests from stdin until it ends.
 
     `answer` gets the arguments and the file; it returns the line, as a dict, and the bytes.
@@ -66,8 +66,8 @@ def serve(answer: Callable[[Sequence[str], BinaryIO], tuple[Told, bytes]]) -> No
     _limit_memory()
     replies = _private_stdout()
     while line := sys.stdin.buffer.readline():
-        told, data = answer(json.loads(line), _read_file(sys.stdin.buffer))
-        replies.write(json.dumps({**told, "bytes": len(data)}).encode() + b"\n")
+        reply, data = answer(json.loads(line), _read_file(sys.stdin.buffer))
+        replies.write(json.dumps({**reply, "bytes": len(data)}).encode() + b"\n")
         replies.write(data)
         replies.flush()
 
@@ -132,8 +132,8 @@ class Decoders:
         process = self._taken(program)
         answered = False
         try:
-            told, data = _asked(process, arguments, file)
-            answered = "error" not in told
+            reply, data = _asked(process, arguments, file)
+            answered = "error" not in reply
         finally:
             # One that met a damaged file is not asked again: what that did to its memory could show in the next photo.
             if answered:
@@ -142,8 +142,8 @@ class Decoders:
             else:
                 _end(process, at_once=True)
         if not answered:
-            raise _refusal(str(told["error"]), stripped(str(told["text"]), limit=100))
-        return told, data
+            raise _refusal(str(reply["error"]), stripped(str(reply["text"]), limit=100))
+        return reply, data
 
     def _taken(self, program: Path) -> Process:
         while True:
@@ -198,7 +198,7 @@ def _asked(process: Process, arguments: Sequence[str], file: BinaryIO) -> tuple[
 def _end(process: Process, *, at_once: bool = False) -> None:
     if at_once:
         process.kill()
-    # Which also closes its stdin: it has been told to end.
+    # Which also closes its stdin: it has been asked to end.
     try:
         process.communicate(timeout=_GOODBYE_SECONDS)
     except subprocess.TimeoutExpired:

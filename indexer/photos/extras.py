@@ -1,6 +1,6 @@
 """Files that only an extra can read, decoded in processes of their own: HEIC, AVIF, JPEG XL, rare TIFFs, camera raw.
 
-Fuzzing crashed libheif, and libjxl decodes before it tells the size; a crash or a file that asks for too much ends the
+Fuzzing crashed libheif, and libjxl decodes before it knows the size; a crash or a file that asks for too much ends the
 process (`extras_decoder.py`, `raw_decoder.py`), not dar. Needs the extras `heif`, `jxl`, `tiff` and `raw`, which this
 process never imports. Of a raw file it gives the picture that the camera put into it, or what LibRaw makes of the
 sensor's values.
@@ -39,7 +39,7 @@ _ORIENTATION = {0: 1, 3: 3, 5: 8, 6: 6}
 
 @dataclass(frozen=True)
 class Extra:
-    """A decoded file. `kind`: one of those above. `image`: small, with XMP and EXIF, which tells how to turn it.
+    """A decoded file. `kind`: one of those above. `image`: small, with XMP and EXIF, which has how to turn it.
     `width`, `height`: of the whole photo, before that."""
 
     kind: str
@@ -55,17 +55,17 @@ def open_extra(file: BinaryIO, kinds: Sequence[str], side: int, most_pixels: int
     """
     for kind in kinds:
         try:
-            told, data = decoders.decode(_EXTRAS_PROGRAM, [kind, str(side), str(most_pixels)], file)
+            reply, data = decoders.decode(_EXTRAS_PROGRAM, [kind, str(side), str(most_pixels)], file)
         except UnknownKind:
             continue
-        exif, xmp = int(told["exif"]), int(told["xmp"])
+        exif, xmp = int(reply["exif"]), int(reply["xmp"])
         pixels = data[exif + xmp :]
-        image = Image.frombytes(str(told["mode"]), (int(told["columns"]), int(told["rows"])), pixels)
+        image = Image.frombytes(str(reply["mode"]), (int(reply["columns"]), int(reply["rows"])), pixels)
         if exif:
             image.info["exif"] = data[:exif]
         if xmp:
             image.info["xmp"] = data[exif : exif + xmp]
-        return Extra(kind, image, int(told["width"]), int(told["height"]))
+        return Extra(kind, image, int(reply["width"]), int(reply["height"]))
     return None
 
 
@@ -107,8 +107,8 @@ class Raw:
 
     def developed(self) -> Image.Image:
         """The photo from the sensor's values: upright RGB, half as wide and high. Raises UnreadablePhoto."""
-        told, pixels = self.decoders.decode(_RAW_PROGRAM, ["develop"], self.file)
-        return Image.frombytes("RGB", (int(told["columns"]), int(told["rows"])), pixels)
+        reply, pixels = self.decoders.decode(_RAW_PROGRAM, ["develop"], self.file)
+        return Image.frombytes("RGB", (int(reply["columns"]), int(reply["rows"])), pixels)
 
     def getexif(self) -> Image.Exif:
         """The file's own EXIF; empty where it is not laid out as a TIFF. Raises what Pillow's reader raises."""
@@ -135,10 +135,10 @@ def open_raw(file: BinaryIO, decoders: Decoders) -> Raw | None:
     """The file as a raw file; None, and the file at its beginning, if LibRaw does
     not know it: a plain TIFF under another name, or one whose small preview Pillow can read. Raises UnreadablePhoto."""
     try:
-        told, preview = decoders.decode(_RAW_PROGRAM, ["preview"], file)
+        reply, preview = decoders.decode(_RAW_PROGRAM, ["preview"], file)
     except UnknownKind:
         return None
-    width, height, orientation = int(told["width"]), int(told["height"]), _ORIENTATION.get(told["flip"], 1)
+    width, height, orientation = int(reply["width"]), int(reply["height"]), _ORIENTATION.get(reply["flip"], 1)
     if orientation in (6, 8):
         width, height = height, width
-    return Raw(file, decoders, width, height, orientation, int(told["pixels"]), preview)
+    return Raw(file, decoders, width, height, orientation, int(reply["pixels"]), preview)

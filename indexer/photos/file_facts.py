@@ -129,7 +129,7 @@ def date_in_folders(path: str | bytes) -> str:
 
     The nearest folder that has one decides, and those around it give what it leaves open: "2017-08 Italy",
     "14 August 2017", "2017/08/14", "Photos from 2017". Folders that say what programs did (backups,
-    exports) tell nothing of photos.
+    exports) mean nothing for photos.
     """
     return _date_in(os.fsdecode(path).rpartition("/")[0])
 

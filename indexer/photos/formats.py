@@ -48,7 +48,7 @@ _VIDEOS = frozenset(
 VIDEO, NO_SUFFIX, OTHER = "video", "no suffix", "other"
 """Kinds of files that are left out, besides pictures' suffixes: see `kind_left_out`."""
 
-# How the files begin that are opened whatever they are called: enough to tell a photo without suffix from the rest.
+# How the files begin that are opened whatever they are called: enough to recognise a photo without suffix.
 _HEADS = (
     *(b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
     *(b"\x00\x00\x00\x0cjP  \r\n\x87\n", b"\x00\x00\x00\x0cJXL \r\n\x87\n"),

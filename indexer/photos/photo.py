@@ -187,7 +187,7 @@ def _read(file: BinaryIO, name: bytes, wanted: int, formats: Sequence[str] = ())
 
 class _EndedJpeg:
     """Reads a JPEG's file, and after a file that ends early the marker at which its decoder gives what it has, the rest
-    in grey. Pillow does the same for all images at once if a global says so, and no thread could tell them apart."""
+    in grey. Pillow does the same for all images at once if a global is set, and no thread could distinguish them."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -298,7 +298,7 @@ def _read_raw(file: BinaryIO, name: bytes, wanted: int, decoders: Decoders) -> _
     read = _read_preview(raw, name, wanted)
     if read is not None:
         facts = joined_facts(facts, read.facts)
-        # A preview saved upright needs no turn, whatever is said of the sensor: both lie, or both stand.
+        # A preview saved upright needs no turn, whatever the sensor's own orientation: both lie, or both stand.
         if read.orientation >= 5 and (read.width - read.height) * (raw.width - raw.height) > 0:
             read = replace(read, orientation=1)
     if read is None or read.damage or min(read.width, read.height) < THUMBNAIL_SIDE:
@@ -449,5 +449,5 @@ def _damage(error: Exception) -> str:
     if isinstance(error, EOFError) or "truncated" in text.lower():
         return _TRUNCATED
     # Only OSError is Pillow speaking to the user, and then at times in bare numbers (libtiff's codes).
-    said = isinstance(error, OSError) and error.errno is None and any(character.isalpha() for character in text)
-    return f"is damaged: {text}" if said else "is damaged"
+    worded = isinstance(error, OSError) and error.errno is None and any(character.isalpha() for character in text)
+    return f"is damaged: {text}" if worded else "is damaged"

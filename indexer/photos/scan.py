@@ -59,7 +59,7 @@ _LEAST_BYTES = 1_000
 class FoundFile:
     """A candidate: its path within the scanned folder ("/" between parts), size in bytes and time of last change.
 
-    `sidecars`: paths within the scanned folder of the files that tell of it; `stamp` changes when they do.
+    `sidecars`: paths within the scanned folder of the files that are about it; `stamp` changes when they do.
     """
 
     relpath: bytes

@@ -228,7 +228,7 @@ def _roughly_alike(one: ImageTraits, other: ImageTraits) -> bool:
 
 
 def _moment(picture: ImageTraits) -> datetime | None:
-    """When it was taken, if a camera's clock said so: a date alone, as names and folders give it, is a midnight."""
+    """When it was taken, if by a camera's clock: a date alone, as names and folders give it, is a midnight."""
     if not picture.camera or not picture.taken_at:
         return None
     try:

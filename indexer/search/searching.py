@@ -181,7 +181,7 @@ class _Pool:
     whole: bool
 
 
-# What a damaged vector does to a product is found there (`_check`); numpy's warning would tell nobody anything.
+# What a damaged vector does to a product is found there (`_check`); numpy's warning would help nobody.
 @np.errstate(all="ignore")
 def search(
     snapshot: Snapshot,
@@ -234,7 +234,7 @@ def _by_index(
     allowed: NDArray[np.bool_] | None,
     want: int,
 ) -> _Pool | None:
-    """What the graphs and the filter leave; None if only going through everything will tell."""
+    """What the graphs and the filter leave; None if only a scan of everything can answer."""
     asked = (*terms, along)
     spreads = snapshot.spreads(asked)
     if spreads is None:

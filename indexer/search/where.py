@@ -126,7 +126,7 @@ class Where:
         return np.array(found, np.int64)
 
     def _named(self, catalog: Catalog) -> NDArray[np.int64]:
-        # Not SQL's GLOB: names are bytes there, and it tells cases apart.
+        # Not SQL's GLOB: names are bytes there, and it distinguishes cases.
         fits = re.compile(fnmatch.translate(_comparable(self.name))).match
         rows = catalog.connection.execute("SELECT image_id, relpath FROM files WHERE image_id IS NOT NULL")
         found = [image_id for image_id, path in rows if fits(_comparable(os.fsdecode(path.rpartition(b"/")[2])))]

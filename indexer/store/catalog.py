@@ -86,7 +86,7 @@ class ImageRecord:
 
 
 class ImageTraits(NamedTuple):
-    """What tells whether two images are copies or of one burst. `phash`: None where it is not known yet.
+    """What decides whether two images are copies or of one burst. `phash`: None where it is not known yet.
 
     A tuple, since every search makes some of them: a frozen dataclass takes four times as long.
     """
@@ -326,7 +326,7 @@ class Catalog:
         return records
 
     def pictures(self, image_ids: Iterable[int]) -> dict[int, ImageTraits]:
-        """What tells whether these images are copies or of one burst, by id; unknown ids are left out."""
+        """What decides whether these images are copies or of one burst, by id; unknown ids are left out."""
         pictures: dict[int, ImageTraits] = {}
         for part, marks in in_parts(list(image_ids)):
             for image_id, *fields in self.connection.execute(

@@ -223,7 +223,7 @@ class CatalogWriter(Catalog):
         )
 
     def put_file(self, path: bytes, size: int, mtime_ns: int, image_id: int, facts: FileFacts | None = None) -> None:
-        """Says that the file at `path` holds this image, and what it says of it (None: what a file known there said);
+        """Says that the file at `path` holds this image, and what it says of it (None: what was known of a file there);
         a problem noted there is solved."""
         key = self._key(path)
         self._is_changed |= self._mark_stale_at(key) != {image_id}
@@ -295,9 +295,9 @@ class CatalogWriter(Catalog):
                 " WHERE id = ?",
                 (image_id,),
             ).fetchone()
-            said = [own, *files]
-            taken = best_taken(Taken(text, source) for text, source, _, _ in said if text)
-            places = [(latitude, longitude) for _, _, latitude, longitude in said if latitude is not None]
+            claims = [own, *files]
+            taken = best_taken(Taken(text, source) for text, source, _, _ in claims if text)
+            places = [(latitude, longitude) for _, _, latitude, longitude in claims if latitude is not None]
             facts = (
                 *((taken.moment.isoformat(), taken.source, taken.is_unsure) if taken else (None, "", False)),
                 *(places[0] if places else (None, None)),

@@ -97,8 +97,8 @@ class Holder:
 def current_holder(folder: Path) -> Holder | None:
     """Returns the last process that took the lock, or None if that was never written or cannot be read."""
     try:
-        told = json.loads((folder / HOLDER_NAME).read_text())
-        return Holder(int(told["pid"]), str(told["host"]), str(told["since"]))
+        saved = json.loads((folder / HOLDER_NAME).read_text())
+        return Holder(int(saved["pid"]), str(saved["host"]), str(saved["since"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

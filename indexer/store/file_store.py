@@ -190,8 +190,8 @@ def write_sketch(path: Path, matrix: Vectors) -> bool:
         file.flush()
         os.fsync(descriptor)
     side_car = _SketchSideCar(rows, dim, scale)
-    told = {"rows": rows, "dim": dim, "scale": scale, "checksum": side_car.checksum}
-    write_atomically(sketch_files(path)[1], json.dumps(told).encode())
+    saved = {"rows": rows, "dim": dim, "scale": scale, "checksum": side_car.checksum}
+    write_atomically(sketch_files(path)[1], json.dumps(saved).encode())
     return True
 
 
@@ -232,9 +232,9 @@ def quantised(vectors: Vectors, scale: float) -> Codes:
 
 def _read_side_car(path: Path) -> _SketchSideCar | None:
     try:
-        told = json.loads(sketch_files(path)[1].read_text())
-        side_car = _SketchSideCar(int(told["rows"]), int(told["dim"]), float(told["scale"]))
-        return side_car if told["checksum"] == side_car.checksum else None
+        saved = json.loads(sketch_files(path)[1].read_text())
+        side_car = _SketchSideCar(int(saved["rows"]), int(saved["dim"]), float(saved["scale"]))
+        return side_car if saved["checksum"] == side_car.checksum else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

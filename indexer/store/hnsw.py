@@ -178,9 +178,9 @@ def _save_side_car(path: Path, rows: int, live: int, moments: Vectors) -> None:
 def _read_side_car(path: Path) -> _GraphSideCar | None:
     graph, side_car, _ = graph_files(path)
     try:
-        told = json.loads(side_car.read_text())
-        content = {field.name: int(told[field.name]) for field in fields(_GraphSideCar)}
-        return _GraphSideCar(**content) if graph.exists() and told["own"] == seal_of(*content.values()) else None
+        saved = json.loads(side_car.read_text())
+        content = {field.name: int(saved[field.name]) for field in fields(_GraphSideCar)}
+        return _GraphSideCar(**content) if graph.exists() and saved["own"] == seal_of(*content.values()) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

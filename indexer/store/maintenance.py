@@ -66,13 +66,13 @@ def choose_store(catalog: CatalogWriter, place: str) -> None:
         catalog.put_meta(_NAME, uuid.uuid4().hex)
 
 
-def let_go(catalog: CatalogWriter, spaces: Iterable[Space]) -> None:
+def mark_dropped(catalog: CatalogWriter, spaces: Iterable[Space]) -> None:
     """Notes that these spaces no longer count, inside the caller's transaction."""
     catalog.put_meta(_DROPPED, json.dumps([astuple(space) for space in (*_noted(catalog), *spaces)]))
 
 
 def remove_dropped(catalog: CatalogWriter, store: VectorStore) -> None:
-    """Removes what was let go of, by this writer or by one that was killed before it could."""
+    """Removes what was dropped, by this writer or by one that was killed before it could."""
     spaces = _noted(catalog)
     for space in spaces:
         store.drop(space)
@@ -99,7 +99,7 @@ def compact(folder: Path, catalog: CatalogWriter, store: VectorStore, encoder: E
             [(int(image), new, known[int(old)]) for new, (image, old) in enumerate(zip(ids, live, strict=True))],
         )
         catalog.set_rows(encoder.id, len(live), generation)
-        let_go(catalog, spaces_of(encoder))
+        mark_dropped(catalog, spaces_of(encoder))
     remove_dropped(catalog, store)
     for content_hash in hashes:
         drop_thumbnail(folder, content_hash)
@@ -121,7 +121,7 @@ def verify(folder: Path, catalog: Catalog, store: VectorStore, *, deep: bool = F
         try:
             found += _problems(folder, catalog, store, deep)
         except (sqlite3.DatabaseError, UnicodeDecodeError, LibraryDamaged) as error:
-            # What the catalog cannot tell cannot be compared with the files.
+            # What the catalog cannot answer cannot be compared with the files.
             found.append(f"catalog: cannot be read further ({stripped(str(error))})")
         return found
 

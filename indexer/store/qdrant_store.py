@@ -168,7 +168,7 @@ class QdrantRows:
 
     def __init__(self, store: QdrantStore, space: Space, rows: int, moments: tuple[int, Vectors] | None) -> None:
         self.rows = rows
-        # The graph is Qdrant's and always covers all points; without moments nothing would tell a hit's strength.
+        # The graph is Qdrant's and always covers all points; without moments a hit's strength would be unknown.
         self.indexed = rows if moments is not None else 0
         self._store = store
         self._space = space
@@ -187,7 +187,7 @@ class QdrantRows:
             if lost:
                 raise LibraryDamaged(
                     f"The vector store has lost {len(lost)} vectors of this library.",
-                    "`dar library verify --deep` tells more.",
+                    "`dar library verify --deep` shows more.",
                 )
             found[start : start + len(wanted)] = [vectors[row] for row in wanted]
         return found
@@ -256,8 +256,8 @@ def _ids(client: QdrantClient, collection: str, first: int) -> Iterator[list[int
 def _read_moments(path: Path, dim: int) -> tuple[int, Vectors] | None:
     """(live rows they were made from, (dim + 1, dim) moments); None if missing or damaged."""
     try:
-        with np.load(path, allow_pickle=False) as told:
-            live, moments = int(told["live"]), np.asarray(told["moments"], np.float32)
+        with np.load(path, allow_pickle=False) as saved:
+            live, moments = int(saved["live"]), np.asarray(saved["moments"], np.float32)
     except Exception:  # a damaged zip raises anything from KeyError to zlib.error
         return None
     return (live, moments) if moments.shape == (dim + 1, dim) else None

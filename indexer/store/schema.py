@@ -132,7 +132,7 @@ _FIRST: Migration = (
         text_peaks BLOB NOT NULL DEFAULT x'',
         photo_peaks BLOB NOT NULL DEFAULT x''
     )""",
-    # `checksum` is the CRC-32 of the row's bytes in every space: verify tells a damaged vector from a true one.
+    # `checksum` is the CRC-32 of the row's bytes in every space: by it verify recognises a damaged vector.
     """CREATE TABLE embeddings (
         encoder INTEGER NOT NULL REFERENCES encoders(id),
         image_id INTEGER NOT NULL REFERENCES images(id),

@@ -38,11 +38,11 @@ def test_json_and_lines_say_the_same(dar: Dar, indexed: Path, heads: None) -> No
     assert "18 photos" in lines
 
 
-def test_what_is_broken_is_exit_1_with_the_command_that_mends_it(dar: Dar, indexed: Path, heads: None) -> None:
+def test_what_is_broken_is_exit_1_with_the_command_that_fixes_it(dar: Dar, indexed: Path, heads: None) -> None:
     library = Path(os.environ["DAR_HOME"]) / "libraries" / "default"
     next(library.glob("vectors-*")).unlink()
     done = dar("doctor")
-    assert done.code == 1 and "!!  library:" in done.text and "mend: dar library repair" in done.text
+    assert done.code == 1 and "!!  library:" in done.text and "fix: dar library repair" in done.text
 
 
 def test_altered_weights_are_broken(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,7 +51,7 @@ def test_altered_weights_are_broken(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("indexer.encoders.bundled.backbones.BackboneFile.verified", altered)
     found = by_name("bundled encoder")
-    assert found and all(finding.status is CheckStatus.BROKEN and "pip install" in finding.mend for finding in found)
+    assert found and all(finding.status is CheckStatus.BROKEN and "pip install" in finding.fix for finding in found)
 
 
 def test_whole_weights_are_not_broken() -> None:
@@ -61,7 +61,7 @@ def test_whole_weights_are_not_broken() -> None:
 def test_a_missing_package_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dar_tui.cli.doctor._PACKAGES", ("numpy", "no-such-package"))
     found = by_name("packages")
-    assert found[-1].status is CheckStatus.BROKEN and found[-1].mend == "pip install no-such-package"
+    assert found[-1].status is CheckStatus.BROKEN and found[-1].fix == "pip install no-such-package"
 
 
 def test_a_folder_that_cannot_be_written_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
