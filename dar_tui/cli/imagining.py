@@ -40,20 +40,18 @@ def imagine(state: State, builder: QueryBuilder, text: str, generator: str = "")
     from dar_tui.reformulate import RuleReformulator
     from indexer.errors import DarError
 
-    meaning = RuleReformulator().reformulate(Dialogue().said(text, datetime.now()), PICTURES)
-    if not meaning.prompts:
+    read = RuleReformulator().reformulate(Dialogue().said(text, datetime.now()), PICTURES)
+    if not read.prompts:
         return SearchPictures((), (), note="The text names nothing to imagine.")
     reader = builder.reader
     # The same text draws the same pictures, so that a search can be repeated.
     first = int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:3], "big")
-    seeds = range(first, first + len(meaning.prompts))
+    seeds = range(first, first + len(read.prompts))
     vectors, paths = [], []
     ready: Ready | None = None
     imagination = Imagination(generator_loader(state, generator))
     try:
-        for progress in imagination.draw(
-            meaning.prompts, tuple(seeds), lambda: reader.conditions(meaning.need.wants), never
-        ):
+        for progress in imagination.draw(read.prompts, tuple(seeds), lambda: reader.conditions(read.need.wants), never):
             if isinstance(progress, Ready):
                 ready = progress
             elif isinstance(progress, Imagined) and ready is not None:
@@ -63,7 +61,5 @@ def imagine(state: State, builder: QueryBuilder, text: str, generator: str = "")
                 paths += [kept.path] if kept.path else []
     except DarError as error:
         if not vectors:
-            return SearchPictures(
-                meaning.prompts, (), note=f"Nothing was imagined: {error.message} {error.hint}".strip()
-            )
-    return SearchPictures(meaning.prompts, tuple(paths), tuple(vectors))
+            return SearchPictures(read.prompts, (), note=f"Nothing was imagined: {error.message} {error.hint}".strip())
+    return SearchPictures(read.prompts, tuple(paths), tuple(vectors))

@@ -514,7 +514,7 @@ def _finish(catalog: Catalog, writer: LibraryWriter, target: Target, options: In
     if unhashed := catalog.unhashed():
         if len(unhashed) > _MANY_THUMBNAILS:
             yield RunNote(
-                f"Reading {len(unhashed):,} thumbnails once, to distinguish copies of one picture from similar pictures."
+                f"Reading {len(unhashed):,} thumbnails once, to distinguish copies of a picture from similar ones."
             )
         writer.hash_pictures(unhashed)
     if not writer.is_finished():

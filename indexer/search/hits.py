@@ -23,7 +23,7 @@ class Hit:
 
     `rank` counts from 1. `copies`: other files with the very same bytes. `similar`: near-duplicates folded under this
     hit, with its rank. `thumbnail` may be missing on disk. `taken_at` is naive local time; `width`, `height` upright.
-    `caption`: what a model wrote of it (`dar index --captions`), or "". `taken_unsure`: whether the date is uncertain to
+    `caption`: a model's words for it (`dar index --captions`), or "". `taken_unsure`: whether the date is uncertain to
     the day, or of a kind that is often wrong.
     """
 
