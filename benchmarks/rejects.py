@@ -91,18 +91,18 @@ def main(
 ) -> None:
     """Counts what was rejected and is found all the same; ends with 1 if it is found too often."""
     subprocess.run([*DAR, "index", str(photos), "--library", str(library)], check=True, stdout=subprocess.DEVNULL)
-    told = captions_of(captions)
+    described = captions_of(captions)
     if weights:
-        by_weight(library, told)
+        by_weight(library, described)
         return
     table = Table("rejected", "text", f"of {SHOWN} name it", "of all, %")
     figures, failed = {}, False
     for thing, texts in TEXTS.items():
         showing = re.compile(rf"\b(?:{NAMED[thing]})\b", re.IGNORECASE)
-        share = 100 * sum(bool(showing.search(told[name])) for name in told) / len(told)
+        share = 100 * sum(bool(showing.search(described[name])) for name in described) / len(described)
         for text in texts:
             found = found_by(text, library)
-            count = sum(bool(showing.search(told.get(name, ""))) for name in found)
+            count = sum(bool(showing.search(described.get(name, ""))) for name in found)
             figures[text] = count
             failed |= len(found) != SHOWN or (count > MOST and text == f"no {thing}")
             table.add_row(thing, text, str(count), f"{share:.0f}")
@@ -114,11 +114,11 @@ def main(
 
 def captions_of(file: Path) -> dict[str, str]:
     """All that people wrote of each photo, by the file's name."""
-    told: dict[str, str] = defaultdict(str)
+    described: dict[str, str] = defaultdict(str)
     for line in file.read_text(encoding="utf-8").splitlines():
         name, _, caption = line.partition("\t")
-        told[name] += f"{caption}\n"
-    return dict(told)
+        described[name] += f"{caption}\n"
+    return dict(described)
 
 
 def found_by(text: str, library: Path) -> list[str]:
@@ -128,7 +128,7 @@ def found_by(text: str, library: Path) -> list[str]:
     return [Path(hit["path"]).name for hit in json.loads(done.stdout)["hits"]]
 
 
-def by_weight(library: Path, told: Mapping[str, str]) -> None:
+def by_weight(library: Path, described: Mapping[str, str]) -> None:
     """Prints, by weight, how well the first photos keep to want and reject, and whether one looked for is still found.
 
     The second: a photo's caption is the want, the reject something that none of its captions names.
@@ -140,11 +140,11 @@ def by_weight(library: Path, told: Mapping[str, str]) -> None:
 
     reader = Reader(load_encoder("bundled"))
     with Library.open(library) as opened:
-        ids = opened.sample(len(told))
+        ids = opened.sample(len(described))
         photos = opened.vectors(ids)
         names = [hit.path.name for hit in opened.photos(ids)]
     shows = {
-        thing: np.array([bool(re.search(rf"\b(?:{named})\b", told[name], re.IGNORECASE)) for name in names])
+        thing: np.array([bool(re.search(rf"\b(?:{named})\b", described[name], re.IGNORECASE)) for name in names])
         for thing, named in THINGS.items()
     }
     wants = dict(zip(THINGS, reader.texts(list(THINGS)), strict=True))
@@ -158,7 +158,7 @@ def by_weight(library: Path, told: Mapping[str, str]) -> None:
     ]
     random = np.random.default_rng(SEED)
     targets = random.permutation(len(names))[:QUERIES]
-    captions = reader.encoder.encode_texts([told[names[at]].splitlines()[random.integers(5)] for at in targets])
+    captions = reader.encoder.encode_texts([described[names[at]].splitlines()[random.integers(5)] for at in targets])
     near_captions = photos @ captions.T
     near_rejects = {thing: photos @ vector for thing, vector in rejects.items()}
     table = Table("weight", f"first {SHOWN}: want, no reject, %", "reject seen, %", "caption's photo in first 10, %")

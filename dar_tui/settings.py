@@ -130,7 +130,7 @@ class _Key:
         except (TypeError, ValueError):
             raise UsageError(
                 f"{visible(file)}: {key} must be {self.kind}, not {value!r}.",
-                f"Mend it with `dar config set {key} VALUE`.",
+                f"Fix it with `dar config set {key} VALUE`.",
             ) from None
 
 
@@ -216,7 +216,7 @@ def _read_file(file: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{visible(file)} is not valid TOML: {error}.", "Mend or delete that line.") from None
+        raise UsageError(f"{visible(file)} is not valid TOML: {error}.", "Fix or delete that line.") from None
     except OSError as error:
         raise UsageError(f"{visible(file)} cannot be read: {error.strerror}.", "Check its permissions.") from None
     for key in values.keys() - {_PROFILES}:

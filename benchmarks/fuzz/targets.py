@@ -54,8 +54,8 @@ def _container(kind: str, data: bytes) -> None:
     # In this process, where a crash is seen; dar itself lets these decoders run in processes of their own.
     from indexer.photos.extras_decoder import answer
 
-    told, _ = answer([kind, str(_SIDE), "1000000"], BytesIO(data))
-    assert "error" in told or int(str(told["width"])) > 0
+    reply, _ = answer([kind, str(_SIDE), "1000000"], BytesIO(data))
+    assert "error" in reply or int(str(reply["width"])) > 0
 
 
 def _raw(data: bytes) -> None:
@@ -63,8 +63,8 @@ def _raw(data: bytes) -> None:
     from indexer.photos.raw_decoder import DEVELOP, PREVIEW, answer
 
     for task in (PREVIEW, DEVELOP):
-        told, _ = answer([task], BytesIO(data))
-        assert "error" in told or int(str(told["pixels"])) >= 0
+        reply, _ = answer([task], BytesIO(data))
+        assert "error" in reply or int(str(reply["pixels"])) >= 0
 
 
 def _photo(data: bytes) -> None:

@@ -106,8 +106,8 @@ def flips(work: Path, count: int, seed: int) -> None:
         except DarError as error:
             raise AssertionError(f"{where}: {error.message}") from error
         shutil.rmtree(copy)
-    told = ", ".join(f"{name} {times}" for name, times in sorted(tally.items()))
-    say(f"damage, seed {seed}: {count} times ({told}); no wrong hit, each repaired")
+    counted = ", ".join(f"{name} {times}" for name, times in sorted(tally.items()))
+    say(f"damage, seed {seed}: {count} times ({counted}); no wrong hit, each repaired")
 
 
 def _same(library: Path, truth: Truth, expected: list[list[str]]) -> bool:

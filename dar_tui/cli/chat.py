@@ -47,7 +47,7 @@ def chat(
     json: JsonOption = False,
     resume: Annotated[
         str | None,
-        typer.Option(metavar="[ID]", help="Go on with a session; without ID the latest.", show_default=False),
+        typer.Option(metavar="[ID]", help="Resume a session; without ID the latest.", show_default=False),
     ] = None,
     k: Annotated[int, typer.Option("-k", "--count", min=1, max=1000, metavar="N", help="Photos on a page.")] = 10,
     library: LibraryOption = None,

@@ -213,7 +213,7 @@ def verify(
 
 @app.command()
 def repair(context: typer.Context, library: LibraryOption = None, json: JsonOption = False) -> None:
-    """Mend a library's own files. Exit code 1 if something is left to do; the photos are not touched."""
+    """Repair a library's own files. Exit code 1 if something is left to do; the photos are not touched."""
     from indexer.indexing.repair import repair as repair_library
 
     state = state_of(context)

@@ -105,7 +105,7 @@ def _show(state: State, wanted: Wanted, keys: EarlyKeys) -> tuple[int, bool]:
 
 
 def _session(wanted: Wanted) -> Path | None:
-    """The file of the session to take up again. Raises NothingFound or UsageError where there is none."""
+    """The file of the session to resume. Raises NothingFound or UsageError where there is none."""
     if wanted.resume is None:
         return None
     from dar_tui.tui.session_engine import SESSIONS
@@ -147,7 +147,7 @@ class ScreenModels:
         try:
             check_here(spec)
         except ModelUnavailable as error:
-            self.notes.append(f"{error.message} {error.hint} Going on with `{instead}`.")
+            self.notes.append(f"{error.message} {error.hint} Using `{instead}` instead.")
             return instead
         return spec
 

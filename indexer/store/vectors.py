@@ -168,7 +168,7 @@ class VectorStore(Protocol):
         ...
 
     def close(self) -> None:
-        """Lets go of files and connections."""
+        """Closes files and connections."""
         ...
 
 
