@@ -5,7 +5,6 @@ Knows nothing of commands. Makes no folder and writes nothing but the config fil
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import tomllib
@@ -236,19 +235,12 @@ def set_value(file: Path, key: str, text: str) -> None:
     """
     _check_key(key)
     value = _value_of(key, text, file)
-    values = _read_file(file) | {key: value}
-    line = f"{key} = {_toml(value)}"
-    # Settings stand before the first table; what comes after it is the table's.
-    before, tables = _apart(file.read_text(encoding="utf-8") if file.exists() else "")
-    pattern = re.compile(rf"^[ \t]*{key}[ \t]*=.*$", re.MULTILINE)
-    if pattern.search(before):
-        after = pattern.sub(lambda _: line, before, count=1)
-    else:
-        after = before + ("\n" if before and not before.endswith("\n") else "") + line + "\n"
-    after += tables
-    if not _holds(after, values):
-        # The old value ran over several lines: then comments are lost rather than the settings.
-        after = _document(values)
+    _read_file(file)  # raises for what is not a config file
+    import tomlkit
+
+    document = tomlkit.parse(file.read_text(encoding="utf-8") if file.exists() else "")
+    document[key] = value
+    after = tomlkit.dumps(document)
     with disk_errors_named(file.parent, "folder"):
         make_private_folder(file.parent)
         write_atomically(file, after.encode("utf-8"))
@@ -270,31 +262,3 @@ def _value_of(key: str, text: str, file: Path) -> Any:
         with _of_file(file, key):
             profile_named(accepted, PROFILES + _own_profiles(_read_file(file).get(_PROFILES, {}), file))
     return value
-
-
-def _apart(text: str) -> tuple[str, str]:
-    first = re.search(r"^[ \t]*\[", text, re.MULTILINE)
-    return (text[: first.start()], text[first.start() :]) if first else (text, "")
-
-
-def _document(values: Mapping[str, Any]) -> str:
-    plain = "".join(f"{name} = {_toml(each)}\n" for name, each in values.items() if name != _PROFILES)
-    profiles = values.get(_PROFILES, {}).items()
-    return plain + "".join(
-        f"\n[{_PROFILES}.{_toml(name)}]\n" + "".join(f"{part} = {_toml(spec)}\n" for part, spec in table.items())
-        for name, table in profiles
-    )
-
-
-def _holds(text: str, values: Mapping[str, Any]) -> bool:
-    try:
-        return tomllib.loads(text) == values
-    except tomllib.TOMLDecodeError:
-        return False
-
-
-def _toml(value: Any) -> str:
-    """A string or list of strings as TOML, whose basic strings are JSON's, DEL apart."""
-    if isinstance(value, list):
-        return f"[{', '.join(_toml(each) for each in value)}]"
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
