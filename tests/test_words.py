@@ -15,7 +15,7 @@ REPOSITORY = Path(__file__).parents[1]
 RETIRED = {
     r"in hand": "selected, open",
     r"mend(s|ed|ing)?": "fix, repair",
-    r"(go|goes|going|gone) on with": "resume, continue, use",
+    r"(go|goes|going|gone) on (with|from)": "resume, continue, use",
     r"(take|takes|taken|took) (it |them )?up again": "resume",
     r"(let|lets|letting) go of": "drop, release, close",
     r"put(s|ting)? away": "close, hide",

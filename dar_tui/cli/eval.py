@@ -61,7 +61,7 @@ PicturesOption = Annotated[int, typer.Option("--pictures", "-K", min=1, max=32, 
 LanguageOption = Annotated[str, typer.Option(metavar="SPEC", help="The language model that rewrites. Default: rules.")]
 SeedOption = Annotated[int, typer.Option(min=0, help="What chance is drawn from.")]
 OutOption = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="Where figures go and an interrupted run goes on from.")
+    Path | None, typer.Option(metavar="DIR", help="Where figures go and an interrupted run continues from.")
 ]
 PhotosOption = Annotated[
     int | None, typer.Option(min=2, metavar="N", help="Only N photos: those of the lowest SHA-256 of their names.")
@@ -230,7 +230,7 @@ def compare(
     state = state_of(context)
     (first, a), (second, b) = _named(ours), _named(theirs)
     if first.targets != second.targets:
-        raise UsageError("These two runs look for other photos.", "Compare runs over the same dialogues.")
+        raise UsageError("These two runs look for different photos.", "Compare runs over the same dialogues.")
     gains = compared(a, b)
     if json:
         as_json = {measure: asdict(gain) for measure, gain in gains.items()}
@@ -333,7 +333,7 @@ def show(output: Output, report: Report, folder: Path, *, figure: bool, json: bo
         for line in shown(report, width):
             output.result(line)
     for file in files:
-        output.note(f"Kept in {visible(file)}")
+        output.note(f"Saved in {visible(file)}")
 
 
 @dataclass(frozen=True)

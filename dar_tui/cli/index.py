@@ -127,7 +127,7 @@ def index(
     named = {*given, *(iexclude or ()), *(() if folders else (each for each in settings.exclude if "/" in each))}
     for pattern in summary.unmatched:
         if pattern in named:
-            state.output.note(f"Nothing is left out by the pattern {shown(pattern)}: no name or path is like it.")
+            state.output.note(f"Nothing is left out by the pattern {shown(pattern)}: no name or path matches it.")
     if not dry_run:
         remember_library(settings.home, path)
     if not (asked or own or settings.encoder or dry_run):
@@ -202,16 +202,16 @@ def _tell(state: State, summary: IndexSummary, *, json: bool) -> None:
     state.output.note(f"{verb}{changes} ({_duration(summary.seconds)}{rate}).")
     if summary.notes:
         state.output.note(
-            f"{summary.notes:,} {'is' if summary.notes == 1 else 'are'} damaged, and found by what is left:"
+            f"{summary.notes:,} {'is' if summary.notes == 1 else 'are'} damaged and indexed by what can be read:"
             " `dar library info --problems`."
         )
     kinds = [f"{count:,} {_kind_named(kind, count)}" for kind, count in summary.skipped.items() if kind != "other"]
     if kinds:
-        state.output.note(f"Not taken: {', '.join(kinds)}.")
+        state.output.note(f"Left out: {', '.join(kinds)}.")
     if summary.captioned:
         state.output.note(f"{summary.captioned:,} described.")
     if summary.interrupted:
-        state.output.note("Interrupted. What is indexed is kept; run the same command again to go on.")
+        state.output.note("Interrupted. What is indexed is kept; run the same command again to continue.")
     elif not summary.dry_run:
         state.output.note(f"{summary.photos:,} photos in {visible(summary.library)}.")
 

@@ -176,7 +176,7 @@ def drop(
         before = opened.info().size
         opened.drop(spare.record.encoder_id)
         freed = before - opened.info().size
-    state.output.note(f"{what[0].upper()}{what[1:]} are gone: {_size(max(freed, 0))} of disk given back.")
+    state.output.note(f"{what[0].upper()}{what[1:]} are gone: {_size(max(freed, 0))} of disk freed.")
 
 
 def _agreed(question: str) -> bool:
@@ -261,7 +261,7 @@ def forget(
     if inside:
         kept = [*state.settings.exclude, glob.escape(os.fsdecode(resolved(folder)))]
         state.output.note(
-            "It lies in a folder of the library, so the next `dar index` takes it in again, unless it is left out:"
+            "It is in a folder of the library, so the next `dar index` takes it in again, unless it is left out:"
             f" `dar config set exclude {shlex.quote(visible(json.dumps(kept, ensure_ascii=False)))}`."
         )
 

@@ -95,7 +95,7 @@ def pull(context: typer.Context, name: _NameArgument) -> None:
 
     state = state_of(context)
     if state.settings.offline:
-        raise UsageError("dar is to stay offline.", "Leave --offline out, and unset DAR_OFFLINE and `offline`.")
+        raise UsageError("dar is offline.", "Leave --offline out, and unset DAR_OFFLINE and `offline`.")
     sources = _sources(state, name)
     if not sources:
         state.output.note(f"{name} ships with dar or is on this machine: there is nothing to pull.")

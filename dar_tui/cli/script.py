@@ -60,7 +60,7 @@ def parse(text: str, at: int) -> ScriptLine | None:
         return ScriptLine(text, name, number)
     if (name == "skip" or name in _ANSWERS) and found and found["number"] is None:
         return ScriptLine(text, name)
-    raise UsageError(f"ScriptLine {at} of the script, {visible_text(text)}, is no command.", _HINT)
+    raise UsageError(f"Line {at} of the script, {visible_text(text)}, is no command.", _HINT)
 
 
 def lines(texts: Iterable[str]) -> Iterator[ScriptLine]:

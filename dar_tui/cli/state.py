@@ -152,7 +152,7 @@ def language_model(state: State, spec: str = "", profile: str = "") -> LanguageM
     """The language model of this spec (empty: the profile's); None for the rules.
 
     Raises ModelUnavailable, saying how to pull it, for one that is not on this machine, and UsageError for a server
-    elsewhere while dar is to stay offline.
+    elsewhere while dar is offline.
     """
     from dar_tui.language.loading import load_language
     from dar_tui.models.hub_files import check_here

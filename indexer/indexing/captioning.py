@@ -71,7 +71,7 @@ def describe(
 ) -> Generator[Event, None, Described]:
     """Describes every image that `load`'s captioner has not described, one transaction for each batch.
 
-    When `cancelled` says so, or the generator is closed, what is committed stays and the next run goes on from there.
+    When `cancelled` says so, or the generator is closed, what is committed stays and the next run continues from there.
     """
     captioner = load()
     waiting = uncaptioned(writer.catalog, captioner.id)

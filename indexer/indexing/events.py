@@ -70,7 +70,7 @@ class IndexSummary:
     those in the folders looked at, `notes` the files there that were opened though something is wrong with them.
     `skipped` counts by kind what was left out of them, `unmatched` are the patterns to exclude that matched nothing in
     any of them. `captioned`: images a captioner described afterwards, in time that is not in
-    `seconds`. `interrupted`: it was cancelled, and the next run goes on from here.
+    `seconds`. `interrupted`: it was cancelled, and the next run continues from here.
     """
 
     library: Path

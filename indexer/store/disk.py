@@ -64,7 +64,7 @@ def disk_errors_named(folder: Path, what: str = "library") -> Iterator[None]:
 def _full(folder: Path, what: str) -> DarError:
     hint = "Free some space and run it again."
     if what == "library":
-        hint = "Everything indexed so far is kept. Free some space and run `dar index` again; it goes on from there."
+        hint = "Everything indexed so far is kept. Free some space and run `dar index` again; it continues from there."
     return DarError(f"The disk that holds the {what} {visible(folder)} is full.", hint)
 
 
