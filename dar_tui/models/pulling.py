@@ -238,7 +238,7 @@ def _explained(source: HubSource) -> Iterator[None]:
     from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
 
     page = f"https://huggingface.co/{source.hub_id}"
-    again = f"run `dar models pull {source}` again to go on from there"
+    again = f"run `dar models pull {source}` again to continue"
     try:
         yield
     except DarError:
