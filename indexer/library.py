@@ -1,7 +1,7 @@
 """A library of photos, for whoever searches it: one folder, opened read-only.
 
 Knows how a query becomes hits. Never waits for a writer: each call sees one committed state, the newest. Writing is
-`writer`'s; `writer()`, `forget` and `move_root` go there.
+`indexing.writer`'s; `writer()`, `forget` and `move_root` go there.
 """
 
 from __future__ import annotations

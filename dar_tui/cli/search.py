@@ -20,9 +20,8 @@ from dar_tui.cli.state import State, state_of
 from indexer.errors import NothingFound, UsageError
 
 if TYPE_CHECKING:
-    from dar_tui.cli.imagining import SearchPictures
     from dar_tui.cli.query import Asked, QueryBuilder
-    from dar_tui.cli.reranking import Reranking
+    from dar_tui.cli.search_models import Reranking, SearchPictures
     from indexer.library import Library
     from indexer.search.hits import Hit
     from indexer.search.where import Where
@@ -279,7 +278,7 @@ def _advice(where: Where, library: Library) -> str:
 
 
 def _reranker(state: State, asked: Asked, spec: str) -> Reranking:
-    from dar_tui.cli.reranking import Reranking
+    from dar_tui.cli.search_models import Reranking
 
     if not asked.need.wants:
         raise UsageError("--rerank needs a text to compare photos with.", "Describe the photo as well.")
@@ -310,7 +309,7 @@ def _placed(where: Where, near: str, places: list[str]) -> Where:
 
 
 def _imagined(state: State, builder: QueryBuilder, asked: Asked) -> SearchPictures:
-    from dar_tui.cli.imagining import imagine
+    from dar_tui.cli.search_models import imagine
 
     if not asked.text.strip():
         raise UsageError("--imagine needs a text to imagine.", "Describe the photo: `dar search --imagine 'a dog'`.")
