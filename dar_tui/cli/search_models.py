@@ -1,4 +1,4 @@
-"""What `dar search` does with large models: `--imagine` searches by generated images too, `--rerank` looks again at hits.
+"""What `dar search` does with large models: `--imagine` searches by generated images too, `--rerank` ranks hits again.
 
 Loads a model when it is first used.
 """

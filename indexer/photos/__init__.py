@@ -2,8 +2,8 @@
 
 `scan` lists a folder, `formats` says what is worth opening, `photo` opens one file (with `pixels`, and `decoders` and
 `extras` for what needs a process of its own: `extras_decoder.py` and `raw_decoder.py` are the programs those run).
-`facts` is what a photo's bytes say of its making, `file_facts` what its name, folders and sidecars do, `places` names
-a position.
+`metadata` is what a photo's bytes say of its making, `file_facts` what its name, folders and sidecars do, `facts` which
+of them to trust; `places` names a position.
 
 Imports Pillow and numpy. Must not import an encoder, the catalog, or anything that writes.
 """

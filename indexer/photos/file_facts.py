@@ -20,7 +20,6 @@ from typing import Any
 
 from indexer.photos.facts import (
     DAY,
-    MAX_PACKET_BYTES,
     MONTH,
     RULES,
     SECOND,
@@ -31,10 +30,10 @@ from indexer.photos.facts import (
     best_taken,
     checked_position,
     iso_taken,
-    properties,
-    xmp_claims,
-    xmp_position,
 )
+
+# A bare run of eight digits is more often a number than a date from before digital cameras named files.
+from indexer.photos.metadata import MAX_PACKET_BYTES, properties, xmp_claims, xmp_position
 
 # A bare run of eight digits is more often a number than a date from before digital cameras named files.
 _COMPACT_FROM = 1990

@@ -25,8 +25,9 @@ from PIL import Image, ImageFile
 from indexer.errors import PhotoOutOfReach, UnreadablePhoto
 from indexer.photos.decoders import Decoders
 from indexer.photos.extras import HEADERS_ONLY, TIFF, Raw, is_rare_tiff, is_raw, kinds_of, open_extra, open_raw
-from indexer.photos.facts import CaptureFacts, joined_facts, orientation, read_facts
+from indexer.photos.facts import CaptureFacts
 from indexer.photos.formats import register_formats, silence_decoders
+from indexer.photos.metadata import joined_facts, orientation, read_facts
 from indexer.photos.pixels import picture_hash, to_rgb
 from indexer.photos.scan import reason_of
 from indexer.printable import stripped

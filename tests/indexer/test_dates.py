@@ -19,8 +19,9 @@ from benchmarks.metadata import main as compare_with_exiftool
 from dar_tui.cli.results import hit_json, table
 from dar_tui.tui import wording
 from indexer.indexing.events import RunNote
-from indexer.photos.facts import CaptureFacts, FileFacts, Taken, best_taken, iso_date, properties
+from indexer.photos.facts import CaptureFacts, FileFacts, Taken, best_taken, iso_date
 from indexer.photos.file_facts import date_in_folders, date_in_name, read_file_facts, sidecars_of
+from indexer.photos.metadata import properties
 from indexer.photos.photo import open_photo, read_own_facts
 from indexer.photos.scan import scan
 from indexer.search.hits import Hit

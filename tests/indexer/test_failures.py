@@ -228,11 +228,13 @@ def test_whatever_ends_a_run_what_was_encoded_is_committed(place: Workplace, err
     with pytest.raises(type(error)):
         place.index(batch_size=4, workers=1)
     with place.open() as library:
-        assert library.info().photos == 28
+        # 28, or up to three more: a batch may be encoded before it is full where reading is slow.
+        kept = library.info().photos
+        assert kept == place.encoder.encoded and kept >= 28
         assert library.verify(deep=True) == []
     place.encoder = ColourEncoder()
-    assert counts(place.index()) == {"added": 12, "unchanged": 28}
-    assert place.encoder.encoded == 12
+    assert counts(place.index()) == {"added": 40 - kept, "unchanged": kept}
+    assert place.encoder.encoded == 40 - kept
 
 
 def test_a_commit_that_fails_as_well_does_not_hide_why_the_run_ended(
