@@ -33,18 +33,9 @@ ALLOWED = (
     re.compile(r'"mend": self\.fix|`text` and `mend`,$'),
 )
 # Files that branches which are not merged yet bring up to date; each goes from here with its branch.
-PENDING = (
-    *("dar_tui/tui/", "dar_tui/session/", "dar_tui/fusion/", "dar_tui/questions/", "dar_tui/reformulate/"),
-    *("dar_tui/dialogue/", "dar_tui/language/", "dar_tui/evaluation/", "docs/keys.md", "docs/results.md"),
-)
+PENDING = ("dar_tui/tui/",)
 # Names of two classes, and why; the same branches rename theirs.
-SHARED_NAMES = {
-    **dict.fromkeys(
-        ("Engine", "Narrowing", "Options", "Models", "State", "Player", "Said"), "the app's and a session's"
-    ),
-    **dict.fromkeys(("Imagined", "Loaded", "Page", "Painted", "Source", "Line"), "the app's and what they show"),
-    "Asked": "a search's and a dialogue's",
-}
+SHARED_NAMES = dict.fromkeys(("Imagined", "Loaded", "Page", "Painted", "Narrowing", "State"), "the app's")
 
 
 def texts() -> Iterator[tuple[str, int, str]]:

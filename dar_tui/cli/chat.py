@@ -19,7 +19,7 @@ from indexer.paths import at_home
 
 if TYPE_CHECKING:
     from dar_tui.cli.script import ScriptLine
-    from dar_tui.session.session import Engine, Options, Session
+    from dar_tui.session.session import Session, SessionOptions, SessionParts
     from indexer.library import Library
 
 _SESSIONS = "sessions"
@@ -103,10 +103,10 @@ def chat(
     from dar_tui.cli.query import QueryBuilder
     from dar_tui.cli.script import ScriptPlayer
     from dar_tui.fusion.strategies import DEFAULT
-    from dar_tui.session.session import Options
+    from dar_tui.session.session import SessionOptions
 
     keep_logs_off_stderr()
-    options = Options(page=k, pictures=pictures, fusion=fusion or DEFAULT)
+    options = SessionOptions(page=k, pictures=pictures, fusion=fusion or DEFAULT)
     with _script(script) as messages, state.open_library(library, encoder) as opened:
         chosen = QueryBuilder(state, opened).encoder
         models = ChatModels(state, profile, generator, language, query)
@@ -135,12 +135,12 @@ def _check(json: bool, images: str, fusion: str, script: str | None) -> None:
 
 
 def _session(
-    state: State, library: Library, engine: Engine, options: Options, resume: str | None, profile: str
+    state: State, library: Library, engine: SessionParts, options: SessionOptions, resume: str | None, profile: str
 ) -> Session:
     from datetime import datetime
 
-    from dar_tui.session.saving import Log
     from dar_tui.session.session import Session
+    from dar_tui.session.transcript import Log
 
     folder = library.path / _SESSIONS
     log = Log.begin(folder, datetime.now(), str(library.path), state.profile(profile).name)

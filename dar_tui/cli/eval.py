@@ -396,7 +396,8 @@ def queries_named(names: Sequence[str]) -> tuple[QueryStrategy, ...]:
 def _sources(state: State, options: BenchmarkOptions) -> Sources:
     from dar_tui.cli.state import language_model
     from dar_tui.evaluation.experiment import Sources
-    from dar_tui.reformulate import LanguageReformulator, QueryStrategy, RuleReformulator
+    from dar_tui.reformulate import QueryStrategy, RuleReformulator
+    from dar_tui.reformulate.language_model import LanguageReformulator
 
     spec = options.generator or state.profile().generator
     model = language_model(state, options.language or "rules")
@@ -457,7 +458,7 @@ def measure_live(state: State, setting: LiveOptions, out: Path | None, *, figure
     from dar_tui.evaluation.report import Journal, report_of, save
     from dar_tui.fusion.strategies import DEFAULT, strategy_named
     from dar_tui.reformulate import RuleReformulator
-    from dar_tui.session.session import Options
+    from dar_tui.session.session import SessionOptions
 
     fusion = setting.fusion or DEFAULT
     strategy_named(fusion)
@@ -497,7 +498,7 @@ def measure_live(state: State, setting: LiveOptions, out: Path | None, *, figure
             setting.attributes,
             generator,
             RuleReformulator(setting.query),
-            Options(PAGE, setting.pictures, fusion),
+            SessionOptions(PAGE, setting.pictures, fusion),
         )
         journal = Journal(folder / "journal.jsonl", {**settings, **digest})
         entries = run(stage, targets, modes, journal, lambda done, total: progress.advance("dialogues", done, total))

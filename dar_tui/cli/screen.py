@@ -13,7 +13,7 @@ from dar_tui.cli.state import ChatModels, State, saved_session
 from indexer.errors import ModelUnavailable, UsageError
 
 if TYPE_CHECKING:
-    from dar_tui.session.session import Engine
+    from dar_tui.session.session import SessionParts
     from dar_tui.tui.early_keys import EarlyKeys
     from dar_tui.tui.engine import Tell
     from indexer.encoders import Encoder
@@ -135,7 +135,7 @@ class ScreenModels:
 
         return QueryBuilder(self._telling(tell), library).encoder
 
-    def parts(self, library: Library, encoder: Encoder, tell: Tell) -> Engine:
+    def parts(self, library: Library, encoder: Encoder, tell: Tell) -> SessionParts:
         wanted = self._wanted
         models = ChatModels(self._telling(tell), self.profile, self.generator, self._language, wanted.query)
         return models.engine(library, encoder, imagines=wanted.imagines, asks=wanted.asks)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from dar_tui.language import LanguageModel
     from dar_tui.profiles import Profile
     from dar_tui.reformulate import Reformulator
-    from dar_tui.session.session import Engine
+    from dar_tui.session.session import SessionParts
     from dar_tui.settings import Settings
     from indexer.encoders import Encoder, Notify
     from indexer.library import Library
@@ -192,12 +192,13 @@ class ChatModels:
         self._language = language
         self._query = query
 
-    def engine(self, library: Library, encoder: Encoder, *, imagines: bool, asks: bool) -> Engine:
+    def engine(self, library: Library, encoder: Encoder, *, imagines: bool, asks: bool) -> SessionParts:
         """Raises UsageError for names that mean nothing; the generator is loaded later."""
-        from dar_tui.questions.asking import GroundedQuestioner
-        from dar_tui.reformulate import LanguageReformulator, RuleReformulator
+        from dar_tui.questions.questioner import GroundedQuestioner
+        from dar_tui.reformulate import RuleReformulator
+        from dar_tui.reformulate.language_model import LanguageReformulator
         from dar_tui.reformulate.query import QueryStrategy
-        from dar_tui.session.session import Engine
+        from dar_tui.session.session import SessionParts
 
         model = language_model(self._state, self._language, self._profile)
         if self._query and self._query not in list(QueryStrategy):
@@ -208,7 +209,7 @@ class ChatModels:
         else:
             reformulator = LanguageReformulator(model, QueryStrategy(self._query or QueryStrategy.REWRITE))
         cache = self._state.settings.cache / "questions"
-        return Engine(
+        return SessionParts(
             library,
             encoder,
             reformulator,

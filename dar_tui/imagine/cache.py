@@ -23,7 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
-from dar_tui.imagine import Cancelled, Generator, Imagined, OnStep, Recipe
+from dar_tui.cancellation import Cancelled
+from dar_tui.imagine import Generator, Imagined, OnStep, Recipe
 from indexer.files import make_private_folder, write_atomically
 
 # The chunk that is read back. `prompt`, `seed` and `model` beside it are for people and other programs.

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from dar_tui.language.stopping import Cancelled, Stopped, never
+from dar_tui.cancellation import Cancelled, Stopped, never
 from indexer.errors import ModelUnavailable
 from indexer.runtime import Checkpoint, dtype_for, find_checkpoint, first_line, quiet_libraries, resolve_device
 

@@ -84,9 +84,8 @@ class SessionEngine:
 
     def open(self, library: Path | None = None, session: Path | None = None) -> Opened:
         """Opens a library with a session; what was open before is closed."""
-        from dar_tui.session.saving import Log
-        from dar_tui.session.session import Options, Session
-        from dar_tui.session.transcript import Started
+        from dar_tui.session.session import Session, SessionOptions
+        from dar_tui.session.transcript import Log, Started
         from dar_tui.tui.opening import open_with_encoder
         from dar_tui.tui.restoring import exchanges_of
 
@@ -102,7 +101,7 @@ class SessionEngine:
                 load = parts.load_generator
                 self._generator = self._generator or Once(lambda: loaded(load))
                 parts = replace(parts, load_generator=self._generator)
-            options = Options(page=PAGE, pictures=self._pictures)
+            options = SessionOptions(page=PAGE, pictures=self._pictures)
             if self._fusion:
                 options = replace(options, fusion=self._fusion)
             started = Started(self._now(), str(path), self._models.profile)

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 
-from dar_tui.dialogue.when import Days, EveryYear, Hemisphere, Span, When
 from dar_tui.language.rules.moments import (
     AGO,
     BESIDE,
@@ -34,6 +33,7 @@ from dar_tui.language.rules.moments import (
     margin,
 )
 from dar_tui.language.rules.words import FUNCTION_WORDS, listed
+from dar_tui.language.when import Days, EveryYear, Hemisphere, Span, When
 
 _RECENT = rf"(?:in|over|within|during) the (?:last|past) (?:{COUNT} )?{UNIT}s?"
 _CIRCA = r"around|about|circa|roughly|sometime (?:in|around)|approximately"
@@ -136,7 +136,7 @@ def _visible(phrase: str) -> str:
 
 
 def _read(moments: Moments, match: re.Match[str]) -> tuple[Span, ...]:
-    """The days of one matched phrase; () where they cannot be told."""
+    """The days of one matched phrase; () where they cannot be known."""
     said = match.groupdict()
     if said["between"]:
         return from_to(moments.spans(said["b1"] or said["r1"]), moments.spans(said["b2"] or said["r2"]))
