@@ -26,7 +26,7 @@ from indexer.search.ranking import Query
 from indexer.search.searching import search
 from indexer.search.snapshot import Snapshot
 from indexer.search.strength import Strength
-from indexer.search.where import Where, in_order, places_named
+from indexer.search.where import Where, in_order, is_southern, places_named
 from indexer.store.backup import backup_problem, check_not_lost
 from indexer.store.catalog import CATALOG_NAME, Catalog
 from indexer.store.catalog_schema import MIGRATIONS, schema_version
@@ -202,6 +202,11 @@ class Library:
         """Whether photos here were taken in a city, region or country of this name, by their GPS."""
         with self._lock, disk_errors_named(self.path):
             return bool(places_named(self._catalog, name))
+
+    def is_southern(self) -> bool:
+        """Whether most of its photos with GPS, and so the one in the middle, were taken south of the equator."""
+        with self._lock, disk_errors_named(self.path):
+            return is_southern(self._catalog)
 
     def problems(self) -> list[Problem]:
         """The files that could not be read, and why."""

@@ -179,11 +179,13 @@ def _session(
 ) -> Session:
     from datetime import datetime
 
+    from dar_tui.dialogue.when import hemisphere_of
     from dar_tui.session.saving import Log
     from dar_tui.session.session import Session
 
     folder = library.path / _SESSIONS
-    log = Log.begin(folder, datetime.now(), str(library.path), state.profile(profile).name)
+    hemisphere = hemisphere_of(state.settings.hemisphere, library.is_southern)
+    log = Log.begin(folder, datetime.now(), str(library.path), state.profile(profile).name, hemisphere)
     if resume is None:
         return Session(engine, log, options)
     return Session.resume(engine, Log(saved_session(folder, resume), log.started), options)

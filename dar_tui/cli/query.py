@@ -20,6 +20,7 @@ from dar_tui.cli.options import STDIN
 from dar_tui.cli.state import State
 from dar_tui.dialogue.dialogue import Dialogue
 from dar_tui.dialogue.need import Need
+from dar_tui.dialogue.when import Hemisphere
 from indexer.encoders import VISUAL
 from indexer.errors import DarError, EncoderMismatch, NothingFound, UnreadablePhoto, UsageError
 from indexer.paths import at_home
@@ -45,6 +46,7 @@ class Asked:
     like: tuple[Path, ...] = ()
     unlike: tuple[str, ...] = ()
     literal: bool = False
+    hemisphere: Hemisphere = Hemisphere.NORTH
     at: datetime = field(default_factory=datetime.now)
 
     @cached_property
@@ -53,7 +55,7 @@ class Asked:
         text = self.text.strip()
         if not text:
             return Need()
-        need = Need() if self.literal else Dialogue().said(text, self.at).need()
+        need = Need() if self.literal else Dialogue(hemisphere=self.hemisphere).said(text, self.at).need()
         # What no rule can make anything of ("nothing") is looked for as it stands.
         says_something = need.wants or need.rejects or need.when or need.where
         return need if says_something else Need(subject=(text,))

@@ -131,6 +131,7 @@ def search(
     """Find photos by describing them, or list those that pass the filters."""
     from dar_tui.cli.hits import others_of
     from dar_tui.cli.query import Asked, photos_to_be_like
+    from dar_tui.dialogue.when import hemisphere_of
 
     state = state_of(context)
     if json + paths + print0 > 1:
@@ -138,12 +139,17 @@ def search(
     if preview and (json or paths or print0):
         raise UsageError("--preview is for people, --json, --paths and -0 are for scripts.", "Give one of them.")
     asked = Asked(" ".join(text or ()), photos_to_be_like(like), tuple(unlike or ()), literal)
-    where = replace(_placed(_where(after, before, under or [], camera), near, place or []), name=name)
+    where = replace(_placed(_where(after, before, under or [], camera, asked), near, place or []), name=name)
     _check(asked, where, sort, strong)
     look_again = _reranker(state, asked, reranker) if rerank or reranker else None
-    if asked.in_words:
-        state.output.note(asked.in_words)
     with state.open_library(library, encoder) as opened:
+        seasons = hemisphere_of(state.settings.hemisphere, opened.is_southern)
+        if seasons is not asked.hemisphere:
+            asked = replace(asked, hemisphere=seasons)
+            dated = _where(after, before, under or [], camera, asked)
+            where = replace(where, after=dated.after, before=dated.before)
+        if asked.in_words:
+            state.output.note(asked.in_words)
         if asked.compares:
             depth = max(k, look_again.depth) if look_again else k
             answer = _ranked(state, opened, asked, where, depth, imagine=imagine, fold=not no_fold)
@@ -286,13 +292,12 @@ def _reranker(state: State, asked: Asked, spec: str) -> Reranking:
     return Reranking(state, spec)
 
 
-def _where(after: str | None, before: str | None, under: list[Path], camera: str) -> Where:
+def _where(after: str | None, before: str | None, under: list[Path], camera: str, asked: Asked) -> Where:
     from dar_tui.cli.dates import parse_date
     from indexer.search.where import Where
 
-    now = datetime.now()
-    begins = parse_date(after, "--after", now) if after is not None else None
-    ends = parse_date(before, "--before", now) if before is not None else None
+    begins = parse_date(after, "--after", asked.at, asked.hemisphere) if after is not None else None
+    ends = parse_date(before, "--before", asked.at, asked.hemisphere) if before is not None else None
     if begins is not None and ends is not None and begins >= ends:
         raise UsageError(
             f"--after {after} and --before {before} leave no day between them.",

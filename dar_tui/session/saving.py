@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from dar_tui.dialogue.dialogue import Dialogue
+from dar_tui.dialogue.when import Hemisphere
 from dar_tui.reformulate.query import QueryStrategy, QueryText, weighted
 from dar_tui.session.events import Part, TurnFailed
 from dar_tui.session.transcript import Pictured, Prompted, Record, Started, Transcript, resume, session_path
@@ -47,10 +48,12 @@ class Log:
         self._lock = threading.Lock()
 
     @classmethod
-    def begin(cls, folder: Path, at: datetime, library: str = "", profile: str = "") -> Log:
+    def begin(
+        cls, folder: Path, at: datetime, library: str = "", profile: str = "", hemisphere: Hemisphere = Hemisphere.NORTH
+    ) -> Log:
         """A new session's log in this folder, of a name that no other gets that begins in the same second."""
         path = session_path(folder, at)
-        return cls(path.with_stem(f"{path.stem}-{secrets.token_hex(2)}"), Started(at, library, profile))
+        return cls(path.with_stem(f"{path.stem}-{secrets.token_hex(2)}"), Started(at, library, profile, hemisphere))
 
     def write(self, record: Record) -> TurnFailed | None:
         """Saves one record; a disk that refuses is told, and costs the saved session, never the turn."""

@@ -25,7 +25,7 @@ class Standing:
 
     def __init__(self, log: Log) -> None:
         self.lock = threading.RLock()
-        self.dialogue = Dialogue()
+        self.dialogue = Dialogue(hemisphere=log.started.hemisphere)
         self.asking: Asking | None = None
         self.prompted: Prompted | None = None
         self.gallery: dict[tuple[int, int], Drawn] = {}

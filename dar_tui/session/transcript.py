@@ -28,7 +28,9 @@ from dar_tui.dialogue.dialogue import (
     check_version,
     event_from_json,
     event_to_json,
+    hemisphere_from_json,
 )
+from dar_tui.dialogue.when import Hemisphere
 from indexer.errors import DarError
 
 _SUFFIX = ".jsonl"
@@ -48,6 +50,7 @@ class Started:
     at: datetime
     library: str = ""
     profile: str = ""
+    hemisphere: Hemisphere = Hemisphere.NORTH
 
 
 @dataclass(frozen=True)
@@ -194,7 +197,8 @@ def resume(path: Path) -> Saved:
         ) from error
     records = _records(_whole(data), path)
     events = tuple(record for record in records if not isinstance(record, (Started, Prompted, Pictured, Shown)))
-    return Saved(Dialogue(events), records)
+    hemisphere = records[0].hemisphere if records and isinstance(records[0], Started) else Hemisphere.NORTH
+    return Saved(Dialogue(events, hemisphere), records)
 
 
 def sessions(folder: Path) -> list[Listed]:
@@ -214,8 +218,8 @@ def sessions(folder: Path) -> list[Listed]:
 def record_to_json(record: Record) -> dict[str, Any]:
     """One record as JSON values, its kind under "kind"."""
     match record:
-        case Started(at, library, profile):
-            return {"kind": "started", "version": VERSION, "at": at.isoformat(), "library": library, "profile": profile}
+        case Started():
+            return {"kind": "started", "version": VERSION, **asdict(record), "at": record.at.isoformat()}
         case Prompted() | Pictured() | Shown():
             return {"kind": type(record).__name__.lower(), **asdict(record)}
         case _:
@@ -229,7 +233,7 @@ def record_from_json(data: Mapping[str, Any]) -> Record:
             case "started":
                 check_version(data["version"])
                 library, profile = values.text(data["library"]), values.text(data["profile"])
-                return Started(values.moment(data["at"]), library, profile)
+                return Started(values.moment(data["at"]), library, profile, hemisphere_from_json(data))
             case "prompted":
                 query, prompts = values.texts(data["query"]), values.texts(data["prompts"])
                 seeds = values.numbers(data["seeds"])

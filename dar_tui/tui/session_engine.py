@@ -37,6 +37,7 @@ from dar_tui.tui.once import Once
 from indexer.errors import DarError, LibraryNotFound
 
 if TYPE_CHECKING:
+    from dar_tui.dialogue.when import Hemisphere
     from dar_tui.fusion.finding import Narrowing as SessionNarrowing
     from dar_tui.imagine.worker import AnyGenerator
     from dar_tui.session.session import Session
@@ -84,6 +85,7 @@ class SessionEngine:
 
     def open(self, library: Path | None = None, session: Path | None = None) -> Opened:
         """Opens a library with a session; what was open before is closed."""
+        from dar_tui.dialogue.when import hemisphere_of
         from dar_tui.session.saving import Log
         from dar_tui.session.session import Options, Session
         from dar_tui.session.transcript import Started
@@ -105,9 +107,12 @@ class SessionEngine:
             options = Options(page=PAGE, pictures=self._pictures)
             if self._fusion:
                 options = replace(options, fusion=self._fusion)
-            started = Started(self._now(), str(path), self._models.profile)
+            seasons = hemisphere_of(self._settings.hemisphere, opened.is_southern)
+            started = Started(self._now(), str(path), self._models.profile, seasons)
             log = (
-                Log(session, started) if session else Log.begin(path / SESSIONS, started.at, str(path), started.profile)
+                Log(session, started)
+                if session
+                else Log.begin(path / SESSIONS, started.at, str(path), started.profile, seasons)
             )
             made = Session.resume(parts, log, options) if session else Session(parts, log, options)
         except BaseException:
@@ -246,6 +251,13 @@ class SessionEngine:
                 return library.encoder.spec if library.encoder else ""
         except LibraryNotFound:
             return ""
+
+    @property
+    def hemisphere(self) -> Hemisphere:
+        """Where the open session's seasons are."""
+        from dar_tui.dialogue.when import Hemisphere
+
+        return self._session.dialogue.hemisphere if self._session is not None else Hemisphere.NORTH
 
     def facts(self) -> LibraryFacts:
         """The library in hand."""
