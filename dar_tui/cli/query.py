@@ -165,7 +165,7 @@ class QueryBuilder:
 
     def build(self, asked: Asked, pictures: Sequence[Vectors] = ()) -> tuple[Query, frozenset[int]]:
         """The query as a dialogue's first turn would have it, and the images that are examples and so no answers."""
-        from dar_tui.fusion.evidence import against
+        from dar_tui.fusion.evidence import against, firmly
         from dar_tui.fusion.strategies import DEFAULT, Evidence, strategy_named
 
         examples = [self._example(path) for path in asked.like]
@@ -183,7 +183,7 @@ class QueryBuilder:
             dim=self.record.dim,
         )
         ids = frozenset(image_id for _, image_id in examples if image_id is not None)
-        return strategy_named(DEFAULT)(known), ids
+        return strategy_named(DEFAULT)(firmly(known, self.reader, self._library) if rejects else known), ids
 
     def _example(self, path: Path) -> tuple[Vectors, int | None]:
         """A photo's vector: the stored one if the library has this file, else made now."""
