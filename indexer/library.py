@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from threading import RLock
 from types import TracebackType
@@ -26,7 +27,7 @@ from indexer.search.ranking import Query
 from indexer.search.searching import search
 from indexer.search.snapshot import Snapshot
 from indexer.search.strength import Strength
-from indexer.search.where import Where, in_order, is_southern, places_named
+from indexer.search.where import Where, in_order, is_southern, places_named, undated
 from indexer.store.backup import backup_problem, check_not_lost
 from indexer.store.catalog import CATALOG_NAME, Catalog
 from indexer.store.catalog_schema import MIGRATIONS, schema_version
@@ -157,6 +158,15 @@ class Library:
             ordered = in_order(self._catalog, passing, by_name=by_name)
             alone = [[Placing(image_id, 0.0, rank, Strength.NONE)] for rank, image_id in enumerate(ordered[:k], 1)]
             return hits_of(self.path, self._catalog, alone, where.under)
+
+    def undated(self, where: Where) -> int:
+        """How many images pass all of `where` but its dates, theirs being unknown."""
+        with self._state() as snapshot:
+            if snapshot is None:
+                return 0
+            mask = replace(where, after=None, before=None).passes(self._catalog, snapshot.ids)
+            passing = snapshot.ids if mask is None else snapshot.ids[mask]
+            return int(np.count_nonzero(np.isin(passing, undated(self._catalog))))
 
     def vectors(self, image_ids: Sequence[int], space: str = JOINT) -> Vectors:
         """The (n, dim) unit vectors of these images; raises DarError if one has none."""

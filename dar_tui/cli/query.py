@@ -158,10 +158,8 @@ class QueryBuilder:
 
     def unread(self, asked: Asked) -> tuple[str, ...]:
         """What of the text the encoder does not understand: other scripts, emoji, random letters."""
-        from dar_tui.language.understanding import is_readable
-
         said = (*asked.need.wants, *asked.rejects)
-        return tuple(text for text in said if not is_readable(text, self.encoder))
+        return self.reader.unread(said) if said else ()
 
     def build(self, asked: Asked, pictures: Sequence[Vectors] = ()) -> tuple[Query, frozenset[int]]:
         """The query as a dialogue's first turn would have it, and the images that are examples and so no answers."""

@@ -195,7 +195,8 @@ def _check(asked: Asked, where: Where, sort: Sort | None, strong: bool) -> None:
 def _ranked(state: State, library: Library, asked: Asked, where: Where, k: int, *, imagine: bool, fold: bool) -> Answer:
     """The photos that fit best, by the chat's policy: what the text says of days and folders filters too."""
     from dar_tui.cli.query import QueryBuilder
-    from dar_tui.fusion.finding import filters_of, find
+    from dar_tui.fusion.finding import filters_of, find, undated
+    from dar_tui.language.understanding import not_understood
 
     builder = QueryBuilder(state, library)
     encoder_id = builder.record.encoder_id
@@ -204,33 +205,26 @@ def _ranked(state: State, library: Library, asked: Asked, where: Where, k: int, 
     filters = replace(filters_of(library, asked.need, sorted(examples)), base=where)
     found = find(library, query, k, filters, fold=fold)
     unread = builder.unread(asked)
-    notes = [found.note] if found.note else []
-    hits = list(found.hits)
-    if unread:
-        notes.append(f"Not understood by this library's encoder: {', '.join(map(_quoted, unread))}.")
     if unread and set(asked.need.wants) <= set(unread):
-        hits = [_at_most_weak(hit) for hit in hits]
-    return Answer(hits, encoder_id, drawn, tuple(notes), unread, "" if hits else _advice(where, library))
+        found = found.doubtful
+    notes = (found.note or undated(library, filters), not_understood(unread))
+    hits = list(found.hits)
+    advice = "" if hits else _advice(where, library)
+    return Answer(hits, encoder_id, drawn, tuple(note for note in notes if note), unread, advice)
 
 
 def _listed(library: Library, asked: Asked, where: Where, k: int, *, by_name: bool) -> Answer:
     """The photos that pass the filters, no encoder being asked."""
     from dar_tui.cli.query import is_empty
-    from dar_tui.fusion.finding import filters_of, passing_of
+    from dar_tui.fusion.finding import filters_of, passing_of, undated
 
     record = library.encoder
     if record is None:
         raise is_empty(library)
     filters = replace(filters_of(library, asked.need), base=where)
     hits = list(passing_of(lambda count: library.listing(filters.where, count, by_name=by_name), k, filters))
-    return Answer(hits, record.encoder_id, advice="" if hits else _advice(where, library))
-
-
-def _at_most_weak(hit: Hit) -> Hit:
-    from indexer.search.strength import Strength
-
-    weaker = Strength.WEAK if hit.strength is Strength.STRONG else hit.strength
-    return replace(hit, strength=weaker, similar=tuple(_at_most_weak(each) for each in hit.similar))
+    note, advice = undated(library, filters), "" if hits else _advice(where, library)
+    return Answer(hits, record.encoder_id, notes=(note,) if note else (), advice=advice)
 
 
 def _sorted(hits: Sequence[Hit], sort: Sort | None, asked: Asked) -> list[Hit]:
@@ -244,12 +238,6 @@ def _sorted(hits: Sequence[Hit], sort: Sort | None, asked: Asked) -> list[Hit]:
         replace(hit, rank=rank, similar=tuple(replace(each, rank=rank) for each in hit.similar))
         for rank, hit in enumerate(ordered, 1)
     ]
-
-
-def _quoted(text: str) -> str:
-    from indexer.printable import visible
-
-    return f'"{visible(text)}"'
 
 
 def _advice(where: Where, library: Library) -> str:
@@ -274,7 +262,6 @@ def _advice(where: Where, library: Library) -> str:
             if moment
         ]
         advice.append(f"The dates were read as {' and '.join(bounds)}.")
-        advice.append("Photos whose date is not known are left out by --after and --before.")
     if where.places:
         advice.append(f"--place {', '.join(where.places)}: no photo that is left has this as city, region or country.")
     if where.near:

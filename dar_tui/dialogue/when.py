@@ -93,6 +93,10 @@ class When:
         """Whether a photo of that day fits."""
         return any(day in span for span in self.spans) is not self.excluded
 
+    def may_hold(self, first: date, last: date) -> bool:
+        """Whether a photo taken on one of these days, nobody knows which, may fit."""
+        return any(self.holds(first + timedelta(at)) for at in range((last - first).days + 1))
+
     @property
     def understood(self) -> str:
         """The phrase and the days it was taken for, in words; of many stretches (every Easter) the last one."""

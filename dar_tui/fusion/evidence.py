@@ -20,6 +20,7 @@ from dar_tui.fusion.strategies import REJECT_WEIGHT, Evidence, Vector, text_only
 from dar_tui.imagine import Conditions, Imagined, SentenceEncoder
 from dar_tui.language.rules import read
 from dar_tui.language.rules.words import content, core, stem
+from dar_tui.language.understanding import is_readable
 from dar_tui.reformulate.query import QueryText
 from indexer.encoders import JOINT, VISUAL, Encoder
 from indexer.errors import DarError, ModelUnavailable
@@ -108,6 +109,7 @@ class Reader:
 
     encoder: Encoder
     _texts: dict[str, Vector] = field(default_factory=dict)
+    _readable: dict[str, bool] = field(default_factory=dict)
     # What rejects weigh in each turn: its own query decides, not the answers that are only tried.
     firmness: dict[int, float] = field(default_factory=dict)
 
@@ -131,6 +133,13 @@ class Reader:
             self._texts = self._texts | dict(zip(missing, self.encoder.encode_texts(missing), strict=True))
         known = self._texts
         return [known[text] for text in texts]
+
+    def unread(self, texts: Sequence[str]) -> tuple[str, ...]:
+        """Those of the texts that the encoder does not understand: other scripts, emoji, random letters."""
+        for text in texts:
+            if text not in self._readable:
+                self._readable[text] = is_readable(text, self.encoder)
+        return tuple(text for text in texts if not self._readable[text])
 
     def picture(self, imagined: Imagined) -> Vector:
         """The picture's vector: the generator's own, or what the encoder sees. Raises DarError for an unusable one."""

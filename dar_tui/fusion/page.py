@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from dar_tui.dialogue.dialogue import Dialogue
+from dar_tui.dialogue.need import Need
 from dar_tui.dialogue.turn import Question
 from dar_tui.fusion.evidence import Asking, Gallery, Reader, evidence
-from dar_tui.fusion.finding import Filters, Found, Narrowing, filters_of, find
+from dar_tui.fusion.finding import Filters, Found, Narrowing, filters_of, find, undated
 from dar_tui.fusion.strategies import Strategy, adaptive, text_only
+from dar_tui.language.understanding import not_understood
 from dar_tui.questions.selection import Proposal
 from dar_tui.reformulate import query_text
 from dar_tui.session.events import Stage
@@ -73,7 +75,18 @@ class Pager:
 
     def find(self, situation: Situation, stage: Stage) -> Found:
         """The page. Raises DarError where the library cannot be searched."""
-        return find(self.library, self.query(situation, stage), self.size, self.filters(situation))
+        found = find(self.library, self.query(situation, stage), self.size, self.filters(situation))
+        wants = situation.asking.need.wants
+        return found.doubtful if wants and len(self.reader.unread(wants)) == len(wants) else found
+
+    def notes(self, situation: Situation, found: Found, before: Need) -> tuple[str, ...]:
+        """What is to be known of a page and was not said when the need was `before`: text that is not understood,
+        filters that leave out all photos, or those without a date."""
+        need = situation.asking.need
+        known = {*before.wants, *before.rejects}
+        unread = self.reader.unread([text for text in (*need.wants, *need.rejects) if text not in known])
+        left_out = found.note or (undated(self.library, self.filters(situation)) if need.when != before.when else "")
+        return tuple(note for note in (not_understood(unread), left_out) if note)
 
     def worthwhile(self, situation: Situation, proposals: Sequence[Proposal]) -> Question | None:
         """The first proposal whose answer is expected to change the page; None: asking more is of no use."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from dar_tui.dialogue.dialogue import Asked
+from dar_tui.dialogue.need import Need
 from dar_tui.fusion.evidence import Asking
 from dar_tui.fusion.finding import Narrowing
 from dar_tui.fusion.page import Pager, Situation
@@ -96,6 +97,7 @@ class Loop:
         new, so its page is not shown again."""
         standing = self.shop.standing
         asking: Asking | None = None
+        before = standing.asking.need if standing.asking else Need()
         for said in self.watch.each("reformulate", self._drafts(turn, -1)):
             is_first, changed = asking is None, asking is None or said.query != asking.query
             asking = standing.settle(self.token, Asking(turn, said.query, said.need))
@@ -105,7 +107,7 @@ class Loop:
             seeds = self._seeds(turn, said.prompts)
             yield from told(standing.prompt(self.token, Prompted(turn, said.query.texts, said.prompts, seeds)))
             if changed:
-                yield from self._results(asking, Stage.TEXT, is_second=not is_first)
+                yield from self._results(asking, Stage.TEXT, is_second=not is_first, before=before)
         if asking is None:
             raise RuntimeError("A reformulator gives at least one draft.")
         return asking, said
@@ -117,15 +119,20 @@ class Loop:
         accept = partial(self.shop.standing.accept, self.token)
         yield from artist.draw(asking, prompts, seeds, accept, self.token.is_set, self.watch, first)
 
-    def _results(self, asking: Asking, stage: Stage, *, is_second: bool = False) -> Iterator[Event]:
+    def _results(
+        self, asking: Asking, stage: Stage, *, is_second: bool = False, before: Need | None = None
+    ) -> Iterator[Event]:
+        """The page, with notes on what is new since the need was `before`."""
+        situation = self._situation(asking)
         try:
-            found = self.shop.pager.find(self._situation(asking), stage)
+            found = self.shop.pager.find(situation, stage)
+            is_told = stage is not Stage.TEXT or is_second
+            notes = () if is_told else self.shop.pager.notes(situation, found, before or asking.need)
         except DarError as error:
             yield TurnFailed(Part.SEARCH, error.message, error.hint)
             return
         self.watch.mark("text_hits" if stage is Stage.TEXT else "fused_hits")
-        if found.note and stage is Stage.TEXT and not is_second:
-            yield Note(found.note)
+        yield from map(Note, notes)
         yield Results(asking.turn, stage, found.hits)
         shown = tuple(str(hit.image_id) for hit in found.hits)
         yield from told(self.shop.log.write(Shown(asking.turn, str(stage), shown)))

@@ -35,7 +35,8 @@ class FileRecord:
 class ImageRecord:
     """One image, however many files hold it: `width` and `height` upright, `taken_at` naive local time.
 
-    `taken_unsure`: whether that is uncertain to the day, or of a kind that is often wrong.
+    `taken_unsure`: whether that is uncertain to the day, or of a kind that is often wrong. `taken_known`: how many
+    characters of the date's ISO text are known: 4 its year, 7 its month too, 19 all of it or at least the day.
     """
 
     id: int
@@ -52,6 +53,7 @@ class ImageRecord:
     city: str = ""
     region: str = ""
     country: str = ""
+    taken_known: int = 19
 
 
 class Picture(NamedTuple):

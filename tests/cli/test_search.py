@@ -185,6 +185,24 @@ def test_a_date_in_the_text_that_no_photo_has_is_left_out_and_said(dar: Dar, ind
     done = dar("search", "red in 1931", "--json", "-k", 1)
     assert done.code == 0 and Path(done.json["hits"][0]["path"]).stem == "red"
     assert "left out" in done.json["notes"][0] and "left out" in done.err
+    assert "no match counts as strong" in done.json["notes"][0]
+    assert {hit["strength"] for hit in dar("search", "red in 1931", "--json").json["hits"]} <= {"weak", "none"}
+    assert dar("search", "red", "-k", 1, "--json").json["hits"][0]["strength"] == "strong"
+    assert dar("search", "red in 1931", "--strong").code == 3
+    foldered = dar("search", "red in the folder nowhere", "-k", 1, "--json").json
+    assert "nowhere" in foldered["notes"][0] and foldered["hits"][0]["strength"] == "weak"
+
+
+@pytest.mark.parametrize("asked", [("red", "--after", "2016"), ("red in 2016",), ("--before", "2019"), ("in 2016",)])
+def test_how_many_photos_a_filter_by_date_leaves_out_undated_is_said(
+    dar: Dar, indexed: Path, asked: tuple[str, ...]
+) -> None:
+    note = "12 photos are left out because their dates are not known."
+    done = dar("search", *asked, "--json")
+    assert note in done.json["notes"] and note in done.err
+    assert not dar("search", "red", "--json").json["notes"]
+    one = dar("search", "red", "--after", "2016", "--name", "photo-0100*")
+    assert one.code == 3 and "1 photo is left out because its date is not known." in one.err
 
 
 def _no_encoder(*_: object, **__: object) -> None:
