@@ -196,6 +196,7 @@ def _ranked(state: State, library: Library, asked: Asked, where: Where, k: int, 
     """The photos that fit best, by the chat's policy: what the text says of days and folders filters too."""
     from dar_tui.cli.query import QueryBuilder
     from dar_tui.fusion.finding import filters_of, find, undated
+    from dar_tui.language.rules.dates import not_a_stretch
     from dar_tui.language.understanding import not_understood
 
     builder = QueryBuilder(state, library)
@@ -204,10 +205,10 @@ def _ranked(state: State, library: Library, asked: Asked, where: Where, k: int, 
     query, examples = builder.build(asked, drawn.vectors if drawn else ())
     filters = replace(filters_of(library, asked.need, sorted(examples)), base=where)
     found = find(library, query, k, filters, fold=fold)
-    unread = builder.unread(asked)
+    unread, said = builder.unread(asked), asked.need.wants + asked.rejects
     if unread and set(asked.need.wants) <= set(unread):
         found = found.doubtful
-    notes = (found.note or undated(library, filters), not_understood(unread))
+    notes = (found.note or undated(library, filters), not_a_stretch(said, asked.at), not_understood(unread))
     hits = list(found.hits)
     advice = "" if hits else _advice(where, library)
     return Answer(hits, encoder_id, drawn, tuple(note for note in notes if note), unread, advice)

@@ -14,6 +14,7 @@ from dar_tui.dialogue.turn import Question
 from dar_tui.fusion.evidence import Asking, Gallery, Reader, evidence
 from dar_tui.fusion.finding import Filters, Found, Narrowing, filters_of, find, undated
 from dar_tui.fusion.strategies import Strategy, adaptive, text_only
+from dar_tui.language.rules.dates import not_a_stretch
 from dar_tui.language.understanding import not_understood
 from dar_tui.questions.selection import Proposal
 from dar_tui.reformulate import query_text
@@ -80,13 +81,14 @@ class Pager:
         return found.doubtful if wants and len(self.reader.unread(wants)) == len(wants) else found
 
     def notes(self, situation: Situation, found: Found, before: Need) -> tuple[str, ...]:
-        """What is to be known of a page and was not said when the need was `before`: text that is not understood,
-        filters that leave out all photos, or those without a date."""
+        """What is to be known of a page and was not said when the need was `before`: text and dates that are not
+        understood, filters that leave out all photos, or those without a date."""
         need = situation.asking.need
         known = {*before.wants, *before.rejects}
-        unread = self.reader.unread([text for text in (*need.wants, *need.rejects) if text not in known])
+        new = [text for text in (*need.wants, *need.rejects) if text not in known]
+        reversed_ = not_a_stretch(new, situation.dialogue.turns[-1].at)
         left_out = found.note or (undated(self.library, self.filters(situation)) if need.when != before.when else "")
-        return tuple(note for note in (not_understood(unread), left_out) if note)
+        return tuple(note for note in (not_understood(self.reader.unread(new)), reversed_, left_out) if note)
 
     def worthwhile(self, situation: Situation, proposals: Sequence[Proposal]) -> Question | None:
         """The first proposal whose answer is expected to change the page; None: asking more is of no use."""

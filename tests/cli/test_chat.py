@@ -232,3 +232,11 @@ def test_a_filter_left_out_is_noted_and_nothing_is_strong_without_it(
     played = turns(dar("chat", "--script", script("red in 1931"), "--json", "--no-imagine", "--no-questions"))[0]
     assert "1931-01-01 to 1931-12-31" in played["notes"][0] and "left out" in played["notes"][0]
     assert "strong" not in {hit["strength"] for hit in played["hits"]} and played["hits"]
+
+
+def test_a_stretch_that_ends_before_it_begins_is_noted(dar: Chat, script: Callable[..., Path]) -> None:
+    first, second = turns(
+        dar("chat", "--script", script("red 2021-2020", "green"), "--json", "--no-imagine", "--no-questions")
+    )
+    assert first["notes"] == ['No date was read from "2021-2020": it ends before it begins.'] and not second["notes"]
+    assert dar("search", "red 2021-2020", "--json").json["notes"] == first["notes"]

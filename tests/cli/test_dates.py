@@ -90,6 +90,30 @@ def test_what_is_no_date_is_a_usage_error_with_examples(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("2019-13", "there is no month 13"),
+        ("2019-02-30", "2019-02 has no day 30"),
+        ("2019-07-04 25:00", "no such time of day"),
+        ("0001", "years from 1826"),
+        ("9999", "years from 1826"),
+        ("31.02.2019", "2019-02 has no day 31"),
+        ("1.13.2019", "there is no month 13"),
+        ("2019W54", "2019 has no week 54"),
+        ("31 February 2019", "there is no such day"),
+        ("2021-2020", "ends before it begins"),
+        ("from 2021 to 2020", "ends before it begins"),
+        ("june 2020 blurb", "'blurb' was not understood"),
+        ("sometime in june 2020", "'sometime in' was not understood"),
+        ("the dog of last summer", "'the dog of' was not understood"),
+    ],
+)
+def test_what_was_not_understood_of_a_date_is_named(text: str, part: str) -> None:
+    with pytest.raises(UsageError, match=part):
+        parse_date(text, "--after", NOW)
+
+
+@pytest.mark.parametrize(
     ("text", "meant"),
     [("07/04/2019", "2019-07-04 or 2019-04-07"), ("12/25/2019", "2019-12-25"), ("25/12/2019", "2019-12-25")],
 )
