@@ -4,6 +4,8 @@ PYTHON ?= python3
 PIP_EXTRA ?=
 # How much `make bench` measures: nothing, --quick or --full.
 BENCH ?=
+# How many processes run the tests: one a core, at most four, since each may hold a gigabyte.
+TEST_PROCESSES ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$(( n < 4 ? n : 4 )))
 # What `make test-fast` runs.
 FAST := $(addprefix tests/,dialogue fusion questions language models imagine evaluation test_imports.py)
 VENV := .venv
@@ -32,8 +34,9 @@ setup: $(STAMP)
 demo: $(STAMP)
 	@$(BIN)/python -m dar_tui.demo $(if $(PHOTOS),'$(PHOTOS)')
 
+# A file's tests stay in one process, in their order.
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
 
 # Chosen by measurement; `--durations=25` shows what has become slow.
 test-fast: $(STAMP)

@@ -17,6 +17,9 @@ from indexer.photos.decoders import Decoders, UnknownKind
 from indexer.photos.formats import reads_avif, reads_heif, reads_jxl, reads_tiff
 
 HEIF, AVIF, JXL, TIFF = "HEIF", "AVIF", "JXL", "TIFF"
+# libavif refuses what libheif writes of a turned picture (its turn is not marked as essential), and phones and GIMP
+# write by libheif.
+_AVIF_BY_LIBHEIF = "AVIF/libheif"
 HEADERS_ONLY = 0
 """The side to ask `open_extra` for where its image's metadata are wanted and not its pixels."""
 _PROGRAM = Path(__file__).with_name("extras_decoder.py")
@@ -56,7 +59,7 @@ def open_extra(file: BinaryIO, kinds: Sequence[str], side: int, most_pixels: int
             image.info["exif"] = data[:exif]
         if xmp:
             image.info["xmp"] = data[exif : exif + xmp]
-        return Extra(kind, image, int(told["width"]), int(told["height"]))
+        return Extra(kind.partition("/")[0], image, int(told["width"]), int(told["height"]))
     return None
 
 
@@ -68,7 +71,8 @@ def kinds_of(file: BinaryIO) -> tuple[str, ...]:
     heif = reads_heif() and brand in _HEIC_BRANDS | _EITHERS_BRANDS
     avif = reads_avif() and brand in _AVIF_BRANDS | _EITHERS_BRANDS
     jxl = reads_jxl() and head.startswith(_JXL)
-    return (*((HEIF,) if heif else ()), *((AVIF,) if avif else ()), *((JXL,) if jxl else ()))
+    again = reads_heif() and brand in _AVIF_BRANDS
+    return tuple(kind for kind, fits in ((HEIF, heif), (AVIF, avif), (_AVIF_BY_LIBHEIF, again), (JXL, jxl)) if fits)
 
 
 def is_rare_tiff(file: BinaryIO) -> bool:
