@@ -27,7 +27,7 @@ from indexer.search.ranking import Query
 from indexer.search.searching import search
 from indexer.search.snapshot import Snapshot
 from indexer.search.strength import Strength
-from indexer.search.where import Where, in_order, is_southern, places_named, undated
+from indexer.search.where import Places, Where, commonest_places, in_order, is_southern, places_named, undated
 from indexer.store.backup import backup_problem, check_not_lost
 from indexer.store.catalog import CATALOG_NAME, Catalog
 from indexer.store.catalog_schema import MIGRATIONS, schema_version
@@ -159,6 +159,14 @@ class Library:
             alone = [[Placing(image_id, 0.0, rank, Strength.NONE)] for rank, image_id in enumerate(ordered[:k], 1)]
             return hits_of(self.path, self._catalog, alone, where.under)
 
+    def count(self, where: Where) -> int:
+        """How many images pass."""
+        with self._state() as snapshot:
+            if snapshot is None:
+                return 0
+            mask = where.passes(self._catalog, snapshot.ids)
+            return len(snapshot.ids) if mask is None else int(np.count_nonzero(mask))
+
     def undated(self, where: Where) -> int:
         """How many images pass all of `where` but its dates, theirs being unknown."""
         with self._state() as snapshot:
@@ -217,6 +225,11 @@ class Library:
         """Whether most of its photos with GPS, and so the one in the middle, were taken south of the equator."""
         with self._lock, disk_errors_named(self.path):
             return is_southern(self._catalog)
+
+    def places(self, count: int = 10) -> Places:
+        """The `count` countries and cities in which most photos were taken, by their GPS."""
+        with self._lock, disk_errors_named(self.path):
+            return commonest_places(self._catalog, count)
 
     def problems(self) -> list[Problem]:
         """The files that could not be read, and why."""

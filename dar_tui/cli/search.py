@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dar_tui.cli.imagining import Drawn
     from dar_tui.cli.query import Asked, QueryBuilder
     from dar_tui.cli.reranking import Reranking
+    from dar_tui.fusion.finding import Filters
     from indexer.library import Library
     from indexer.search.hits import Hit
     from indexer.search.where import Where
@@ -210,7 +211,7 @@ def _ranked(state: State, library: Library, asked: Asked, where: Where, k: int, 
         found = found.doubtful
     notes = (found.note or undated(library, filters), not_a_stretch(said, asked.at), not_understood(unread))
     hits = list(found.hits)
-    advice = "" if hits else _advice(where, library)
+    advice = "" if hits else _advice(filters, library)
     return Answer(hits, encoder_id, drawn, tuple(note for note in notes if note), unread, advice)
 
 
@@ -224,7 +225,7 @@ def _listed(library: Library, asked: Asked, where: Where, k: int, *, by_name: bo
         raise is_empty(library)
     filters = replace(filters_of(library, asked.need), base=where)
     hits = list(passing_of(lambda count: library.listing(filters.where, count, by_name=by_name), k, filters))
-    note, advice = undated(library, filters), "" if hits else _advice(where, library)
+    note, advice = undated(library, filters), "" if hits else _advice(filters, library)
     return Answer(hits, record.encoder_id, notes=(note,) if note else (), advice=advice)
 
 
@@ -241,35 +242,47 @@ def _sorted(hits: Sequence[Hit], sort: Sort | None, asked: Asked) -> list[Hit]:
     ]
 
 
-def _advice(where: Where, library: Library) -> str:
-    """What may have kept all photos out, of the filters that were given. Raises NothingFound if there are no photos."""
+def _advice(filters: Filters, library: Library) -> str:
+    """Which filter kept all photos out, and how dates and places were read. Raises NothingFound if none is there."""
     from dar_tui.cli.query import is_empty
+    from dar_tui.fusion.finding import Filters
     from indexer.paths import relative, resolved
     from indexer.printable import visible
+    from indexer.search.where import Where
 
     info = library.info()
     if not info.photos:
         raise is_empty(library)
+    where = filters.base
     roots = [resolved(root.path) for root in info.roots]
     advice: list[str] = []
     for folder in where.under:
         asked = resolved(folder)
         if all(relative(asked, root) is None and relative(root, asked) is None for root in roots):
             advice.append(f"{visible(folder)} is not in the library: `dar library info` lists what is.")
-    if where.after or where.before:
-        bounds = [
-            f"{word} {moment:%Y-%m-%d %H:%M}"
-            for word, moment in (("from", where.after), ("before", where.before))
-            if moment
-        ]
-        advice.append(f"The dates were read as {' and '.join(bounds)}.")
-    if where.places:
-        advice.append(f"--place {', '.join(where.places)}: no photo that is left has this as city, region or country.")
-    if where.near:
-        advice.append(f"--near was taken as {where.near[0]:.3f},{where.near[1]:.3f}, {where.near[2]:g} km around.")
-    return " ".join(advice) or (
-        "Widen --under, --camera or --name." if where.under or where.camera or where.name else ""
-    )
+    dates = (("from", where.after), ("before", where.before))
+    bounds = " and ".join(f"{word} {moment:%Y-%m-%d %H:%M}" for word, moment in dates if moment)
+    latitude, longitude, km = where.near or (0.0, 0.0, 0.0)
+    # Each by itself: only a filter that lets no photo pass is blamed.
+    given = {
+        f"in {' or '.join(map(visible, where.under))} (--under)": Where(under=where.under),
+        f"dated {bounds}": Where(where.after, where.before),
+        f"by a camera called {visible(where.camera)} (--camera)": Where(camera=where.camera),
+        f"named {visible(where.name)} (--name)": Where(name=where.name),
+        f"within {km:g} km of {latitude:.3f},{longitude:.3f} (--near)": Where(near=where.near),
+        **{f"in a place called {visible(name)} (--place)": Where(places=(name,)) for name in where.places},
+        **{f"in a place or folder called {visible(name)}": Where(places=(name,)) for name in filters.folders},
+        **{f"dated {when.understood}": Filters((when,)).where for when in filters.when},
+    }
+    given = {words: alone for words, alone in given.items() if alone != Where()}
+    emptied = [words for words, alone in given.items() if not library.count(alone)]
+    if emptied:
+        advice.append(f"No photo is {', and none '.join(emptied)}.")
+    elif len(given) > 1:
+        advice.append(f"Some photos pass each filter, but none is {' and '.join(given)}.")
+    elif given:
+        advice.append(f"The filter was read as {next(iter(given))}.")
+    return " ".join(advice)
 
 
 def _reranker(state: State, asked: Asked, spec: str) -> Reranking:

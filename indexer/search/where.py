@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.paths import below, resolved
-from indexer.photos.places import plain
+from indexer.photos.places import called, plain
 from indexer.photos.taken import MONTH, YEAR
 from indexer.store.catalog import Catalog
 
@@ -143,9 +143,31 @@ class Where:
 
 def places_named(catalog: Catalog, name: str) -> list[tuple[str, str, str]]:
     """The (city, region, country) of photos with GPS of which one is called this."""
-    asked = plain(name)
+    asked = called(name)
     known = catalog.connection.execute(f"SELECT DISTINCT {', '.join(_place_columns(catalog))} FROM images")
     return [place for place in known if asked and asked in map(plain, place)]
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where most photos with GPS were taken: (country, photos), and (city, country, photos), most first."""
+
+    countries: tuple[tuple[str, int], ...] = ()
+    cities: tuple[tuple[str, str, int], ...] = ()
+
+
+def commonest_places(catalog: Catalog, count: int) -> Places:
+    """The `count` countries and cities of most images."""
+    city, _, country = _place_columns(catalog)
+    found = "count(*) AS photos FROM images WHERE {} <> '' AND EXISTS (SELECT 1 FROM files WHERE image_id = images.id)"
+    order = "ORDER BY photos DESC, 1, 2 LIMIT ?"
+    countries = catalog.connection.execute(
+        f"SELECT {country}, {found.format(country)} GROUP BY 1 {order}", (count,)
+    ).fetchall()
+    cities = catalog.connection.execute(
+        f"SELECT {city}, {country}, {found.format(city)} GROUP BY 1, 2 {order}", (count,)
+    ).fetchall()
+    return Places(tuple(countries), tuple(cities))
 
 
 def undated(catalog: Catalog) -> NDArray[np.int64]:
