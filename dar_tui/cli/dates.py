@@ -10,9 +10,9 @@ import re
 from calendar import monthrange
 from datetime import datetime
 
-from dar_tui.dialogue.when import Hemisphere
 from dar_tui.language.rules.dates import backwards
 from dar_tui.language.rules.moments import MONTH, Moments
+from dar_tui.language.when import Hemisphere
 from indexer.errors import UsageError
 from indexer.printable import visible
 

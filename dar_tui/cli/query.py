@@ -20,7 +20,7 @@ from dar_tui.cli.options import STDIN
 from dar_tui.cli.state import State
 from dar_tui.dialogue.dialogue import Dialogue
 from dar_tui.dialogue.need import Need
-from dar_tui.dialogue.when import Hemisphere
+from dar_tui.language.when import Hemisphere
 from indexer.encoders import VISUAL
 from indexer.errors import DarError, EncoderMismatch, NothingFound, UnreadablePhoto, UsageError
 from indexer.paths import at_home
@@ -29,7 +29,7 @@ from indexer.printable import visible
 if TYPE_CHECKING:
     from PIL import Image
 
-    from dar_tui.fusion.evidence import Reader
+    from dar_tui.fusion.evidence import QueryEncoder
     from indexer.encoders import Encoder
     from indexer.library import Library
     from indexer.search.ranking import Query, Vectors
@@ -143,11 +143,11 @@ class QueryBuilder:
         return encoder
 
     @cached_property
-    def reader(self) -> Reader:
+    def reader(self) -> QueryEncoder:
         """Texts and pictures into this encoder's vectors."""
-        from dar_tui.fusion.evidence import Reader
+        from dar_tui.fusion.evidence import QueryEncoder
 
-        return Reader(self.encoder)
+        return QueryEncoder(self.encoder)
 
     @cached_property
     def picture_space(self) -> str:

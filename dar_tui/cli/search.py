@@ -132,7 +132,7 @@ def search(
     """Find photos by describing them, or list those that pass the filters."""
     from dar_tui.cli.hits import others_of
     from dar_tui.cli.query import Asked, photos_to_be_like
-    from dar_tui.dialogue.when import hemisphere_of
+    from dar_tui.language.when import hemisphere_of
 
     state = state_of(context)
     if json + paths + print0 > 1:
@@ -278,6 +278,8 @@ def _advice(filters: Filters, library: Library) -> str:
     emptied = [words for words, alone in given.items() if not library.count(alone)]
     if emptied:
         advice.append(f"No photo is {', and none '.join(emptied)}.")
+        if read := [words for words in given if words.startswith(("dated", "within")) and words not in emptied]:
+            advice.append(f"Some are {' and '.join(read)}.")
     elif len(given) > 1:
         advice.append(f"Some photos pass each filter, but none is {' and '.join(given)}.")
     elif given:

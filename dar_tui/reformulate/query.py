@@ -67,7 +67,7 @@ def summarise(dialogue: Dialogue) -> Need:
 
 
 def structure(need: Need) -> Outline:
-    """Step (b): D0 and the elaborations apart, and what another statement says already left out.
+    """Step (b): D0 and the elaborations apart, and what another statement states already left out.
 
     Of two statements with the same facts the later stays, unless it elaborates on nothing D0 did not say.
     """

@@ -37,9 +37,9 @@ from dar_tui.tui.once import Once
 from indexer.errors import DarError, LibraryNotFound
 
 if TYPE_CHECKING:
-    from dar_tui.dialogue.when import Hemisphere
     from dar_tui.fusion.finding import Narrowing as SessionNarrowing
     from dar_tui.imagine.worker import AnyGenerator
+    from dar_tui.language.when import Hemisphere
     from dar_tui.session.session import Session
     from dar_tui.settings import Settings
     from indexer.encoders import Encoder
@@ -85,10 +85,9 @@ class SessionEngine:
 
     def open(self, library: Path | None = None, session: Path | None = None) -> Opened:
         """Opens a library with a session; what was open before is closed."""
-        from dar_tui.dialogue.when import hemisphere_of
-        from dar_tui.session.saving import Log
-        from dar_tui.session.session import Options, Session
-        from dar_tui.session.transcript import Started
+        from dar_tui.language.when import hemisphere_of
+        from dar_tui.session.session import Session, SessionOptions
+        from dar_tui.session.transcript import Log, Started
         from dar_tui.tui.opening import open_with_encoder
         from dar_tui.tui.restoring import exchanges_of
 
@@ -104,7 +103,7 @@ class SessionEngine:
                 load = parts.load_generator
                 self._generator = self._generator or Once(lambda: loaded(load))
                 parts = replace(parts, load_generator=self._generator)
-            options = Options(page=PAGE, pictures=self._pictures)
+            options = SessionOptions(page=PAGE, pictures=self._pictures)
             if self._fusion:
                 options = replace(options, fusion=self._fusion)
             seasons = hemisphere_of(self._settings.hemisphere, opened.is_southern)
@@ -255,7 +254,7 @@ class SessionEngine:
     @property
     def hemisphere(self) -> Hemisphere:
         """Where the open session's seasons are."""
-        from dar_tui.dialogue.when import Hemisphere
+        from dar_tui.language.when import Hemisphere
 
         return self._session.dialogue.hemisphere if self._session is not None else Hemisphere.NORTH
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dar_tui.cli.dates import parse_date
-from dar_tui.dialogue.when import Hemisphere
+from dar_tui.language.when import Hemisphere
 from indexer.errors import UsageError
 from indexer.library import Library
 from tests import photos

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from dar_tui.fusion.evidence import FIRMER, Reader, firmly
+from dar_tui.fusion.evidence import FIRMER, QueryEncoder, firmly
 from dar_tui.fusion.strategies import REJECT_WEIGHT, STRATEGIES, Evidence, Fit, Strategy, strategy_named
 from indexer.encoders import JOINT, VISUAL
 from indexer.errors import UsageError
@@ -242,19 +242,19 @@ def test_what_comes_with_the_want_is_rejected_more_firmly() -> None:
     known = Evidence(0, [axis(0)], rejects=[axis(1)], dim=DIM)
     crowded = streets(20, 60)
     assert (shown(crowded, known) > 0.1).all()
-    firm = firmly(known, Reader(None), crowded)  # type: ignore[arg-type]
+    firm = firmly(known, QueryEncoder(None), crowded)  # type: ignore[arg-type]
     assert firm.reject_weight in FIRMER[1:] and not (shown(crowded, firm) > 0.1).any()
     # Where the first page is free of it already, nothing changes; nor where nothing was said but in answer.
     free = streets(60, 0)
-    assert firmly(known, Reader(None), free).reject_weight == REJECT_WEIGHT  # type: ignore[arg-type]
+    assert firmly(known, QueryEncoder(None), free).reject_weight == REJECT_WEIGHT  # type: ignore[arg-type]
     denied = replace(known, reject_weight=0.05)
-    assert firmly(denied, Reader(None), crowded) is denied  # type: ignore[arg-type]
+    assert firmly(denied, QueryEncoder(None), crowded) is denied  # type: ignore[arg-type]
     alone = replace(known, texts=())
-    assert firmly(alone, Reader(None), crowded) is alone  # type: ignore[arg-type]
+    assert firmly(alone, QueryEncoder(None), crowded) is alone  # type: ignore[arg-type]
 
 
 def test_an_answer_that_is_only_tried_weighs_as_the_turn_does() -> None:
-    reader = Reader(None)  # type: ignore[arg-type]
+    reader = QueryEncoder(None)  # type: ignore[arg-type]
     known = Evidence(3, [axis(0)], rejects=[axis(1)], dim=DIM)
     first = firmly(known, reader, streets(20, 60)).reject_weight  # type: ignore[arg-type]
     tried = replace(known, texts=[axis(0), axis(5)], rejects=[axis(1), axis(4)])
