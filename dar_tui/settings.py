@@ -22,6 +22,7 @@ from indexer.printable import visible
 from indexer.store.disk import disk_errors_named
 
 IMAGES = ("auto", "blocks", "kitty", "sixel", "off")
+HEMISPHERES = ("auto", "north", "south")
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,9 @@ class Settings:
 
     exclude: tuple[str, ...] = ()
     """Globs that `dar index` leaves out, besides those of --exclude."""
+
+    hemisphere: str = "auto"
+    """When "last summer" was: auto (where most of the library's photos with GPS were taken), north or south."""
 
     chosen: frozenset[str] = field(default=frozenset(), repr=False)
     """The names of the settings that the config file gives."""
@@ -201,6 +205,7 @@ _KEYS: Mapping[str, _Key] = {
     "reranker": _Key("a BLIP model's name", _string),
     "device": _Key("auto, cpu, cuda or cuda:N", _device),
     "images": _Key(f"one of {', '.join(IMAGES)}", _one_of(*IMAGES)),
+    "hemisphere": _Key(f"one of {', '.join(HEMISPHERES)}", _one_of(*HEMISPHERES)),
     "offline": _Key("true or false", _flag),
     "exclude": _Key('a list of globs such as ["*.png", "drafts"]', _globs),
 }

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import RLock
 from types import TracebackType
@@ -25,7 +25,7 @@ from indexer.search.hits import Hit, Placing, hits_of
 from indexer.search.ranking import Query
 from indexer.search.searching import Snapshot, search
 from indexer.search.strength import Strength
-from indexer.search.where import Where, in_order, places_named
+from indexer.search.where import CommonPlaces, Where, commonest_places, in_order, is_southern, places_named, undated
 from indexer.store.backup import backup_problem, check_not_lost, prepare_folder
 from indexer.store.catalog import CATALOG_NAME, Catalog, EncoderRecord, Problem
 from indexer.store.disk import disk_errors_named
@@ -212,6 +212,23 @@ class Library:
             alone = [[Placing(image_id, 0.0, rank, Strength.NONE)] for rank, image_id in enumerate(ordered[:k], 1)]
             return hits_of(self.path, self._catalog, alone, where.under)
 
+    def count(self, where: Where) -> int:
+        """How many images pass."""
+        with self._state() as snapshot:
+            if snapshot is None:
+                return 0
+            mask = where.passes(self._catalog, snapshot.ids)
+            return len(snapshot.ids) if mask is None else int(np.count_nonzero(mask))
+
+    def undated(self, where: Where) -> int:
+        """How many images pass all of `where` but its dates, theirs being unknown."""
+        with self._state() as snapshot:
+            if snapshot is None:
+                return 0
+            mask = replace(where, after=None, before=None).passes(self._catalog, snapshot.ids)
+            passing = snapshot.ids if mask is None else snapshot.ids[mask]
+            return int(np.count_nonzero(np.isin(passing, undated(self._catalog))))
+
     def vectors(self, image_ids: Sequence[int], space: str = JOINT) -> Vectors:
         """The (n, dim) unit vectors of these images; raises DarError if one has none."""
         with self._state() as snapshot:
@@ -256,6 +273,16 @@ class Library:
         """Whether photos here were taken in a city, region or country of this name, by their GPS."""
         with self._lock, disk_errors_named(self.path):
             return bool(places_named(self._catalog, name))
+
+    def is_southern(self) -> bool:
+        """Whether most of its photos with GPS, and so the one in the middle, were taken south of the equator."""
+        with self._lock, disk_errors_named(self.path):
+            return is_southern(self._catalog)
+
+    def places(self, count: int = 10) -> CommonPlaces:
+        """The `count` countries and cities in which most photos were taken, by their GPS."""
+        with self._lock, disk_errors_named(self.path):
+            return commonest_places(self._catalog, count)
 
     def problems(self) -> list[Problem]:
         """The files that could not be read, and why."""

@@ -139,11 +139,13 @@ def _session(
 ) -> Session:
     from datetime import datetime
 
+    from dar_tui.language.when import hemisphere_of
     from dar_tui.session.session import Session
     from dar_tui.session.transcript import Log
 
     folder = library.path / _SESSIONS
-    log = Log.begin(folder, datetime.now(), str(library.path), state.profile(profile).name)
+    hemisphere = hemisphere_of(state.settings.hemisphere, library.is_southern)
+    log = Log.begin(folder, datetime.now(), str(library.path), state.profile(profile).name, hemisphere)
     if resume is None:
         return Session(engine, log, options)
     return Session.resume(engine, Log(saved_session(folder, resume), log.started), options)

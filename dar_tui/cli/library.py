@@ -18,7 +18,7 @@ from dar_tui.cli.output import json_path
 from dar_tui.cli.state import State, state_of
 from indexer.errors import DarError, UsageError
 from indexer.paths import relative, resolved
-from indexer.printable import visible
+from indexer.printable import stripped, visible
 
 if TYPE_CHECKING:
     from indexer.library import EncoderInfo, LibraryInfo
@@ -76,14 +76,22 @@ def info(
     state = state_of(context)
     with state.open_library(library) as opened:
         known, broken, damaged = opened.info(), opened.problems(), opened.notes()
+        places = opened.places()
     if json:
         report = _info_json(known)
         report["unreadable"] = [{**json_path(each.path), "reason": each.reason} for each in broken]
+        report["places"] = {
+            "countries": [{"name": name, "photos": photos} for name, photos in places.countries],
+            "cities": [{"name": name, "country": country, "photos": photos} for name, country, photos in places.cities],
+        }
         report["damaged"] = [{**json_path(each.path), "reason": each.reason} for each in damaged]
         state.output.json(report)
         return
     for line in _info_lines(known):
         state.output.result(line)
+    for title, named in (("countries", places.countries), ("cities", [(each[0], each[-1]) for each in places.cities])):
+        if named:
+            state.output.result(f"{title:<9} " + ", ".join(f"{stripped(name)} {photos:,}" for name, photos in named))
     for each in broken if problems else []:
         state.output.result(f"  {visible(each.path)}: {each.reason}")
     for each in damaged if problems else []:

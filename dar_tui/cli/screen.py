@@ -83,18 +83,18 @@ def _show(state: State, wanted: Wanted, keys: EarlyKeys) -> tuple[int, bool]:
     settings = state.settings
     # The terminal is asked what it can show before the app reads the keyboard.
     graphics = choose(wanted.images or settings.images, os.environ, keys.ask)
+    engine = SessionEngine(
+        settings, wanted.library, ScreenModels(state, wanted), pictures=wanted.pictures, fusion=wanted.fusion
+    )
     options = Options(
         home=settings.home,
         keys=settings.config_file.with_name("keys.toml"),
         pages=Path.cwd(),
         graphics=graphics,
-        parse_date=parse_date,
+        parse_date=lambda text, option, now: parse_date(text, option, now, engine.hemisphere),
         session=_session(wanted),
         colours=not os.environ.get("NO_COLOR"),
         typed=keys.text,
-    )
-    engine = SessionEngine(
-        settings, wanted.library, ScreenModels(state, wanted), pictures=wanted.pictures, fusion=wanted.fusion
     )
     # A terminal that is closed sends SIGHUP, which ends the process: what was said is on disk already.
     with shielded(settings.cache / LOG_NAME):

@@ -15,6 +15,7 @@ import os
 import warnings
 from dataclasses import dataclass
 from importlib.util import find_spec
+from typing import BinaryIO
 
 CORE_SUFFIXES = frozenset(
     {
@@ -38,6 +39,11 @@ _OTHER_PICTURES = frozenset(
         *(b".arw_original", b".gif_original", b".webp_original", b".mos", b".mef", b".mrw", b".dcr", b".kdc", b".cap"),
     }
 )
+_FIRST_BOXES = (b"ftyp", b"jP  ", b"JXL ")
+JXL_STREAM = b"\xff\x0a"
+_JPEG_2000_STREAM, _JPEG_2000_END = b"\xff\x4f\xff\x51", b"\xff\xd9"
+# Files of these kinds have about ten boxes at their top.
+_MOST_BOXES = 1000
 _VIDEOS = frozenset(
     {
         *(b".mp4", b".mov", b".m4v", b".avi", b".mkv", b".webm", b".3gp", b".3g2", b".mts", b".m2ts", b".mpg"),
@@ -120,6 +126,36 @@ def begins_like_a_photo(head: bytes) -> bool:
     if head.startswith(_HEADS) or (head.startswith(b"RIFF") and head[8:12] == b"WEBP"):
         return True
     return head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS
+
+
+def ends_early(file: BinaryIO) -> bool:
+    """Whether a file of boxes (HEIC, AVIF, JPEG XL, JPEG 2000) is shorter than they say, or a JPEG 2000 has no end."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    head = file.read(12)
+    if head.startswith(_JPEG_2000_STREAM):
+        file.seek(-len(_JPEG_2000_END), os.SEEK_END)
+        return file.read() != _JPEG_2000_END
+    if head[4:8] not in _FIRST_BOXES:
+        return False
+    place = 0
+    for _ in range(_MOST_BOXES):
+        if place == size:
+            return False
+        file.seek(place)
+        head = file.read(16)
+        length = int.from_bytes(head[:4], "big")
+        if length == 1:
+            length = int.from_bytes(head[8:], "big")
+        if len(head) < 8 or place + length > size:
+            return True
+        if length == 0:  # to the end of the file
+            file.seek(-len(_JPEG_2000_END), os.SEEK_END)
+            return head[4:8] == b"jp2c" and file.read() != _JPEG_2000_END
+        if length < 8:
+            return False
+        place += length
+    return False
 
 
 def is_raw_name(path: bytes) -> bool:

@@ -26,7 +26,7 @@ from indexer.errors import PhotoOutOfReach, UnreadablePhoto
 from indexer.photos.decoders import Decoders
 from indexer.photos.extras import HEADERS_ONLY, TIFF, Raw, is_rare_tiff, is_raw, kinds_of, open_extra, open_raw
 from indexer.photos.facts import CaptureFacts
-from indexer.photos.formats import register_formats, silence_decoders
+from indexer.photos.formats import JXL_STREAM, ends_early, register_formats, silence_decoders
 from indexer.photos.metadata import joined_facts, orientation, read_facts
 from indexer.photos.pixels import picture_hash, to_rgb
 from indexer.photos.scan import reason_of
@@ -99,6 +99,7 @@ def open_photo(path: Path | bytes, side: int, decoders: Decoders | None = None) 
     with ExitStack() as stack:
         decoders = decoders or stack.enter_context(Decoders())
         file = stack.enter_context(_regular_file(path))
+        stack.enter_context(_ends_named(file))
         stack.enter_context(_decoder_errors_named())
         read = _read_apart(file, name, wanted, decoders) or _read_here(file, name, wanted, decoders)
     rgb, width, height = read.rgb, read.width, read.height
@@ -443,6 +444,22 @@ def _decoder_errors_named() -> Iterator[None]:
         raise UnreadablePhoto(_damage(error)) from None
     except Exception as error:  # a decoder given hostile bytes may raise anything; the file is at fault, not the run
         raise UnreadablePhoto(_damage(error)) from None
+
+
+@contextmanager
+def _ends_named(file: BinaryIO) -> Iterator[None]:
+    """Says of a damaged file that it ends early where its structure tells; not all decoders do."""
+    try:
+        yield
+    except UnreadablePhoto as error:
+        if not error.message.startswith(("is damaged", "is not an image")):
+            raise
+        if ends_early(file):
+            raise UnreadablePhoto(_TRUNCATED) from None
+        file.seek(0)
+        if file.read(len(JXL_STREAM)) == JXL_STREAM:  # which has neither length nor end mark
+            raise UnreadablePhoto("is damaged, or ends early (truncated)") from None
+        raise
 
 
 def _damage(error: Exception) -> str:

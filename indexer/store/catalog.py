@@ -39,6 +39,13 @@ CATALOG_NAME = "catalog.sqlite3"
 CHANGES = "changes"
 # SQLite takes at least 999 parameters in one statement, on every version and build.
 _PARAMETERS = 900
+_TAKEN_KNOWN = """CASE WHEN images.taken_unsure AND substr(images.taken_at, 9) = '01T00:00:00' THEN
+    coalesce(nullif(max(
+        CASE WHEN length(images.own_taken_at) <= 7 AND images.taken_at LIKE images.own_taken_at || '%'
+            THEN length(images.own_taken_at) ELSE 0 END,
+        coalesce((SELECT max(length(files.taken_at)) FROM files WHERE files.image_id = images.id
+            AND length(files.taken_at) <= 7 AND images.taken_at LIKE files.taken_at || '%'), 0)
+    ), 0), 19) ELSE 19 END"""
 
 
 @dataclass(frozen=True)
@@ -66,7 +73,8 @@ class FileRecord:
 class ImageRecord:
     """One image, however many files hold it: `width` and `height` upright, `taken_at` naive local time.
 
-    `taken_unsure`: whether that is uncertain to the day, or of a kind that is often wrong.
+    `taken_unsure`: whether that is uncertain to the day, or of a kind that is often wrong. `taken_known`: how many
+    characters of the date's ISO text are known: 4 its year, 7 its month too, 19 all of it or at least the day.
     """
 
     id: int
@@ -83,6 +91,7 @@ class ImageRecord:
     city: str = ""
     region: str = ""
     country: str = ""
+    taken_known: int = 19
 
 
 class ImageTraits(NamedTuple):
@@ -175,6 +184,15 @@ class Catalog:
     def column(self, table: str, name: str, otherwise: str = "NULL") -> str:
         """A column of a sealed table in SQL; `otherwise` in an older library that does not have it."""
         return f"{table}.{name}" if has_column(table, name, self._schema) else otherwise
+
+    def taken_known(self) -> str:
+        """How much of an image's `taken_at` is known (see `ImageRecord`), in SQL.
+
+        Derived: of what the image and its files say, the longest that is no day and that `taken_at` begins with.
+        """
+        if self.column("images", "taken_unsure") == "NULL":
+            return "19"
+        return _TAKEN_KNOWN
 
     def close(self) -> None:
         """Closes the connection."""
@@ -314,7 +332,7 @@ class Catalog:
         for part, marks in in_parts(list(image_ids)):
             for row in self.connection.execute(
                 "SELECT id, content_hash, width, height, format, taken_at, taken_from, latitude, longitude, camera,"
-                f" {self.column('images', 'taken_unsure', '0')}, {names},"
+                f" {self.column('images', 'taken_unsure', '0')}, {names}, {self.taken_known()},"
                 f" {self.intact('images')} FROM images WHERE id IN ({marks})",
                 part,
             ):

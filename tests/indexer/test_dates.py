@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Callable
 from contextlib import closing
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 
 from benchmarks.metadata import main as compare_with_exiftool
 from dar_tui.cli.results import hit_json, table
+from dar_tui.dialogue.dialogue import Dialogue
+from dar_tui.fusion.finding import Filters, passing_of
 from dar_tui.tui import wording
 from indexer.indexing.events import RunNote
 from indexer.photos.facts import CaptureFacts, FileFacts, Taken, best_taken, iso_date
@@ -26,6 +28,7 @@ from indexer.photos.photo import open_photo, read_own_facts
 from indexer.photos.scan import scan
 from indexer.search.hits import Hit
 from indexer.search.searching import Query, Term
+from indexer.search.where import Where
 from indexer.store.catalog import CATALOG_NAME, Catalog
 from indexer.store.catalog_writer import CatalogWriter, ImageFields
 from indexer.store.schema import keep_sealed
@@ -408,6 +411,60 @@ def test_a_name_is_believed_before_a_change(place: Workplace) -> None:
         "IMG_20180101_000000.jpg": ("2018-01-01T00:00:00", "name", False),
         "c.jpg": ("2002-12-08T12:00:00", "exif", True),
     }
+
+
+def test_of_a_photo_known_by_year_or_month_only_every_day_of_it_counts(place: Workplace) -> None:
+    put(place.photos / "2017" / "year.jpg", seed=1)
+    put(place.photos / "2017-08 Italy" / "month.jpg", seed=2)
+    put(place.photos / "IMG_20170801_000000.jpg", seed=3)
+    put(place.photos / "2017-01-01.jpg", seed=4)
+    put(place.photos / "2018" / "default.jpg", Metadata(original="2002:12:08 12:00:00"), 5)
+    put(place.photos / "undated.jpg", seed=6)
+    place.index()
+
+    def passing(after: str = "", before: str = "") -> set[str]:
+        dates = [datetime.fromisoformat(each) if each else None for each in (after, before)]
+        with place.open() as library:
+            assert library.undated(Where(*dates, camera="none")) == 0 and library.undated(Where(*dates)) == 1
+            return {hit.path.stem for hit in library.listing(Where(*dates), 99)}
+
+    assert passing("2017-01-01", "2018-01-01") == {"year", "month", "IMG_20170801_000000", "2017-01-01"}
+    assert passing("2017-01-02") == {"year", "month", "IMG_20170801_000000", "default"}
+    assert passing("2017-08-20") == {"year", "month", "default"}
+    assert passing("2017-08-20", "2017-08-21") == {"year", "month"}
+    assert passing("2017-09-01", "2018-01-01") == {"year"}
+    assert passing("2017-12-31T23:00:00") == {"year", "default"} and passing("2018-12-31") == {"default"}
+    assert passing("2019-01-01") == set()
+    assert passing(before="2017-08-01") == {"year", "2017-01-01"} and passing(before="2017-01-01") == set()
+    days = {name.removesuffix(".jpg"): hit.taken_days for name, hit in hits(place).items()}
+    assert days["year"] == (date(2017, 1, 1), date(2017, 12, 31))
+    assert days["month"] == (date(2017, 8, 1), date(2017, 8, 31))
+    assert days["2017-01-01"] == (date(2017, 1, 1), date(2017, 1, 1)) and days["undated"] is None
+    assert days["default"] == (date(2018, 1, 1), date(2018, 12, 31))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("in June 2017", {"year"}),
+        ("in August 2017", {"year", "month"}),
+        ("in summer", {"year", "month"}),
+        ("in December", {"year"}),
+        ("before June 2017", {"year"}),
+        ("after August 2017", {"year"}),
+        ("not in 2017", set()),
+        ("not in August", {"year"}),
+    ],
+)
+def test_a_year_or_month_may_be_what_is_spoken_of(place: Workplace, text: str, expected: set[str]) -> None:
+    put(place.photos / "2017" / "year.jpg", seed=1)
+    put(place.photos / "2017-08 Italy" / "month.jpg", seed=2)
+    place.index()
+    filters = Filters(Dialogue().said(f"a photo {text}", datetime(2024, 1, 1)).need().when)
+    assert filters.when
+    with place.open() as library:
+        found = passing_of(lambda k: library.listing(filters.where, k), 9, filters)
+    assert {hit.path.stem for hit in found} == expected
 
 
 def test_an_unsure_date_is_shown_as_one(place: Workplace) -> None:
