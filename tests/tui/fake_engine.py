@@ -32,20 +32,20 @@ from dar_tui.session.events import (
     TurnDone,
     TurnFailed,
 )
-from dar_tui.tui.conversation import Exchange, State
+from dar_tui.tui.conversation import Exchange, ExchangeState
 from dar_tui.tui.engine import (
     Action,
+    ApplyFilter,
     Feedback,
     ImagineAgain,
     LibraryFacts,
     MoreLike,
-    Narrow,
-    Narrowing,
-    OfPhoto,
     Opened,
+    PhotoFeedback,
+    PhotoFilter,
+    Report,
     SavedSession,
-    Say,
-    Tell,
+    SendMessage,
 )
 from indexer.errors import DarError, LibraryNotFound
 from indexer.indexing.events import Counts, Finished, IndexSummary, Planned, Progress, Scanning
@@ -116,7 +116,7 @@ class Script:
 
 
 class FakeEngine:
-    """See `dar_tui.tui.engine.Engine`."""
+    """See `dar_tui.tui.engine.ChatEngine`."""
 
     def __init__(self, folder: Path, script: Script) -> None:
         self.folder = folder
@@ -127,7 +127,7 @@ class FakeEngine:
         self.imagining = True
         self.closed = False
         self.exchanges: tuple[Exchange, ...] = ()
-        self.narrowing = Narrowing()
+        self.photo_filter = PhotoFilter()
         self.indexed: list[Path | None] = []
         self._cancelled = threading.Event()
         self._turns = 0
@@ -148,8 +148,8 @@ class FakeEngine:
             exchanges=self.exchanges if session else (),
         )
 
-    def warm_up(self, tell: Tell) -> None:
-        tell("loading models")
+    def warm_up(self, report: Report) -> None:
+        report("loading models")
         # A load cannot be cancelled, as a real one cannot.
         threading.Event().wait(self.script.load_seconds)
 
@@ -162,19 +162,19 @@ class FakeEngine:
             others = [hit for hit in self.script.hits if hit.image_id != action.image_id]
             yield Results(0, Stage.TEXT, ranked(list(reversed(others))[:6]))
             return
-        if isinstance(action, Narrow):
-            self.narrowing = action.narrowing
+        if isinstance(action, ApplyFilter):
+            self.photo_filter = action.photo_filter
         hits = ranked([hit for hit in self.script.hits if hit.image_id not in self._unliked])
-        if isinstance(action, Say):
+        if isinstance(action, SendMessage):
             self._turns += 1
             yield from self._say(action.text, hits)
         turn = self._turns - 1
-        if isinstance(action, Say | ImagineAgain) and self.imagining:
+        if isinstance(action, SendMessage | ImagineAgain) and self.imagining:
             yield from self._imagine(turn, cancelled, again=isinstance(action, ImagineAgain))
         if not cancelled.is_set():
-            if not isinstance(action, Say) or self.imagining:
+            if not isinstance(action, SendMessage) or self.imagining:
                 yield Results(turn, Stage.FUSED, ranked([*hits[3:6], *hits[:3], *hits[6:]]))
-            if self.script.question is not None and isinstance(action, Say):
+            if self.script.question is not None and isinstance(action, SendMessage):
                 yield self.script.question
         timings = Timings(text_hits=0.05, imagine=0.5, total=0.6)
         yield TurnDone(turn, timings, cancelled=cancelled.is_set())
@@ -207,9 +207,9 @@ class FakeEngine:
             image.save(path)
             yield Picture(turn, first + k, Imagined(prompt, 11 + k, image), path)
 
-    def note(self, feedback: Feedback) -> None:
+    def record(self, feedback: Feedback) -> None:
         self.feedback.append(feedback)
-        if isinstance(feedback, OfPhoto):
+        if isinstance(feedback, PhotoFeedback):
             (self._unliked.add if feedback.good is False else self._unliked.discard)(feedback.image_id)
 
     def cancel(self) -> None:
@@ -248,4 +248,4 @@ class FakeEngine:
 
 def exchange(message: str, hits: tuple[Hit, ...] = (), turn: int = 0) -> Exchange:
     """One that is over."""
-    return Exchange(message, turn=turn, state=State.DONE, hits=hits, stage=Stage.TEXT if hits else None)
+    return Exchange(message, turn=turn, state=ExchangeState.DONE, hits=hits, stage=Stage.TEXT if hits else None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dar_tui.dialogue.turn import Expects, Question
-from dar_tui.tui.engine import ImagineAgain, OfPhoto, OfPicture, Rerank, Say, Skip
+from dar_tui.tui.engine import ImagineAgain, PhotoFeedback, PictureFeedback, Rerank, SendMessage, SkipQuestion
 from tests.tui.conftest import MakeApp, idle, say, say_and_imagine, until
 from tests.tui.fake_engine import FakeEngine
 
@@ -21,7 +21,7 @@ async def test_questions_are_answered_from_the_grid_at_once(
         await say(pilot, app, "red")
         await pilot.press("tab", key)
         await idle(pilot, app)
-        assert engine.played[-1] == Say(message)
+        assert engine.played[-1] == SendMessage(message)
 
 
 async def test_a_question_is_skipped(engine: FakeEngine, make_app: MakeApp) -> None:
@@ -31,8 +31,8 @@ async def test_a_question_is_skipped(engine: FakeEngine, make_app: MakeApp) -> N
         await pilot.press("tab", "s")
         await until(pilot, lambda: engine.played[-1] == Rerank())
         await idle(pilot, app)
-        assert engine.feedback == [Skip()]
-        assert app.chat.question is None
+        assert engine.feedback == [SkipQuestion()]
+        assert app.chat.controller.question is None
 
 
 async def test_a_question_of_choices_is_answered_in_words(engine: FakeEngine, make_app: MakeApp) -> None:
@@ -45,7 +45,7 @@ async def test_a_question_of_choices_is_answered_in_words(engine: FakeEngine, ma
         assert app.chat.focused is app.chat.prompt
         await pilot.press(*"summer", "enter")
         await idle(pilot, app)
-        assert engine.played[-1] == Say("summer")
+        assert engine.played[-1] == SendMessage("summer")
 
 
 async def test_liking_and_unliking_is_seen_at_once_and_ranks_again(engine: FakeEngine, make_app: MakeApp) -> None:
@@ -56,12 +56,12 @@ async def test_liking_and_unliking_is_seen_at_once_and_ranks_again(engine: FakeE
         await pilot.press("tab", "plus")
         assert chat.photos.tiles[0].title.endswith("♥ liked")
         await idle(pilot, app)
-        liked = next(iter(chat.liked))
+        liked = next(iter(chat.controller.liked))
         await pilot.press("right", "minus")
         await until(pilot, lambda: len(engine.feedback) == 2)
         await idle(pilot, app)
-        unliked = next(iter(chat.unliked))
-        assert engine.feedback == [OfPhoto(liked, True), OfPhoto(unliked, False)]
+        unliked = next(iter(chat.controller.unliked))
+        assert engine.feedback == [PhotoFeedback(liked, True), PhotoFeedback(unliked, False)]
         assert unliked not in [hit.image_id for hit in chat.photos.shown]
         assert engine.played.count(Rerank()) == 2
 
@@ -76,7 +76,7 @@ async def test_the_same_opinion_again_takes_it_back(engine: FakeEngine, make_app
         await pilot.press("plus")
         await until(pilot, lambda: len(engine.feedback) == 2)
         assert engine.feedback[-1].good is None  # type: ignore[union-attr]
-        assert app.chat.liked == frozenset()
+        assert app.chat.controller.liked == frozenset()
 
 
 async def test_feedback_while_it_imagines_does_not_stop_it(engine: FakeEngine, make_app: MakeApp) -> None:
@@ -90,7 +90,7 @@ async def test_feedback_while_it_imagines_does_not_stop_it(engine: FakeEngine, m
         engine.script.gate.set()
         await idle(pilot, app)
         assert Rerank() not in engine.played
-        assert chat.exchange is not None and chat.exchange.pictures == 3
+        assert chat.controller.exchange is not None and chat.controller.exchange.pictures == 3
 
 
 async def test_imagined_pictures_are_picked_and_vetoed(engine: FakeEngine, make_app: MakeApp) -> None:
@@ -100,7 +100,7 @@ async def test_imagined_pictures_are_picked_and_vetoed(engine: FakeEngine, make_
         await pilot.press("tab", "tab", "p", "right", "x")
         await until(pilot, lambda: len(engine.feedback) == 2)
         await idle(pilot, app)
-        assert engine.feedback == [OfPicture(0, 0, True), OfPicture(0, 1, False)]
+        assert engine.feedback == [PictureFeedback(0, 0, True), PictureFeedback(0, 1, False)]
         titles = [tile.title for tile in app.chat.imagined.tiles]
         assert titles == ["imagined 1 ♥ picked", "imagined 2 ✗ vetoed", "imagined 3"]
 

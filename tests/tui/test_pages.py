@@ -6,8 +6,8 @@ from datetime import datetime
 
 import pytest
 
-from dar_tui.tui.engine import MoreLike, Narrow, Narrowing
-from dar_tui.tui.screens.filters import FiltersScreen
+from dar_tui.tui.engine import ApplyFilter, MoreLike, PhotoFilter
+from dar_tui.tui.screens.dialogs import FiltersScreen
 from tests.tui.conftest import MakeApp, idle, say, until
 from tests.tui.fake_engine import FakeEngine
 
@@ -68,8 +68,8 @@ async def test_the_search_is_narrowed_by_date_folder_and_camera(engine: FakeEngi
         assert "is not a date" in str(app.screen.query_one("#wrong").content)  # type: ignore[attr-defined]
         await pilot.press("ctrl+u", *"2021", "tab", *"holiday", "tab", *"canon", "enter")
         await idle(pilot, app)
-        narrowing = Narrowing(datetime(2019, 1, 1), datetime(2021, 1, 1), "holiday", "canon")
-        assert engine.played[-1] == Narrow(narrowing)
+        narrowing = PhotoFilter(datetime(2019, 1, 1), datetime(2021, 1, 1), "holiday", "canon")
+        assert engine.played[-1] == ApplyFilter(narrowing)
         assert app.chat.status.facts.filter == "from 2019-01-01, before 2021-01-01, in holiday, by canon"
 
 
@@ -79,7 +79,7 @@ async def test_esc_leaves_the_filters_as_they_were(engine: FakeEngine, make_app:
         await say(pilot, app, "red")
         await pilot.press("tab", "f", *"2019", "escape")
         assert app.screen is app.chat
-        assert app.chat.narrowing.is_empty
+        assert app.chat.controller.photo_filter.is_empty
 
 
 async def test_the_focus_goes_round_and_esc_goes_between_prompt_and_photos(

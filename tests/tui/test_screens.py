@@ -10,14 +10,10 @@ from textual.command import CommandPalette
 from textual.widgets import Input, Static
 
 from dar_tui.tui import desktop
-from dar_tui.tui.engine import OfPhoto
-from dar_tui.tui.keymap import KEYS
-from dar_tui.tui.screens.folder import FolderScreen
-from dar_tui.tui.screens.help import HelpScreen
-from dar_tui.tui.screens.libraries import LibrariesScreen
-from dar_tui.tui.screens.saving import SavingScreen
-from dar_tui.tui.screens.sessions import SessionsScreen
-from dar_tui.tui.screens.zoom import ImaginedZoom, PhotoZoom
+from dar_tui.tui.engine import PhotoFeedback
+from dar_tui.tui.keymap import KEYS, Place
+from dar_tui.tui.screens.dialogs import FolderScreen, HelpScreen, LibrariesScreen, SavingScreen, SessionsScreen
+from dar_tui.tui.screens.zoom import ZoomScreen
 from indexer.errors import DarError, LibraryNotFound
 from tests.tui.conftest import BLOCKS, MakeApp, idle, say, until
 from tests.tui.fake_engine import FakeEngine, exchange
@@ -47,7 +43,11 @@ async def test_every_command_is_in_the_palette(engine: FakeEngine, make_app: Mak
         wanted = {
             each.help.capitalize()
             for each in KEYS
-            if each.action.startswith(("app.", "screen.")) and "{}" not in each.action and each.id != "palette"
+            if each.action.startswith(("app.", "screen."))
+            and "{}" not in each.action
+            and each.id != "palette"
+            # These do something in their own list only.
+            and each.place is not Place.LIBRARIES
         }
         # Each once, and none of Textual's own ("Maximize") among them.
         assert sorted(each.title for each in app.get_system_commands(app.chat)) == sorted(wanted)
@@ -66,7 +66,7 @@ async def test_a_photo_is_looked_at_large_with_all_that_is_known_of_it(engine: F
     async with app.run_test(size=WIDE) as pilot:
         await say(pilot, app, "red")
         await pilot.press("tab", "enter")
-        assert isinstance(app.screen, PhotoZoom)
+        assert isinstance(app.screen, ZoomScreen)
         await until(pilot, lambda: "▀" in screen_text(app))
         text = screen_text(app)
         hit = app.chat.photos.shown[0]
@@ -84,10 +84,10 @@ async def test_numbers_zoom_and_zooming_judges(engine: FakeEngine, make_app: Mak
     async with app.run_test(size=WIDE) as pilot:
         await say(pilot, app, "red")
         await pilot.press("tab", "5", "plus")
-        assert isinstance(app.screen, PhotoZoom)
+        assert isinstance(app.screen, ZoomScreen)
         image_id = app.chat.photos.hit.image_id  # type: ignore[union-attr]
         await until(pilot, lambda: engine.feedback)
-        assert engine.feedback == [OfPhoto(image_id, True)]
+        assert engine.feedback == [PhotoFeedback(image_id, True)]
         assert "liked" in app.screen.words[0]
         await pilot.press("7")
         assert app.chat.photos.cursor == 6
@@ -102,7 +102,7 @@ async def test_an_imagined_picture_looked_at_large_is_called_imagined(engine: Fa
     async with app.run_test(size=WIDE) as pilot:
         await say(pilot, app, "red")
         await pilot.press("tab", "tab", "enter")
-        assert isinstance(app.screen, ImaginedZoom)
+        assert isinstance(app.screen, ZoomScreen)
         assert "imagined by dar, not a photo" in app.screen.words[0]
         await pilot.press("p")
         assert "picked" in app.screen.words[0]
@@ -160,13 +160,13 @@ async def test_a_session_is_taken_up_again(engine: FakeEngine, make_app: MakeApp
     engine.exchanges = (exchange("a red [bold]square", engine.script.hits[:5]), exchange("blue", turn=1))
     app = make_app(engine)
     async with app.run_test(size=WIDE) as pilot:
-        await until(pilot, lambda: app.chat.opened)
+        await until(pilot, lambda: app.chat.controller.opened)
         await pilot.press("ctrl+r")
         await until(pilot, lambda: isinstance(app.screen, SessionsScreen))
         await pilot.pause()
         assert "2025-05-04 12:00  a red [bold]square" in screen_text(app)
         await pilot.press("enter")
-        await until(pilot, lambda: len(engine.opened) == 2 and app.chat.opened)
+        await until(pilot, lambda: len(engine.opened) == 2 and app.chat.controller.opened)
         await idle(pilot, app)
         assert engine.opened[-1] == (None, engine.folder / "one.jsonl")
         assert [each.message for each in app.chat.talk.exchanges] == ["a red [bold]square", "blue"]
@@ -180,16 +180,16 @@ async def test_a_new_session_begins_empty(engine: FakeEngine, make_app: MakeApp)
     async with app.run_test(size=WIDE) as pilot:
         await say(pilot, app, "red")
         await pilot.press("ctrl+n")
-        await until(pilot, lambda: len(engine.opened) == 2 and app.chat.opened)
+        await until(pilot, lambda: len(engine.opened) == 2 and app.chat.controller.opened)
         await until(pilot, lambda: not app.chat.talk.exchanges)
         assert app.chat.photos.tiles == ()
-        assert app.chat.question is None
+        assert app.chat.controller.question is None
 
 
 async def test_another_library_is_opened(engine: FakeEngine, make_app: MakeApp) -> None:
     app = make_app(engine)
     async with app.run_test(size=WIDE) as pilot:
-        await until(pilot, lambda: app.chat.opened)
+        await until(pilot, lambda: app.chat.controller.opened)
         await pilot.press("ctrl+l")
         await until(pilot, lambda: isinstance(app.screen, LibrariesScreen))
         await pilot.pause()
@@ -207,7 +207,7 @@ async def test_a_folder_is_added_and_the_library_updated(engine: FakeEngine, mak
     engine.script.index_files = 3
     app = make_app(engine)
     async with app.run_test(size=WIDE) as pilot:
-        await until(pilot, lambda: app.chat.opened)
+        await until(pilot, lambda: app.chat.controller.opened)
         await pilot.press("ctrl+l")
         await until(pilot, lambda: isinstance(app.screen, LibrariesScreen))
         await pilot.press("a")
@@ -242,7 +242,7 @@ async def test_the_first_run_offers_to_index_and_searches_as_it_grows(
         engine.script.gate.clear()
         field.value = str(tmp_path / "photos")
         await pilot.press("enter")
-        await until(pilot, lambda: app.chat.opened)
+        await until(pilot, lambda: app.chat.controller.opened)
         await until(pilot, lambda: "indexing 40 files" in app.chat.status.facts.doing)
         engine.imagining = False
         await pilot.press(*"red", "enter")
@@ -298,7 +298,7 @@ async def test_a_library_that_goes_while_it_is_open_is_told_and_made_again(
         engine.script.open_error = None
         app.screen.query_one(Input).value = str(tmp_path)
         await pilot.press("enter")
-        await until(pilot, lambda: app.chat.opened)
+        await until(pilot, lambda: app.chat.controller.opened)
         await say(pilot, app, "blue")
 
 
@@ -307,7 +307,7 @@ async def test_saving_refuses_what_it_cannot_write_and_saves_the_rest(
 ) -> None:
     app = make_app(engine)
     async with app.run_test(size=WIDE) as pilot:
-        await until(pilot, lambda: app.chat.opened)
+        await until(pilot, lambda: app.chat.controller.opened)
         await pilot.press("ctrl+s")
         assert app.screen is app.chat
         await say(pilot, app, "red")
@@ -335,13 +335,13 @@ async def test_saving_refuses_what_it_cannot_write_and_saves_the_rest(
 async def test_the_theme_is_remembered(engine: FakeEngine, make_app: MakeApp) -> None:
     app = make_app(engine)
     async with app.run_test() as pilot:
-        await until(pilot, lambda: app.chat.opened)
+        await until(pilot, lambda: app.chat.controller.opened)
         assert app.theme == "dar-dark"
         await pilot.press("ctrl+t")
         assert app.theme == "dar-light"
     again = make_app(engine)
     async with again.run_test() as pilot:
-        await until(pilot, lambda: again.chat.opened)
+        await until(pilot, lambda: again.chat.controller.opened)
         assert again.theme == "dar-light"
 
 
@@ -350,7 +350,7 @@ async def test_without_colours_the_theme_has_none_and_nothing_is_remembered(
 ) -> None:
     app = make_app(engine, colours=False)
     async with app.run_test() as pilot:
-        await until(pilot, lambda: app.chat.opened)
+        await until(pilot, lambda: app.chat.controller.opened)
         assert app.theme == "ansi-dark"
     assert not (tmp_path / "home" / "interface.json").exists()
 

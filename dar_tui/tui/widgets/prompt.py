@@ -1,7 +1,7 @@
 """The prompt: where messages are written. Knows typing, pasting and what was written before; not what becomes of it.
 
 A question's keys (y, n, s) also answer from an empty prompt: the letter is typed as any other, and answers if nothing
-follows it for a moment, so that "yellow car" can be written while a question stands. Where words are asked for, a
+follows it for a moment, so that "yellow car" can be written while a question is open. Where words are asked for, a
 letter is most likely the first of them: it answers by Enter alone, however long its writer thinks.
 """
 
@@ -63,7 +63,7 @@ class Prompt(TextArea):
         self._draft = ""
 
     def expect(self, answers: Mapping[str, str], *, in_words: bool = False) -> None:
-        """The keys that answer the question that stands: character -> answer. Empty: no question stands.
+        """The keys that answer the open question: character -> answer. Empty: no question is open.
 
         `in_words`: it is answered by a sentence.
         """
