@@ -133,12 +133,12 @@ def by_weight(library: Path, told: Mapping[str, str]) -> None:
 
     The second: a photo's caption is the want, the reject something that none of its captions names.
     """
-    from dar_tui.fusion.evidence import Reader, against
+    from dar_tui.fusion.evidence import QueryEncoder, against
     from dar_tui.language.rules.words import core
     from indexer.encoders import load_encoder
     from indexer.library import Library
 
-    reader = Reader(load_encoder("bundled"))
+    reader = QueryEncoder(load_encoder("bundled"))
     with Library.open(library) as opened:
         ids = opened.sample(len(told))
         photos = opened.vectors(ids)

@@ -21,7 +21,7 @@ from indexer.paths import at_home
 if TYPE_CHECKING:
     from dar_tui.cli.script import Line
     from dar_tui.reformulate import Reformulator
-    from dar_tui.session.session import Engine, Options, Session
+    from dar_tui.session.session import Session, SessionOptions, SessionParts
     from indexer.encoders import Encoder
     from indexer.library import Library
 
@@ -106,10 +106,10 @@ def chat(
     from dar_tui.cli.query import QueryBuilder
     from dar_tui.cli.script import Player
     from dar_tui.fusion.strategies import DEFAULT
-    from dar_tui.session.session import Options
+    from dar_tui.session.session import SessionOptions
 
     keep_logs_off_stderr()
-    options = Options(page=k, pictures=pictures, fusion=fusion or DEFAULT)
+    options = SessionOptions(page=k, pictures=pictures, fusion=fusion or DEFAULT)
     with _script(script) as messages, state.open_library(library, encoder) as opened:
         chosen = QueryBuilder(state, opened).encoder
         models = Models(state, profile, generator, language, query)
@@ -148,13 +148,14 @@ class Models:
         self._language = language
         self._query = query
 
-    def engine(self, library: Library, encoder: Encoder, *, imagines: bool, asks: bool) -> Engine:
+    def engine(self, library: Library, encoder: Encoder, *, imagines: bool, asks: bool) -> SessionParts:
         """Raises UsageError for names that mean nothing; the generator is loaded later."""
         from dar_tui.cli.imagining import generator_loader, language_model
-        from dar_tui.questions.asking import GroundedQuestioner
-        from dar_tui.reformulate import LanguageReformulator, RuleReformulator
+        from dar_tui.questions.questioner import GroundedQuestioner
+        from dar_tui.reformulate import RuleReformulator
+        from dar_tui.reformulate.language_model import LanguageReformulator
         from dar_tui.reformulate.query import QueryStrategy
-        from dar_tui.session.session import Engine
+        from dar_tui.session.session import SessionParts
 
         model = language_model(self._state, self._language, self._profile)
         if self._query and self._query not in list(QueryStrategy):
@@ -165,7 +166,7 @@ class Models:
         else:
             reformulator = LanguageReformulator(model, QueryStrategy(self._query or QueryStrategy.REWRITE))
         cache = self._state.settings.cache / "questions"
-        return Engine(
+        return SessionParts(
             library,
             encoder,
             reformulator,
@@ -175,12 +176,12 @@ class Models:
 
 
 def _session(
-    state: State, library: Library, engine: Engine, options: Options, resume: str | None, profile: str
+    state: State, library: Library, engine: SessionParts, options: SessionOptions, resume: str | None, profile: str
 ) -> Session:
     from datetime import datetime
 
-    from dar_tui.session.saving import Log
     from dar_tui.session.session import Session
+    from dar_tui.session.transcript import Log
 
     folder = library.path / _SESSIONS
     log = Log.begin(folder, datetime.now(), str(library.path), state.profile(profile).name)

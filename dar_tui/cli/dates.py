@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
-from dar_tui.dialogue.when import Hemisphere
 from dar_tui.language.rules.moments import Moments
+from dar_tui.language.when import Hemisphere
 from indexer.errors import UsageError
 
 # From the first photograph on.

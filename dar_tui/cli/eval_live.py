@@ -45,7 +45,7 @@ def measure(state: State, setting: Setting, out: Path | None, *, figure: bool, j
     from dar_tui.evaluation.report import Journal, report_of, save
     from dar_tui.fusion.strategies import DEFAULT, strategy_named
     from dar_tui.reformulate import RuleReformulator
-    from dar_tui.session.session import Options
+    from dar_tui.session.session import SessionOptions
 
     fusion = setting.fusion or DEFAULT
     strategy_named(fusion)
@@ -85,7 +85,7 @@ def measure(state: State, setting: Setting, out: Path | None, *, figure: bool, j
             setting.attributes,
             generator,
             RuleReformulator(setting.query),
-            Options(PAGE, setting.pictures, fusion),
+            SessionOptions(PAGE, setting.pictures, fusion),
         )
         journal = Journal(folder / "journal.jsonl", {**settings, **digest})
         entries = run(stage, targets, modes, journal, lambda done, total: progress.advance("dialogues", done, total))

@@ -71,7 +71,8 @@ def queries_named(names: Sequence[str]) -> tuple[QueryStrategy, ...]:
 def _sources(state: State, options: Options) -> Sources:
     from dar_tui.cli.imagining import language_model
     from dar_tui.evaluation.experiment import Sources
-    from dar_tui.reformulate import LanguageReformulator, QueryStrategy, RuleReformulator
+    from dar_tui.reformulate import QueryStrategy, RuleReformulator
+    from dar_tui.reformulate.language_model import LanguageReformulator
 
     spec = options.generator or state.profile().generator
     model = language_model(state, options.language or "rules")

@@ -90,11 +90,11 @@ def imagine(state: State, builder: QueryBuilder, text: str, generator: str = "")
     """The pictures of a text; without any, for whatever reason, a note says why."""
     from datetime import datetime
 
+    from dar_tui.cancellation import never
     from dar_tui.dialogue.dialogue import Dialogue
     from dar_tui.imagine import Imagined
     from dar_tui.imagine.cache import Origin
     from dar_tui.imagine.worker import Imagination, Ready
-    from dar_tui.language.stopping import never
     from dar_tui.reformulate import RuleReformulator
     from indexer.errors import DarError
 

@@ -28,7 +28,7 @@ from indexer.printable import visible
 if TYPE_CHECKING:
     from PIL import Image
 
-    from dar_tui.fusion.evidence import Reader
+    from dar_tui.fusion.evidence import QueryEncoder
     from indexer.encoders import Encoder
     from indexer.library import Library
     from indexer.search.ranking import Query, Vectors
@@ -141,11 +141,11 @@ class QueryBuilder:
         return encoder
 
     @cached_property
-    def reader(self) -> Reader:
+    def reader(self) -> QueryEncoder:
         """Texts and pictures into this encoder's vectors."""
-        from dar_tui.fusion.evidence import Reader
+        from dar_tui.fusion.evidence import QueryEncoder
 
-        return Reader(self.encoder)
+        return QueryEncoder(self.encoder)
 
     @cached_property
     def picture_space(self) -> str:

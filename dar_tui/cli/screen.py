@@ -14,7 +14,7 @@ from dar_tui.cli.state import State
 from indexer.errors import ModelUnavailable, UsageError
 
 if TYPE_CHECKING:
-    from dar_tui.session.session import Engine
+    from dar_tui.session.session import SessionParts
     from dar_tui.tui.engine import Report as Tell
     from dar_tui.tui.terminal import EarlyKeys
     from indexer.encoders import Encoder
@@ -135,7 +135,7 @@ class ScreenModels:
 
         return QueryBuilder(self._telling(tell), library).encoder
 
-    def parts(self, library: Library, encoder: Encoder, tell: Tell) -> Engine:
+    def parts(self, library: Library, encoder: Encoder, tell: Tell) -> SessionParts:
         from dar_tui.cli.chat import Models
 
         wanted = self._wanted

@@ -12,18 +12,18 @@ from typing import Any
 
 from dar_tui.cli.hits import hit_json, table
 from dar_tui.cli.output import Output, json_path
-from dar_tui.dialogue.turn import Question
+from dar_tui.language.turn import Question
 from dar_tui.session.events import (
     Event,
+    ImageGenerated,
     Imagining,
     Loaded,
     Loading,
-    Note,
     Part,
-    Picture,
     Prompts,
     Reformulated,
     Results,
+    SessionNote,
     TurnDone,
     TurnFailed,
 )
@@ -84,7 +84,7 @@ class Played:
     message: str
     query: tuple[str, ...] = ()
     prompts: tuple[str, ...] = ()
-    imagined: list[Picture] = field(default_factory=list)
+    imagined: list[ImageGenerated] = field(default_factory=list)
     results: Results | None = None
     question: Question | None = None
     notes: list[str] = field(default_factory=list)
@@ -97,13 +97,13 @@ class Played:
                 self.query = event.query.texts
             case Prompts():
                 self.prompts = event.prompts
-            case Picture():
+            case ImageGenerated():
                 self.imagined.append(event)
             case Results():
                 self.results = event
             case Question():
                 self.question = event
-            case Note(text):
+            case SessionNote(text):
                 self._note(text)
             case TurnFailed(part, message, hint):
                 self._note(f"{message} {hint}".strip())

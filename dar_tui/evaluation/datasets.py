@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from dar_tui.dialogue.dialogue import Dialogue
-from dar_tui.dialogue.turn import Question
+from dar_tui.language.turn import Question
 from dar_tui.reformulate import QueryStrategy, Reformulator, RuleReformulator, prompts, query_text
 from indexer.errors import DarError, UsageError
 from indexer.printable import visible

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 
 from dar_tui.dialogue.need import Need
-from dar_tui.dialogue.when import When
 from dar_tui.language.rules.words import mentions
+from dar_tui.language.when import When
 from indexer.library import Library
 from indexer.search.hits import Hit
 from indexer.search.ranking import Query

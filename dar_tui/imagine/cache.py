@@ -24,7 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
-from dar_tui.imagine import Cancelled, Generator, Imagined, OnStep, Recipe
+from dar_tui.cancellation import Cancelled
+from dar_tui.imagine import Generator, Imagined, OnStep, Recipe
 from indexer.store.disk import make_private_folder
 
 # The chunk that is read back. `prompt`, `seed` and `model` beside it are for people and other programs.

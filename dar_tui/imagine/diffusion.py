@@ -19,7 +19,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dar_tui.imagine import Cancelled, Imagined, Notify, OnStep, Recipe
+from dar_tui.cancellation import Cancelled
+from dar_tui.imagine import Imagined, Notify, OnStep, Recipe
 from dar_tui.imagine.cache import flaw, to_image
 from dar_tui.imagine.recipes import Overrides, Traits, family_of, recipe_for
 from indexer.checkpoints import Checkpoint, find_checkpoint, first_line, quiet_libraries

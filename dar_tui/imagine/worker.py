@@ -13,7 +13,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from dar_tui.imagine import Cancelled, ConditionedGenerator, Conditions, Generator, Imagined, Recipe
+from dar_tui.cancellation import Cancelled
+from dar_tui.imagine import ConditionedGenerator, Conditions, Generator, Imagined, Recipe
 from indexer.errors import DarError, ModelUnavailable
 
 logger = logging.getLogger(__name__)

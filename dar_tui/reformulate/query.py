@@ -11,8 +11,8 @@ from enum import StrEnum
 
 from dar_tui.dialogue.dialogue import Dialogue
 from dar_tui.dialogue.need import Need
-from dar_tui.dialogue.when import Hemisphere
 from dar_tui.language.rules.words import FUNCTION_WORDS, content, words
+from dar_tui.language.when import Hemisphere
 
 # BLIP's text tower reads 35 tokens of a caption and CLIP's 77. English takes about 1.3 tokens a word, so 48 words fit
 # CLIP.
@@ -69,7 +69,7 @@ def summarise(dialogue: Dialogue, hemisphere: Hemisphere = Hemisphere.NORTH) -> 
 
 
 def structure(need: Need) -> Outline:
-    """Step (b): D0 and the elaborations apart, and what another statement says already left out.
+    """Step (b): D0 and the elaborations apart, and what another statement states already left out.
 
     Of two statements with the same facts the later stays, unless it elaborates on nothing D0 did not say.
     """

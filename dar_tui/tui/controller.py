@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from textual.message import Message
 
-from dar_tui.dialogue.turn import Expects
+from dar_tui.language.turn import Expects
 from dar_tui.session.events import Part, Results
 from dar_tui.tui import background, wording
 from dar_tui.tui.conversation import Exchange, ExchangeState
@@ -37,7 +37,7 @@ from dar_tui.tui.messages import ErrorReport, EventPlayed, FeedbackRecorded, Pla
 from indexer.errors import DarError
 
 if TYPE_CHECKING:
-    from dar_tui.dialogue.turn import Question
+    from dar_tui.language.turn import Question
     from indexer.search.hits import Hit
 
 # Kinds of question that y and n answer.

@@ -85,9 +85,8 @@ class SessionEngine:
 
     def open(self, library: Path | None = None, session: Path | None = None) -> Opened:
         """Opens a library with a session; what was open before is closed."""
-        from dar_tui.session.saving import Log
-        from dar_tui.session.session import Options, Session
-        from dar_tui.session.transcript import Started
+        from dar_tui.session.session import Session, SessionOptions
+        from dar_tui.session.transcript import Log, Started
 
         path = library or self._path
         if self._session is not None and session == self._session.log.path:
@@ -101,7 +100,7 @@ class SessionEngine:
                 load = parts.load_generator
                 self._generator = self._generator or Lazy(lambda: load_generator(load))
                 parts = replace(parts, load_generator=self._generator)
-            options = Options(page=PAGE, pictures=self._pictures)
+            options = SessionOptions(page=PAGE, pictures=self._pictures)
             if self._fusion:
                 options = replace(options, fusion=self._fusion)
             started = Started(self._now(), str(path), self._models.profile)
@@ -315,7 +314,7 @@ def notes_on(facts: LibraryFacts) -> tuple[str, ...]:
 
 def exchanges_of(session: Path, library: Library) -> tuple[Exchange, ...]:
     """The turns of a saved session, oldest first; photos deleted since are left out. Raises DialogueUnreadable."""
-    from dar_tui.dialogue.dialogue import Asked, Said
+    from dar_tui.dialogue.dialogue import QuestionAsked, UserMessage
     from dar_tui.session.transcript import Pictured, Prompted, Record, Shown, resume
 
     album = session.with_suffix("")
@@ -332,14 +331,14 @@ def exchanges_of(session: Path, library: Library) -> tuple[Exchange, ...]:
             case Shown(turn, stage, photos) if turn == exchange.turn:
                 ids = [int(name) for name in photos if name.isdecimal()][:KEPT_HITS]
                 return replace(exchange, hits=tuple(library.photos(ids)), stage=Stage(stage))
-            case Asked(question):
+            case QuestionAsked(question):
                 return replace(exchange, question=question)
             case _:
                 return exchange
 
     exchanges: list[Exchange] = []
     for record in resume(session).records:
-        if isinstance(record, Said):
+        if isinstance(record, UserMessage):
             exchanges.append(Exchange(record.text, turn=len(exchanges), state=ExchangeState.DONE))
         elif exchanges:
             exchanges[-1] = after(exchanges[-1], record)

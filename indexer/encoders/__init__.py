@@ -80,6 +80,15 @@ class Encoder(Protocol):
 
 
 @runtime_checkable
+class SentenceEncoder(Protocol):
+    """An encoder that also gives sentence vectors, in which two texts that mean the same are near."""
+
+    def encode_texts_and_sentences(self, texts: Sequence[str]) -> tuple[Vectors, Vectors]:
+        """The (n, dim) joint and (n, sentence_dim) sentence vectors, both of unit length."""
+        ...
+
+
+@runtime_checkable
 class TakesWordsApart(Protocol):
     """An encoder that knows how much of a word it recognises."""
 

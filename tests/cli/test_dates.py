@@ -7,7 +7,7 @@ from datetime import datetime
 import pytest
 
 from dar_tui.cli.dates import parse_date
-from dar_tui.dialogue.when import Hemisphere
+from dar_tui.language.when import Hemisphere
 from indexer.errors import UsageError
 
 NOW = datetime(2024, 5, 20, 10, 11, 12)

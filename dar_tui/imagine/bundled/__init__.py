@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from dar_tui.imagine import Cancelled, Conditions, Imagined, Notify, OnStep, Recipe
+from dar_tui.cancellation import Cancelled
+from dar_tui.imagine import Conditions, Imagined, Notify, OnStep, Recipe
 from indexer.errors import ModelUnavailable
 from indexer.lone_threads import lone_threads
 

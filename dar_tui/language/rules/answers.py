@@ -9,9 +9,9 @@ import re
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from dar_tui.dialogue.turn import Expects, Question
 from dar_tui.language.rules.captions import caption
 from dar_tui.language.rules.words import ADJECTIVES, COLOURS, NUMBERS, content, core, mentions, tidy, words
+from dar_tui.language.turn import Expects, Question
 
 _Q = "['\u2019]?"
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 
-from dar_tui.dialogue.when import Days, EveryYear, Hemisphere, Span, When
 from dar_tui.language.rules.moments import (
     AGO,
     BESIDE,
@@ -34,6 +33,7 @@ from dar_tui.language.rules.moments import (
     margin,
 )
 from dar_tui.language.rules.words import FUNCTION_WORDS, listed
+from dar_tui.language.when import Days, EveryYear, Hemisphere, Span, When
 
 _RECENT = rf"(?:in|over|within|during) the (?:last|past) (?:{COUNT} )?{UNIT}s?"
 _CIRCA = r"around|about|circa|roughly|sometime (?:in|around)|approximately"

@@ -16,7 +16,8 @@ import re
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
-from dar_tui.dialogue.when import (
+from dar_tui.language.rules.words import NUMBERS
+from dar_tui.language.when import (
     Days,
     EveryYear,
     Hemisphere,
@@ -31,7 +32,6 @@ from dar_tui.dialogue.when import (
     this,
     year_of,
 )
-from dar_tui.language.rules.words import NUMBERS
 
 MONTHS = (
     "jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"

@@ -13,7 +13,7 @@ from textual.reactive import reactive
 from textual.widget import Widget
 from textual.widgets import Static
 
-from dar_tui.dialogue.turn import Question
+from dar_tui.language.turn import Question
 from indexer.printable import stripped, visible
 
 
