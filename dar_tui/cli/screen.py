@@ -101,7 +101,9 @@ def _show(state: State, wanted: Wanted, keys: EarlyKeys) -> tuple[int, bool]:
         app = DarApp(engine, options)
         app.run()
         ended = finish(engine.close)
-    return app.return_code or 0, ended
+    if app.failure is not None:
+        state.output.error(app.failure)
+    return app.exit_code, ended
 
 
 def _session(wanted: Wanted) -> Path | None:

@@ -6,20 +6,27 @@ engine's. The screens that keys open are imported then: 0.06 s that the first pa
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import io
+import logging
+import signal
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
 
+from rich.console import Console, RenderableType
 from textual import events, on
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
+from textual.driver import Driver
 from textual.filter import ANSIToTruecolor, LineFilter
 from textual.screen import Screen
 
 from dar_tui.tui import background, desktop, themes
-from dar_tui.tui.engine import ChatEngine, LibraryFacts, SavedSession
+from dar_tui.tui.engine import ChatEngine, LibraryFacts, Opened, SavedSession
 from dar_tui.tui.graphics.choice import Graphics, Means
 from dar_tui.tui.graphics.gallery import Gallery
 from dar_tui.tui.graphics.picture import PicturePainter
@@ -28,6 +35,7 @@ from dar_tui.tui.keymap import KEYS, Place, bindings, read_remapping, shown, tex
 from dar_tui.tui.messages import (
     ErrorReport,
     FirstPaint,
+    FolderNamed,
     Indexed,
     IndexEnded,
     OpeningFailed,
@@ -37,6 +45,7 @@ from dar_tui.tui.messages import (
 )
 from dar_tui.tui.screens.chat import ChatScreen
 from dar_tui.tui.screens.zoom import ZoomScreen
+from dar_tui.tui.terminal import tolerant
 from dar_tui.tui.widgets.pictures import ImaginedStrip, PhotoGrid
 from indexer.errors import DarError, LibraryNotFound
 from indexer.indexing.events import Planned
@@ -47,6 +56,8 @@ if TYPE_CHECKING:
     from indexer.search.hits import Hit
 
 T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -88,7 +99,11 @@ class DarApp(App[None]):
         self.indexing = Indexing(engine, self.post_message)
         self._library: LibraryFacts | None = None
         self._meter = Meter()
+        # The error that ended the app, if one did.
+        self.failure: DarError | None = None
         self._opening = 0
+        self._openings = background.WorkQueue(self._report, "dar-open")
+        self._overtaken: Opened | None = None
         # Keys that come before there is a prompt wait for it; None once it is there.
         self._early: list[events.Key | events.Paste] | None = []
         self._themed = False
@@ -103,17 +118,21 @@ class DarApp(App[None]):
     def on_mount(self) -> None:
         """Shows the chat at once, then opens the library."""
         self._themed = True
+        self._quit_on_signals()
         self.set_keymap(textual_keymap(self.remapping))
         self.push_screen(self.chat)
         for problem in self.remapping.problems:
             self.call_after_refresh(self.chat.post_message, ErrorReport(problem))
 
     async def on_event(self, event: events.Event) -> None:
-        """Keeps what is typed before there is a prompt."""
+        """Keeps what is typed before there is a prompt; hands letters that are to be written to it."""
         if self._early is not None and isinstance(event, events.Key | events.Paste):
             self._early.append(event)
-        else:
-            await super().on_event(event)
+            return
+        is_key = isinstance(event, events.Key) and not event.is_forwarded and self.screen is self.chat
+        if is_key and self.chat.redirect(cast(events.Key, event)):
+            return
+        await super().on_event(event)
 
     @on(FirstPaint)
     async def painted(self) -> None:
@@ -172,45 +191,68 @@ class DarApp(App[None]):
         self.chat.controller.suspend()
         self._send_to_chat(StatusText("opening the library"))
 
-        def work() -> None:
-            try:
-                opened = self.engine.open(library, session)
-            except DarError as error:
-                self.post_message(OpeningFailed(number, error))
-                return
-            finally:
-                self._send_to_chat(StatusText(""))
-            self.post_message(SessionOpened(number, opened))
+        def warm_up() -> None:
             try:
                 self.engine.warm_up(lambda line: self._send_to_chat(StatusText(line)))
             finally:
                 self._send_to_chat(StatusText(""))
 
-        background.run(work, self._report, "dar-open")
+        def work() -> None:
+            if number != self._opening:
+                return
+            try:
+                opened = self.engine.open(library, session)
+            except Exception as error:
+                self.post_message(OpeningFailed(number, background.named(error)))
+                return
+            finally:
+                self._send_to_chat(StatusText(""))
+            self.post_message(SessionOpened(number, opened))
+            background.run(warm_up, self._report, "dar-warm-up")
+
+        # One after the other: the engine has the one that was opened last, which must be the one asked for last.
+        self._openings.put(work)
 
     @on(SessionOpened)
     def session_opened(self, message: SessionOpened) -> None:
-        """Shows the session, unless another was asked for meanwhile."""
-        if message.number == self._opening and self.chat.is_running:
-            self._library = message.opened.library
-            self.chat.controller.begin(message.opened)
-            if message.opened.library.photos == 0 and not self.indexing.running:
-                self.add_folder(first=True)
+        """Shows the session. Where another was asked for meanwhile, keeps it: that one may not open."""
+        if not self.chat.is_running:
+            return
+        if message.number != self._opening:
+            self._overtaken = message.opened
+            return
+        self._overtaken = None
+        self._begin(message.opened)
+
+    def _begin(self, opened: Opened) -> None:
+        self._library = opened.library
+        self.chat.controller.begin(opened)
+        if opened.library.photos == 0 and not self.indexing.running:
+            self.add_folder(first=True)
 
     @on(OpeningFailed)
     def opening_failed(self, message: OpeningFailed) -> None:
         """Without a library, offers to make one; reports everything else."""
         if message.number != self._opening:
             return
+        overtaken, self._overtaken = self._overtaken, None
         if isinstance(message.error, LibraryNotFound):
             if self._library is not None:
                 # It was there a moment ago; one that is made now is opened as the first is.
                 self._report(message.error)
                 self._library = None
             if not self.indexing.running:
+                self.chat.controller.without_library()
                 self.add_folder(first=True)
+            return
+        # The engine still has what was open before.
+        if overtaken is not None:
+            self._begin(overtaken)
+        elif self._library is not None:
+            self.chat.controller.resume()
         else:
-            self._report(message.error)
+            self.chat.controller.without_library()
+        self._report(message.error)
 
     # Indexing
 
@@ -241,6 +283,11 @@ class DarApp(App[None]):
             return
         self._meter = Meter()
         self.indexing.start(folder)
+
+    @on(FolderNamed)
+    def folder_named(self, message: FolderNamed) -> None:
+        """Indexes a folder that was written into the prompt."""
+        self.start_indexing(message.folder)
 
     @on(Indexed)
     def indexed(self, message: Indexed) -> None:
@@ -389,6 +436,11 @@ class DarApp(App[None]):
             self.chat.controller.judge_picture(tiles.turn, tiles.cursor, good)
             self._update_zoom()
 
+    def action_undo(self) -> None:
+        """Takes back the last opinion, filter or order."""
+        self.chat.controller.undo()
+        self._update_zoom()
+
     def action_more_like(self) -> None:
         """Shows the photos most like the selected one, in the grid."""
         if hit := self._hit:
@@ -443,8 +495,50 @@ class DarApp(App[None]):
 
     def action_leave(self) -> None:
         """Quits at once. The session is saved already; threads that still load are left behind."""
+        self._leave(0)
+
+    def _leave(self, code: int) -> None:
         self.engine.cancel()
         self.indexing.stop()
         if self.gallery is not None:
             self.gallery.close()
-        self.exit()
+        self.exit(return_code=code)
+
+    def _quit_on_signals(self) -> None:
+        """A signal that ends the process ends the app, which leaves the terminal as it found it."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            # Not on Windows, and not where a test runs the app outside the main thread.
+            with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+                loop.add_signal_handler(number, self._leave, 128 + number)
+
+    def get_driver_class(self) -> type[Driver]:
+        """Textual's own, but for bytes that are not UTF-8."""
+        driver = super().get_driver_class()
+        return tolerant(driver)
+
+    @property
+    def exit_code(self) -> int:
+        """The process's exit code. An app that ended without being asked to has failed."""
+        return self.return_code or (1 if self.failure is not None or self.return_code is None else 0)
+
+    def _handle_exception(self, error: Exception) -> None:
+        # Also logs it, with its traceback.
+        self.failure = background.named(error)
+        super()._handle_exception(error)
+
+    def panic(self, *renderables: RenderableType) -> None:
+        """Ends the app by an error outside its own thread."""
+        self.failure = self.failure or DarError("Unexpected error while reading the terminal.", background.SEE_LOG)
+        super().panic(*renderables)
+
+    def _print_error_renderables(self) -> None:
+        # Textual would print screens full of traceback; whoever runs the app prints one line, the log has the rest.
+        if self.failure is None:
+            super()._print_error_renderables()
+            return
+        with contextlib.suppress(Exception):
+            text = io.StringIO()
+            Console(file=text, width=200).print(*self._exit_renderables)
+            logger.error("The app ended by an error.\n%s", text.getvalue())
+        self._exit_renderables.clear()

@@ -17,6 +17,7 @@ from indexer.printable import stripped
 
 # One run's log; older ones are of no use to anybody.
 LOG_NAME = "dar.log"
+SEE_LOG = f"The session is saved. See {LOG_NAME} in dar's cache folder."
 
 logger = logging.getLogger(__name__)
 
@@ -89,4 +90,4 @@ def named(error: Exception) -> DarError:
     if isinstance(error, MemoryError):
         return DarError("There is not enough memory.", "Close other programs, or press i to search without imagining.")
     reason = stripped(str(error)) or type(error).__name__
-    return DarError(f"Unexpected error: {reason}.", f"The session is saved. See {LOG_NAME} in dar's cache folder.")
+    return DarError(f"Unexpected error: {reason}.", SEE_LOG)

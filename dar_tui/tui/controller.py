@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from dar_tui.language.turn import Question
     from indexer.search.hits import Hit
 
+# Nobody remembers what came before these.
+_MOST_UNDO = 100
 # Kinds of question that y and n answer.
 _BY_KEY = (Expects.YES_NO, Expects.UNTOLD)
 
@@ -192,6 +194,14 @@ class ChatView(Protocol):
         """Goes to the prompt, since only words answer."""
         ...
 
+    def ask_for_photos(self, text: str) -> None:
+        """A message came while there is no library to search; it may name a folder of photos."""
+        ...
+
+    def show_order(self) -> None:
+        """Shows the page in the order that holds now."""
+        ...
+
 
 class ChatController:
     """One session: its turns, its open question, and what the user thinks of photos and pictures."""
@@ -211,19 +221,43 @@ class ChatController:
         self.of_pictures: dict[tuple[int, int], bool] = {}
         # Photos like a photo, shown beside the session: the number they are played under, and the photo.
         self.aside: tuple[int, Hit] | None = None
+        self.by_date = False
+        # What was last done and can be undone, latest last: what it was, and how it is undone.
+        self._undo: list[tuple[str, Callable[[], None]]] = []
+        # Feedback came while a turn was running, and no page since has taken it into account.
+        self._is_behind = False
+        # A library is being opened, so that a message sent now will be searched for.
+        self._opening = True
         self._waiting = ""
 
     # A session begins
 
     def suspend(self) -> None:
         """Another session is being opened; a message sent meanwhile waits for it."""
-        self.opened = False
+        self.opened, self._opening = False, True
         self.player.forget()
+
+    def resume(self) -> None:
+        """The other session could not be opened: this one goes on, and takes what was sent meanwhile."""
+        self.opened, self._opening = True, False
+        if self.exchange is not None:
+            self.exchange = self.exchange.ended()
+            self._view.update_exchange(self.exchange)
+        self._view.show_progress()
+        self._send_waiting()
+
+    def without_library(self) -> None:
+        """There is nothing to open: what was sent meanwhile goes back into the prompt."""
+        self.opened = self._opening = False
+        if self._waiting:
+            waiting, self._waiting = self._waiting, ""
+            self.send(waiting)
 
     def begin(self, opened: Opened) -> None:
         """Takes on a session, new or resumed."""
-        self.opened = True
-        self.exchange, self.aside = None, None
+        self.opened, self._opening = True, False
+        self.exchange, self.aside, self.by_date = None, None, False
+        self._undo.clear()
         self.turns = len(opened.exchanges)
         self.photo_filter, self.imagining = opened.photo_filter, opened.imagining
         self.liked, self.unliked, self.of_pictures = opened.liked, opened.unliked, dict(opened.pictures)
@@ -233,6 +267,9 @@ class ChatController:
             self.exchange = replace(opened.exchanges[-1], state=ExchangeState.DONE)
             self.player.play(Rerank())
         self._view.show_page(keep=False)
+        self._send_waiting()
+
+    def _send_waiting(self) -> None:
         if self._waiting:
             waiting, self._waiting = self._waiting, ""
             self.send(waiting)
@@ -241,6 +278,9 @@ class ChatController:
 
     def send(self, text: str) -> None:
         """Begins a turn; a message sent before the library is open waits for it."""
+        if not self.opened and not self._opening:
+            self._view.ask_for_photos(text)
+            return
         if not self.opened:
             self._waiting = f"{self._waiting}\n{text}".strip()
             self._view.remark(f"Waiting for the library to search for: {wording.shortened(text, 200)}")
@@ -277,6 +317,8 @@ class ChatController:
 
     def imagine_again(self) -> None:
         """Imagines once more, from other seeds."""
+        if not self._is_ready():
+            return
         if self.exchange is None:
             self._view.hint("Describe the photo first.")
             return
@@ -315,6 +357,8 @@ class ChatController:
             return
         if self.exchange is None:
             return
+        if isinstance(message.event, Results):
+            self._is_behind = False
         was_asking = self.exchange.question
         self.exchange = self.exchange.after(message.event)
         if self.exchange.question is not None and self.exchange.question is not was_asking:
@@ -344,9 +388,12 @@ class ChatController:
             self._view.report(f"{message.error.message} {message.error.hint}".rstrip())
         self._view.show_drawings()
         self._view.show_progress()
+        if self._is_behind:
+            self.feedback_recorded()
 
     def feedback_recorded(self) -> None:
-        """A running turn takes feedback into account by itself; otherwise the page is ranked again."""
+        """A running turn takes feedback into account with its next page; otherwise the page is ranked again."""
+        self._is_behind = self.player.running
         if not self.player.running and self.exchange is not None:
             self.aside = None
             self.player.play(Rerank())
@@ -359,18 +406,27 @@ class ChatController:
 
     def judge_photo(self, hit: Hit, good: bool) -> None:
         """Likes or unlikes a photo; the same opinion again takes it back."""
-        had = hit.image_id in (self.liked if good else self.unliked)
-        self.liked, self.unliked = self.liked - {hit.image_id}, self.unliked - {hit.image_id}
-        if not had and good:
-            self.liked |= {hit.image_id}
-        elif not had:
-            self.unliked |= {hit.image_id}
+        image_id = hit.image_id
+        before = True if image_id in self.liked else False if image_id in self.unliked else None
+        self._can_undo("the opinion of a photo", lambda: self._judge_photo(image_id, before))
+        self._judge_photo(image_id, None if before is good else good)
+
+    def _judge_photo(self, image_id: int, opinion: bool | None) -> None:
+        self.liked, self.unliked = self.liked - {image_id}, self.unliked - {image_id}
+        if opinion is True:
+            self.liked |= {image_id}
+        elif opinion is False:
+            self.unliked |= {image_id}
         self._view.show_opinions()
-        self.player.record(PhotoFeedback(hit.image_id, None if had else good))
+        self.player.record(PhotoFeedback(image_id, opinion))
 
     def judge_picture(self, turn: int, k: int, good: bool) -> None:
         """Picks or vetoes an imagined picture; the same opinion again takes it back."""
-        opinion = None if self.of_pictures.get((turn, k)) is good else good
+        before = self.of_pictures.get((turn, k))
+        self._can_undo("the opinion of a picture", lambda: self._judge_picture(turn, k, before))
+        self._judge_picture(turn, k, None if before is good else good)
+
+    def _judge_picture(self, turn: int, k: int, opinion: bool | None) -> None:
         self.of_pictures.pop((turn, k), None)
         if opinion is not None:
             self.of_pictures[turn, k] = opinion
@@ -381,15 +437,52 @@ class ChatController:
 
     def more_like(self, hit: Hit) -> None:
         """Shows the photos most like this one until Esc."""
+        if not self._is_ready():
+            return
         self.aside = (self.player.play(MoreLike(hit.image_id)), hit)
         self._view.show_progress()
 
     def apply_filter(self, photo_filter: PhotoFilter | None) -> None:
         """Searches among other photos from now on; None changes nothing."""
-        if photo_filter is None or photo_filter == self.photo_filter:
+        if photo_filter is None or photo_filter == self.photo_filter or not self._is_ready():
             return
+        before = self.photo_filter
+        self._can_undo("the filter", lambda: self._apply_filter(before))
+        self._apply_filter(photo_filter)
+
+    def _apply_filter(self, photo_filter: PhotoFilter) -> None:
         self.photo_filter = photo_filter
         self.aside = None
         self._view.show_status(filter=photo_filter.words)
         self.player.play(ApplyFilter(photo_filter))
         self._view.show_progress()
+
+    def sort(self) -> None:
+        """By date, or by match again."""
+        self._can_undo("the order", self._switch_order)
+        self._switch_order()
+
+    def _switch_order(self) -> None:
+        self.by_date = not self.by_date
+        self._view.show_order()
+
+    # Undo
+
+    def undo(self) -> None:
+        """Takes back the last opinion, filter or order."""
+        if not self._undo:
+            self._view.hint("There is nothing to undo.")
+            return
+        what, undo = self._undo.pop()
+        undo()
+        self._view.hint(f"Undone: {what}.")
+
+    def _can_undo(self, what: str, undo: Callable[[], None]) -> None:
+        self._undo.append((what, undo))
+        del self._undo[:-_MOST_UNDO]
+
+    def _is_ready(self) -> bool:
+        """Whether a session is open; else a hint says so."""
+        if not self.opened:
+            self._view.hint("The library is being opened." if self._opening else "No library is open.")
+        return self.opened

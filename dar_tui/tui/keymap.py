@@ -83,6 +83,7 @@ KEYS: tuple[Key, ...] = (
     Key("zoom.number", "1,2,3,4,5,6,7,8,9", "screen.zoom({})", "look at photo 1 to 9 large", Place.GRID),
     Key("imagine.again", "r", "screen.imagine_again", "imagine again, differently", Place.GRID, "again"),
     Key("imagine.switch", "i", "screen.switch_imagining", "imagining on and off", Place.GRID),
+    Key("undo", "u", "app.undo", "undo the last like, pick, filter or order", Place.GRID, "undo"),
     Key("filter", "f", "app.filter", "narrow by date, folder or camera", Place.GRID, "filter"),
     Key("sort", "d", "screen.sort", "order by date, or by match again", Place.GRID, "date"),
     Key("help.letter", "?", "app.help", "show all keys", Place.GRID),

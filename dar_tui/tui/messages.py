@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from textual.message import Message
 
@@ -46,6 +47,13 @@ class FeedbackRecorded(Message):
 @dataclass
 class FirstPaint(Message):
     """The chat is on the screen for the first time."""
+
+
+@dataclass
+class FolderNamed(Message):
+    """The user wrote the name of a folder where there is no library yet: its photos are wanted."""
+
+    folder: Path
 
 
 @dataclass

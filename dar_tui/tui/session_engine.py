@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 # Three screens full. A question is worth asking if it changes this page, so a longer one would ask on and on.
 PAGE = 40
 SESSIONS = "sessions"
+# How often a wait that cannot be interrupted looks whether Esc was pressed.
+_CANCEL_SECONDS = 0.05
 
 
 class SessionEngine:
@@ -80,6 +82,7 @@ class SessionEngine:
         self._loading = threading.Lock()
         self._warm: Encoder | None = None
         self._answering = False
+        self._cancelled = threading.Event()
 
     # Opening
 
@@ -156,6 +159,28 @@ class SessionEngine:
                 encoder.encode_texts(["a photo"])
                 self._warm = encoder
 
+    def _wait_for_text_tower(self, encoder: Encoder) -> None:
+        """Returns once the text tower is loaded or the action is cancelled, whichever comes first."""
+        if self._warm is encoder:
+            return
+        done = threading.Event()
+        errors: list[BaseException] = []
+
+        def load() -> None:
+            try:
+                self._load_text_tower(encoder)
+            except BaseException as error:
+                errors.append(error)
+            finally:
+                done.set()
+
+        threading.Thread(target=load, name="dar-text-tower", daemon=True).start()
+        while not done.wait(_CANCEL_SECONDS):
+            if self._cancelled.is_set():
+                return
+        if errors:
+            raise errors[0]
+
     # Playing
 
     def play(self, action: Action) -> Generator[Event, None, None]:
@@ -163,12 +188,15 @@ class SessionEngine:
         session, library, encoder = self._session, self._library, self._encoder
         if session is None or library is None or encoder is None:
             raise DarError("No library is open.", "Press ctrl+l to choose one.")
+        self._cancelled.clear()
         match action:
             case SendMessage(text):
                 self._answering = True
                 try:
-                    self._load_text_tower(encoder)
-                    yield from session.turn(text)
+                    # The turn begins before the encoder is there: the message is saved, and Esc ends it from now on.
+                    events = session.turn(text)
+                    self._wait_for_text_tower(encoder)
+                    yield from events
                 finally:
                     self._answering = False
             case Rerank():
@@ -199,6 +227,7 @@ class SessionEngine:
 
     def cancel(self) -> None:
         """Ends what is played."""
+        self._cancelled.set()
         if self._session is not None:
             self._session.cancel()
 

@@ -11,17 +11,20 @@ Imports nothing of the app, so that it costs no time before the first key is kep
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import logging
 import os
 import re
 import select
+import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TextIO
+from typing import TYPE_CHECKING, Any, Self, TextIO
 
 try:
     import termios
@@ -29,6 +32,9 @@ except ImportError:  # Windows keeps early keys as events, which Textual reads
     termios = None  # type: ignore[assignment]
 
 from indexer.store.disk import make_private_folder
+
+if TYPE_CHECKING:
+    from textual.driver import Driver
 
 # A terminal's answers, and keys that are no letters: CSI, SS3, and strings (APC, DCS, OSC) up to their end.
 _SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|O.|[_P\]^].*?(?:\x1b\\|\x07)|.?)", re.DOTALL)
@@ -46,6 +52,9 @@ class EarlyKeys:
         self._read = b""
 
     def __enter__(self) -> Self:
+        # As long as the terminal is not as it was, a signal that ends the process must put it back.
+        with contextlib.suppress(ValueError):  # not the main thread
+            signal.signal(signal.SIGTERM, _exit_on_signal)
         if termios is not None:
             with contextlib.suppress(termios.error, ValueError, OSError):
                 self._before = termios.tcgetattr(sys.stdin.fileno())
@@ -65,6 +74,8 @@ class EarlyKeys:
         if self._before is not None:
             with contextlib.suppress(termios.error, ValueError, OSError):
                 termios.tcsetattr(sys.stdin.fileno(), termios.TCSANOW, self._before)
+        with contextlib.suppress(ValueError):
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
     def ask(self, question: str, until: str) -> str:
         """Asks the terminal; what comes until something matches, or for a second. "" for `until` asks and waits not."""
@@ -91,6 +102,37 @@ class EarlyKeys:
     @staticmethod
     def _more() -> bytes:
         return os.read(sys.stdin.fileno(), 4096)
+
+
+def _exit_on_signal(number: int, frame: object) -> None:
+    raise SystemExit(128 + number)
+
+
+def tolerant(driver: type[Driver]) -> type[Driver]:
+    """A driver that reads bytes which are not UTF-8 as replacement characters.
+
+    Textual's own for Linux and macOS ends at the first of them: an old-style mouse report, a letter in Latin-1.
+    """
+    try:
+        from textual.drivers import linux_driver
+    except ImportError:  # Windows has one that reads characters
+        return driver
+    if not issubclass(driver, linux_driver.LinuxDriver):
+        return driver
+
+    class TolerantDriver(driver):  # type: ignore[misc, valid-type]
+        """Decodes with replacement."""
+
+        def run_input_thread(self) -> None:
+            # The method takes the decoder from its module, and cannot be handed another one.
+            linux_driver.getincrementaldecoder = _replacing_decoder  # type: ignore[attr-defined]
+            super().run_input_thread()
+
+    return TolerantDriver
+
+
+def _replacing_decoder(encoding: str) -> Callable[[], codecs.IncrementalDecoder]:
+    return partial(codecs.getincrementaldecoder(encoding), errors="replace")
 
 
 @contextlib.contextmanager

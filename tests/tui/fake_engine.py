@@ -98,12 +98,18 @@ def ranked(hits: Sequence[Hit]) -> tuple[Hit, ...]:
 
 @dataclass
 class Script:
-    """How the engine behaves. `gate`: cleared, a turn waits before its pictures; `fail`: the part that fails."""
+    """How the engine behaves. `gate`, `before_question`: cleared, a turn waits before its
+    pictures or its question; `open_gates`: opening these libraries waits; `broken`: one that cannot be opened; `fail`:
+    the part that fails.
+    """
 
     hits: tuple[Hit, ...]
     steps: int = 4
     question: Question | None = field(default_factory=lambda: Question("Is it indoors?", "indoors", Expects.YES_NO))
     gate: threading.Event = field(default_factory=threading.Event)
+    before_question: threading.Event = field(default_factory=threading.Event)
+    open_gates: dict[Path, threading.Event] = field(default_factory=dict)
+    broken: Path | None = None
     fail: Part | None = None
     crash: Exception | None = None
     open_error: DarError | None = None
@@ -113,6 +119,7 @@ class Script:
 
     def __post_init__(self) -> None:
         self.gate.set()
+        self.before_question.set()
 
 
 class FakeEngine:
@@ -124,6 +131,7 @@ class FakeEngine:
         self.played: list[Action] = []
         self.feedback: list[Feedback] = []
         self.opened: list[tuple[Path | None, Path | None]] = []
+        self.library = folder / "library"
         self.imagining = True
         self.closed = False
         self.exchanges: tuple[Exchange, ...] = ()
@@ -139,9 +147,14 @@ class FakeEngine:
             raise self.script.open_error
         if self.script.no_library:
             raise LibraryNotFound("There is no library.", "Run `dar index FOLDER` to make one.")
+        if library is not None and library in self.script.open_gates:
+            self.script.open_gates[library].wait(10)
+        if library is not None and library == self.script.broken:
+            raise DarError("It was written by a newer version of dar.", "Update dar.")
+        self.library = library or self.library
         self._turns = len(self.exchanges) if session else 0
         return Opened(
-            library=self.facts() if library is None else replace(self.facts(), path=library),
+            library=self.facts(),
             session="2025-11-23-120000",
             generator="fake",
             imagining=self.imagining,
@@ -174,6 +187,7 @@ class FakeEngine:
         if not cancelled.is_set():
             if not isinstance(action, SendMessage) or self.imagining:
                 yield Results(turn, Stage.FUSED, ranked([*hits[3:6], *hits[:3], *hits[6:]]))
+            self.script.before_question.wait(10)
             if self.script.question is not None and isinstance(action, SendMessage):
                 yield self.script.question
         timings = Timings(text_hits=0.05, imagine=0.5, total=0.6)
@@ -232,7 +246,7 @@ class FakeEngine:
         yield Finished(IndexSummary(self.folder, "fake", total, total, 0, 0, 0, 0, 0, 1.0, 1.0, total))
 
     def facts(self) -> LibraryFacts:
-        return LibraryFacts(self.folder / "library", len(self.script.hits), 2, "fake-encoder")
+        return LibraryFacts(self.library, len(self.script.hits), 2, "fake-encoder")
 
     def libraries(self) -> list[LibraryFacts]:
         other = LibraryFacts(self.folder / "other", 7, away=(Path("/mnt/[bold]usb"),))

@@ -94,8 +94,8 @@ async def test_the_focus_goes_round_and_esc_goes_between_prompt_and_photos(
             await pilot.press("tab")
             seen.append(chat.focused and chat.focused.id)
         assert seen == ["photos", "imagined", "talk", "prompt"]
-        await pilot.press("escape")
-        assert chat.focused is chat.photos
+        await pilot.press("tab", "escape")
+        assert chat.focused is chat.prompt
         await pilot.press("escape")
         assert chat.focused is chat.prompt
         await pilot.press("shift+tab")
@@ -130,3 +130,31 @@ async def test_arrows_and_vim_move_the_cursor(
         assert columns == 4
         await pilot.press(*keys)
         assert photos.cursor == index
+
+
+async def test_undo_takes_back_the_order_and_the_filter(engine: FakeEngine, make_app: MakeApp) -> None:
+    app = make_app(engine)
+    async with app.run_test(size=WIDE) as pilot:
+        await say(pilot, app, "red")
+        await pilot.press("tab", "d", "f", *"2019", "enter")
+        await until(pilot, lambda: engine.photo_filter.after == datetime(2019, 1, 1))
+        await idle(pilot, app)
+        await pilot.press("u")
+        await until(pilot, lambda: engine.photo_filter == PhotoFilter())
+        await idle(pilot, app)
+        assert app.chat.status.facts.filter == "" and app.chat.status.facts.order == "by date"
+        await pilot.press("u")
+        assert [hit.rank for hit in app.chat.photos.shown] == list(range(1, 25))
+        assert app.chat.status.facts.order == ""
+
+
+async def test_a_filter_set_over_photos_like_one_leaves_that_view(engine: FakeEngine, make_app: MakeApp) -> None:
+    app = make_app(engine)
+    async with app.run_test(size=WIDE) as pilot:
+        await say(pilot, app, "red")
+        await pilot.press("tab", "m")
+        await idle(pilot, app)
+        await pilot.press("f", *"2019", "enter")
+        await until(pilot, lambda: engine.photo_filter != PhotoFilter())
+        await idle(pilot, app)
+        assert app.chat.status.facts.order == ""

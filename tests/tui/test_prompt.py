@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 from textual import events
+from textual.pilot import Pilot
+from textual.widgets import Input
 
 from dar_tui.language.turn import Expects, Question
 from dar_tui.tui.engine import SendMessage, SkipQuestion
@@ -105,6 +107,7 @@ async def test_the_empty_prompt_says_that_a_question_stands(engine: FakeEngine, 
         assert "Answer, or say anything else" in screen_text(app)
         await pilot.press("tab", "s")
         await until(pilot, lambda: app.chat.controller.question is None)
+        await pilot.press("escape")
         await until(pilot, lambda: "What do you remember of it?" in screen_text(app))
 
 
@@ -177,3 +180,97 @@ async def test_a_draft_survives_a_turn_a_screen_and_a_new_session(engine: FakeEn
         await pilot.press(*"half a mess", "f1", "escape", "ctrl+n")
         await until(pilot, lambda: len(engine.opened) == 2 and app.chat.controller.opened)
         assert app.chat.prompt.text == "half a mess"
+
+
+@pytest.mark.parametrize("keys", [["tab", "ctrl+n"], ["ctrl+n"], ["shift+tab", "ctrl+n"]])
+async def test_a_new_session_invites_writing_and_takes_letters_as_text(
+    engine: FakeEngine, make_app: MakeApp, keys: list[str]
+) -> None:
+    app = make_app(engine)
+    async with app.run_test() as pilot:
+        await say(pilot, app, "red")
+        await pilot.press(*keys)
+        await until(pilot, lambda: len(engine.opened) == 2 and app.chat.controller.opened)
+        await pilot.press(*"dig")
+        assert (app.chat.prompt.text, app.chat.focused) == ("dig", app.chat.prompt)
+        assert engine.imagining and not app.chat.photos.page.by_date
+
+
+async def test_esc_in_the_prompt_stays_there(engine: FakeEngine, make_app: MakeApp) -> None:
+    app = make_app(engine)
+    async with app.run_test() as pilot:
+        await say(pilot, app, "red")
+        await pilot.press("escape", *"dig")
+        assert (app.chat.prompt.text, app.chat.focused) == ("dig", app.chat.prompt)
+
+
+@pytest.mark.parametrize("tabs", [1, 2])
+async def test_letters_without_anything_to_command_are_written(
+    engine: FakeEngine, make_app: MakeApp, tabs: int
+) -> None:
+    """With the focus in the transcript, or in a grid that has never held a photo."""
+    app = make_app(engine)
+    async with app.run_test() as pilot:
+        await until(pilot, lambda: app.chat.controller.opened)
+        await pilot.press(*["tab"] * tabs, *"snow", "backspace", "backspace", *"ap", "enter")
+        await idle(pilot, app)
+        assert engine.played == [SendMessage("snap")]
+
+
+async def test_the_prompt_says_how_to_write_while_letters_are_commands(engine: FakeEngine, make_app: MakeApp) -> None:
+    app = make_app(engine)
+    async with app.run_test(size=WIDE) as pilot:
+        await say(pilot, app, "red")
+        await pilot.press("tab")
+        await until(pilot, lambda: "Press / or Esc to write" in screen_text(app))
+        await pilot.press(*"/dogs")
+        assert app.chat.prompt.text == "dogs"
+        await until(pilot, lambda: "Press /" not in screen_text(app))
+
+
+BURST = ["d", "o", "g", "s", *["backspace"] * 4, "c", "a", "t"]
+
+
+async def burst(pilot: Pilot[None], keys: list[str]) -> None:
+    """All keys at once, as a terminal hands over what was typed while the machine was busy."""
+    for key in keys:
+        character = key if len(key) == 1 else None
+        pilot.app.post_message(events.Key("slash" if key == "/" else key, character))
+    await pilot.pause()
+
+
+async def test_keys_of_one_burst_keep_their_order(engine: FakeEngine, make_app: MakeApp) -> None:
+    app = make_app(engine)
+    async with app.run_test() as pilot:
+        await until(pilot, lambda: app.chat.controller.opened)
+        await burst(pilot, BURST)
+        await until(pilot, lambda: app.chat.prompt.text == "cat")
+        await burst(pilot, ["home", "a", "space", "end", "s", "left", "delete"])
+        await until(pilot, lambda: app.chat.prompt.text == "acat")
+
+
+@pytest.mark.parametrize("opener", ["f", "ctrl+l"])
+async def test_keys_of_one_burst_keep_their_order_in_forms(engine: FakeEngine, make_app: MakeApp, opener: str) -> None:
+    engine.script.no_library = opener == "ctrl+l"
+    app = make_app(engine)
+    async with app.run_test() as pilot:
+        if opener == "f":
+            await say(pilot, app, "red")
+            await pilot.press("tab", "f")
+        await until(pilot, lambda: app.screen is not app.chat)
+        field = app.screen.query(Input).first()
+        field.clear()
+        await burst(pilot, BURST)
+        await until(pilot, lambda: field.value == "cat")
+
+
+async def test_what_follows_the_key_to_the_prompt_in_one_burst_is_written(
+    engine: FakeEngine, make_app: MakeApp
+) -> None:
+    app = make_app(engine)
+    async with app.run_test() as pilot:
+        await say(pilot, app, "red")
+        await pilot.press("tab")
+        await burst(pilot, ["/", "d", "i", "g"])
+        await until(pilot, lambda: app.chat.prompt.text == "dig")
+        assert engine.imagining

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from textual.command import CommandPalette
 from textual.widgets import Input, Static
 
 from dar_tui.tui import desktop
-from dar_tui.tui.engine import PhotoFeedback
+from dar_tui.tui.engine import PhotoFeedback, SendMessage
 from dar_tui.tui.keymap import KEYS, Place
 from dar_tui.tui.screens.dialogs import FolderScreen, HelpScreen, LibrariesScreen, SavingScreen, SessionsScreen
 from dar_tui.tui.screens.zoom import ZoomScreen
@@ -361,3 +362,76 @@ async def test_what_lies_away_is_told(engine: FakeEngine, make_app: MakeApp) -> 
     app = make_app(engine)
     async with app.run_test() as pilot:
         await until(pilot, lambda: "/mnt/usb is not there now" in app.chat.talk.remarks)
+
+
+async def test_a_message_without_a_library_says_what_to_do_and_stays(engine: FakeEngine, make_app: MakeApp) -> None:
+    engine.script.no_library = True
+    app = make_app(engine)
+    async with app.run_test(size=WIDE) as pilot:
+        await until(pilot, lambda: isinstance(app.screen, FolderScreen))
+        await pilot.press("escape", *"a red dog", "enter")
+        await until(pilot, lambda: any("Press ^l" in line for line in app.chat.talk.remarks))
+        assert app.chat.prompt.text == "a red dog"
+        assert engine.played == [] and app.chat.controller.turns == 0
+
+
+async def test_a_folder_written_into_the_prompt_of_a_first_run_is_indexed(
+    engine: FakeEngine, make_app: MakeApp, tmp_path: Path
+) -> None:
+    engine.script.no_library = True
+    app = make_app(engine)
+    async with app.run_test(size=WIDE) as pilot:
+        await until(pilot, lambda: isinstance(app.screen, FolderScreen))
+        await pilot.press("escape")
+        app.chat.prompt.insert(str(tmp_path / "nowhere"))
+        await pilot.press("enter")
+        await until(pilot, lambda: any("There is no folder" in line for line in app.chat.talk.remarks))
+        assert app.chat.prompt.text == str(tmp_path / "nowhere")
+        app.chat.prompt.clear()
+        app.chat.prompt.insert(str(tmp_path))
+        await pilot.press("enter")
+        await until(pilot, lambda: engine.indexed == [tmp_path] and app.chat.controller.opened)
+        assert engine.played == []
+
+
+async def test_of_two_libraries_opened_quickly_the_last_is_shown_and_searched(
+    engine: FakeEngine, make_app: MakeApp, tmp_path: Path
+) -> None:
+    app = make_app(engine)
+    async with app.run_test(size=WIDE) as pilot:
+        await until(pilot, lambda: app.chat.controller.opened)
+        slow, quick = tmp_path / "slow", tmp_path / "quick"
+        engine.script.open_gates[slow] = gate = threading.Event()
+        app.open_session(slow, None)
+        await until(pilot, lambda: engine.opened[-1] == (slow, None))
+        app.open_session(quick, None)
+        app.chat.controller.send("red")
+        await pilot.pause(0.05)
+        gate.set()
+        await idle(pilot, app)
+        assert engine.library == quick and app.chat.status.facts.library == "quick"
+        assert engine.played == [SendMessage("red")]
+
+
+@pytest.mark.parametrize("meanwhile", [False, True])
+async def test_a_library_that_cannot_be_opened_leaves_the_one_before_usable(
+    engine: FakeEngine, make_app: MakeApp, tmp_path: Path, meanwhile: bool
+) -> None:
+    app = make_app(engine)
+    async with app.run_test(size=WIDE) as pilot:
+        await say(pilot, app, "red")
+        broken = tmp_path / "broken"
+        engine.script.broken = broken
+        if meanwhile:
+            engine.script.open_gates[tmp_path / "slow"] = gate = threading.Event()
+            app.open_session(tmp_path / "slow", None)
+            await until(pilot, lambda: engine.opened[-1] == (tmp_path / "slow", None))
+            app.open_session(broken, None)
+            gate.set()
+        else:
+            app.open_session(broken, None)
+        await until(pilot, lambda: any("newer version" in line for line in app.chat.talk.remarks))
+        await until(pilot, lambda: app.chat.controller.opened)
+        assert engine.library.name == app.chat.status.facts.library
+        await say(pilot, app, "blue")
+        assert engine.played[-1] == SendMessage("blue")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import gc
 import itertools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from dar_tui.language.turn import Question
 from dar_tui.session.events import Event, ImageGenerated, Results, Stage, TurnDone, TurnFailed
@@ -297,3 +299,54 @@ def test_folders_that_are_away_are_told(world: World, tmp_path: Path) -> None:
     assert opened.library.away == (folder,)
     assert "Is its drive mounted?" in opened.notes[0]
     engine.close()
+
+
+def test_esc_ends_a_turn_whose_encoder_is_still_loading(world: World, models: WorldModels) -> None:
+    loading, loaded = threading.Event(), threading.Event()
+
+    class SlowEncoder(PaintEncoder):
+        def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+            loading.set()
+            assert loaded.wait(30)
+            return super().encode_texts(texts)
+
+    models.load_encoder = models.encoder_of = lambda *_: SlowEncoder()  # type: ignore[method-assign]
+    engine = SessionEngine(load_settings(), world.library.path, models)  # type: ignore[arg-type]
+    engine.open()
+    events: list[Event] = []
+    turn = threading.Thread(target=lambda: events.extend(engine.play(SendMessage("something red"))))
+    turn.start()
+    assert loading.wait(30)
+    engine.cancel()
+    turn.join(30)
+    assert not turn.is_alive() and not loaded.is_set()
+    assert isinstance(events[-1], TurnDone) and events[-1].cancelled and not pages(events)
+    # It was said, so it counts from the next turn on.
+    loaded.set()
+    assert [turn.answer for turn in engine._session.dialogue.turns] == ["something red"]  # type: ignore[union-attr]
+    assert pages(played(engine, SendMessage("and blue")))
+    engine.close()
+
+
+def test_cancelling_does_not_wait_for_the_disk(engine: SessionEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An fsync of a busy disk takes seconds; the interface's thread cancels, and must not stall meanwhile."""
+    writing, written = threading.Event(), threading.Event()
+    session = engine._session
+    assert session is not None
+    write = session.log.write
+
+    def slow(record: object) -> object:
+        writing.set()
+        assert written.wait(30)
+        return write(record)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(session.log, "write", slow)
+    feedback = threading.Thread(target=lambda: engine.record(PhotoFeedback(1, True)))
+    feedback.start()
+    assert writing.wait(30)
+    cancelling = threading.Thread(target=engine.cancel)
+    cancelling.start()
+    cancelling.join(30)
+    assert not cancelling.is_alive()
+    written.set()
+    feedback.join(30)

@@ -6,6 +6,7 @@ Everything that changes the session is the controller's, which shows through thi
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
@@ -13,7 +14,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.events import DescendantFocus
+from textual.events import DescendantFocus, Key
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
@@ -23,12 +24,13 @@ from dar_tui.tui.controller import ChatController, takes_yes
 from dar_tui.tui.conversation import Exchange, ExchangeState
 from dar_tui.tui.engine import ChatEngine, Opened
 from dar_tui.tui.graphics.gallery import Gallery
-from dar_tui.tui.keymap import Place, Remapping, bindings
+from dar_tui.tui.keymap import Place, Remapping, bindings, shown
 from dar_tui.tui.messages import (
     ErrorReport,
     EventPlayed,
     FeedbackRecorded,
     FirstPaint,
+    FolderNamed,
     PictureReady,
     PlayEnded,
     StatusText,
@@ -38,6 +40,8 @@ from dar_tui.tui.widgets.lines import Hints, QuestionLine, StatusLine
 from dar_tui.tui.widgets.pictures import GridPage, ImaginedStrip, PhotoGrid
 from dar_tui.tui.widgets.prompt import Prompt
 from dar_tui.tui.widgets.talk import Talk
+from indexer.paths import at_home
+from indexer.printable import visible
 
 if TYPE_CHECKING:
     from indexer.search.hits import Hit
@@ -127,6 +131,8 @@ class ChatScreen(Screen[None]):
     # What the controller shows (see `controller.ChatView`)
 
     def show_session(self, opened: Opened) -> None:
+        # A new session begins with words: letters that are commands elsewhere are text from now on.
+        self.set_focus(self.prompt)
         self.talk.clear()
         self.talk.remark(GREETING, "hello")
         for exchange in opened.exchanges:
@@ -225,6 +231,21 @@ class ChatScreen(Screen[None]):
     def ask_for_words(self) -> None:
         self.prompt.focus()
 
+    def ask_for_photos(self, text: str) -> None:
+        folder = at_home(Path(text.strip()))
+        if folder.is_dir():
+            self.post_message(FolderNamed(folder.absolute()))
+            return
+        self.prompt.restore(text)
+        add = f"Press {shown(self.remapping.keys_for('library')[0])} and then a to add a folder of photos."
+        is_path = text.strip().startswith(("/", "~", "./", "../"))
+        why = f"There is no folder {visible(folder)}." if is_path else "There are no photos yet."
+        self.talk.remark(f"{why} {add}")
+
+    def show_order(self) -> None:
+        self.photos.change(by_date=self.controller.by_date)
+        self.show_status(order=self._order_words)
+
     def show_indexing(self, text: str) -> None:
         """Shows how far indexing has come; "" once it is over."""
         self._indexing = text
@@ -238,14 +259,14 @@ class ChatScreen(Screen[None]):
             exchange.rise if exchange is not None else _no_rise,
             self.controller.liked,
             self.controller.unliked,
-            by_date=self.photos.page.by_date,
+            by_date=self.controller.by_date,
             empty="No matching photos. Press f to search among more." if is_filtered else "No matching photos.",
         )
 
     @property
     def _order_words(self) -> str:
         """How the photos are ordered, where it is not by match."""
-        return "by date" if self.photos.page.by_date else ""
+        return "by date" if self.controller.by_date else ""
 
     # Messages from threads and widgets
 
@@ -335,11 +356,31 @@ class ChatScreen(Screen[None]):
             own = Place.PHOTO if isinstance(event.widget, PhotoGrid) else Place.IMAGINED
             # The first ones fit on a narrow terminal.
             keys = [*hints(own), *hints(Place.ANYWHERE), ("Esc", "write"), *hints(Place.GRID)]
+            self.prompt.invite(f"Press {shown(self.remapping.keys_for('write')[0])} or Esc to write")
         else:
+            self.prompt.invite()
             keys = [*hints(Place.TALK), *hints(Place.PARTS), *hints(Place.ANYWHERE)]
         self.query_one(Hints).keys = keys
 
     # Keys
+
+    def redirect(self, key: Key) -> bool:
+        """Goes to the prompt ahead of a key that is to be written there; True for one that does nothing else.
+
+        Called before the key is handed to the focus, so that what follows in the same burst is written too.
+        """
+        if not key.is_printable or self.focused is self.prompt:
+            return False
+        if isinstance(self.focused, PhotoGrid | ImaginedStrip):
+            # An empty grid with a filter keeps its keys: one of them lifts the filter.
+            has_commands = bool(self.focused.tiles) or not self.controller.photo_filter.is_empty
+            writes = key.character in self.remapping.keys_for("write")
+            if has_commands and not writes:
+                return False
+            self.set_focus(self.prompt)
+            return writes
+        self.set_focus(self.prompt)
+        return False
 
     def action_part(self, step: int) -> None:
         """Moves the focus on or back: prompt, photos, imagined, talk."""
@@ -357,14 +398,12 @@ class ChatScreen(Screen[None]):
         self.set_focus(self.prompt)
 
     def action_back(self) -> None:
-        """Stops what runs; else leaves a view aside; else goes to the prompt, and from there to the photos."""
-        if self.controller.step_back():
-            return
-        if self.focused is not self.prompt:
+        """Stops what runs; else leaves a view aside; else goes to the prompt.
+
+        And stays there: in the photos letters are commands, which nobody expects from Esc.
+        """
+        if not self.controller.step_back():
             self.set_focus(self.prompt)
-        elif self.photos.tiles:
-            self.see("photos")
-            self.set_focus(self.photos)
 
     def action_answer(self, answer: str) -> None:
         """yes, no or skip."""
@@ -390,8 +429,7 @@ class ChatScreen(Screen[None]):
 
     def action_sort(self) -> None:
         """By date or by match."""
-        self.photos.change(by_date=not self.photos.page.by_date)
-        self.show_status(order=self._order_words)
+        self.controller.sort()
 
 
 def _no_rise(hit: Hit) -> int:

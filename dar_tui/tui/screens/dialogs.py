@@ -27,6 +27,7 @@ from dar_tui.tui import wording
 from dar_tui.tui.engine import LibraryFacts, PhotoFilter, SavedSession
 from dar_tui.tui.keymap import KEYS, Place, Remapping, bindings, shown
 from dar_tui.tui.widgets.lines import Hints
+from dar_tui.tui.widgets.prompt import FormInput
 from indexer.errors import UsageError
 from indexer.paths import at_home
 from indexer.printable import stripped, visible
@@ -212,13 +213,13 @@ class FiltersScreen(Screen[PhotoFilter]):
         now = self._current
         body = [
             Static("taken at or after (2019, June 2021, 2024-12-31, 2 weeks ago)", classes="quiet"),
-            Input(f"{now.after:%Y-%m-%d}" if now.after else "", id="after"),
+            FormInput(f"{now.after:%Y-%m-%d}" if now.after else "", id="after"),
             Static("taken before", classes="quiet"),
-            Input(f"{now.before:%Y-%m-%d}" if now.before else "", id="before"),
+            FormInput(f"{now.before:%Y-%m-%d}" if now.before else "", id="before"),
             Static("in a folder whose name holds", classes="quiet"),
-            Input(now.folder, id="folder"),
+            FormInput(now.folder, id="folder"),
             Static("by a camera whose name holds", classes="quiet"),
-            Input(now.camera, id="camera"),
+            FormInput(now.camera, id="camera"),
             Static("", classes="wrong", id="wrong", markup=False),
         ]
         keys = [("Enter", "apply"), ("Tab", "next line"), ("^u", "empty a line")]
@@ -266,7 +267,7 @@ class FolderScreen(Screen[Path]):
         """What it is for, and a line to write the folder on."""
         body = [
             Static(self._text, classes="text", markup=False),
-            Input(self._suggestion, placeholder="a folder, such as ~/Pictures", suggester=_Folders(), id="folder"),
+            FormInput(self._suggestion, placeholder="a folder, such as ~/Pictures", suggester=_Folders(), id="folder"),
             Static("", classes="wrong", id="wrong", markup=False),
             Static("Photos are only read, never changed, and never leave this machine.", classes="quiet"),
         ]
@@ -332,7 +333,7 @@ class SavingScreen(Screen[Path]):
         body = [
             Static("A name ending in .html makes one page with the pictures in it; .md makes Markdown with a folder"
                    " of pictures beside it.", classes="text"),
-            Input(str(self._suggestion), id="file"),
+            FormInput(str(self._suggestion), id="file"),
             Static("", classes="wrong", id="wrong", markup=False),
         ]  # fmt: skip
         yield from _page("Save the session as a page with its pictures", body, [("Enter", "save")])

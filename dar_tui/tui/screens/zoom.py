@@ -101,7 +101,7 @@ class ZoomScreen(Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         *(each for each in bindings(Place.PARTS) if each.id == "back"),
-        *(each for each in bindings(Place.GRID) if (each.id or "").startswith(("grid.", "zoom", "help"))),
+        *(each for each in bindings(Place.GRID) if (each.id or "").startswith(("grid.", "zoom", "help", "undo"))),
         *bindings(Place.PHOTO, Place.IMAGINED),
     ]
 

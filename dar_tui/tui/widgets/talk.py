@@ -6,9 +6,7 @@ Scrolls along only while its end is in sight.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
-from textual.binding import BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
@@ -16,7 +14,6 @@ from textual.widgets import Static
 from dar_tui.session.events import Stage
 from dar_tui.tui import wording
 from dar_tui.tui.conversation import Exchange, ExchangeState
-from dar_tui.tui.keymap import Place, bindings
 from indexer.printable import stripped
 
 # A message longer than this is shown by its beginning; it was sent whole.
@@ -55,8 +52,6 @@ class Remark(Static):
 
 class Talk(VerticalScroll):
     """The transcript on screen."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Place.ANSWER)]
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
