@@ -125,7 +125,7 @@ def tolerant(driver: type[Driver]) -> type[Driver]:
 
         def run_input_thread(self) -> None:
             # The method takes the decoder from its module, and cannot be handed another one.
-            linux_driver.getincrementaldecoder = _replacing_decoder  # type: ignore[attr-defined]
+            linux_driver.getincrementaldecoder = _replacing_decoder  # type: ignore[attr-defined, assignment]
             super().run_input_thread()
 
     return TolerantDriver
