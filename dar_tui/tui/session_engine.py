@@ -13,7 +13,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dar_tui.registry import known_libraries, remember_library
 from dar_tui.session.events import Event, Results, Stage
 from dar_tui.tui.conversation import KEPT_HITS, Drawing, Exchange, ExchangeState
 from dar_tui.tui.engine import (
@@ -39,6 +38,7 @@ from indexer.printable import visible
 if TYPE_CHECKING:
     from dar_tui.fusion.finding import Narrowing
     from dar_tui.imagine.worker import AnyGenerator
+    from dar_tui.language.when import Hemisphere
     from dar_tui.session.session import Session
     from dar_tui.settings import Settings
     from indexer.encoders import Encoder
@@ -88,6 +88,8 @@ class SessionEngine:
 
     def open(self, library: Path | None = None, session: Path | None = None) -> Opened:
         """Opens a library with a session; what was open before is closed."""
+        from dar_tui.language.when import hemisphere_of
+        from dar_tui.registry import remember_library
         from dar_tui.session.session import Session, SessionOptions
         from dar_tui.session.transcript import Log, Started
 
@@ -106,9 +108,12 @@ class SessionEngine:
             options = SessionOptions(page=PAGE, pictures=self._pictures)
             if self._fusion:
                 options = replace(options, fusion=self._fusion)
-            started = Started(self._now(), str(path), self._models.profile)
+            seasons = hemisphere_of(self._settings.hemisphere, opened.is_southern)
+            started = Started(self._now(), str(path), self._models.profile, seasons)
             log = (
-                Log(session, started) if session else Log.begin(path / SESSIONS, started.at, str(path), started.profile)
+                Log(session, started)
+                if session
+                else Log.begin(path / SESSIONS, started.at, str(path), started.profile, seasons)
             )
             made = Session.resume(parts, log, options) if session else Session(parts, log, options)
         except BaseException:
@@ -243,9 +248,10 @@ class SessionEngine:
         """One index run, one core left to the interface."""
         import os
 
-        from indexer.indexing.options import IndexOptions
+        from dar_tui.registry import remember_library
+        from indexer.indexing.plan import IndexOptions
+        from indexer.indexing.run import index
         from indexer.photos.scan import ScanOptions
-        from indexer.pipeline import index
 
         spec = self._own_spec() or self._models.new_spec
         options = IndexOptions(
@@ -272,6 +278,13 @@ class SessionEngine:
         except LibraryNotFound:
             return ""
 
+    @property
+    def hemisphere(self) -> Hemisphere:
+        """Where the open session's seasons are."""
+        from dar_tui.language.when import Hemisphere
+
+        return self._session.dialogue.hemisphere if self._session is not None else Hemisphere.NORTH
+
     def facts(self) -> LibraryFacts:
         """The open library."""
         from indexer.library import Library
@@ -281,6 +294,8 @@ class SessionEngine:
 
     def libraries(self) -> list[LibraryFacts]:
         """Those known on this machine, one that cannot be opened with its reason."""
+        from dar_tui.registry import known_libraries
+
         paths = known_libraries(self._settings.home)
         if self._library is not None and self._path not in paths:
             paths.append(self._path)

@@ -31,7 +31,7 @@ try:
 except ImportError:  # Windows keeps early keys as events, which Textual reads
     termios = None  # type: ignore[assignment]
 
-from indexer.store.disk import make_private_folder
+from indexer.files import make_private_folder
 
 if TYPE_CHECKING:
     from textual.driver import Driver

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from textual.theme import Theme
 
-from indexer.store.disk import make_private_folder, replace_file
+from indexer.files import make_private_folder, write_atomically
 
 DARK, LIGHT = "dar-dark", "dar-light"
 # Textual's own themes of the terminal's 16 colours: under NO_COLOR it strips even those from them.
@@ -97,4 +97,4 @@ def remember(home: Path, state: InterfaceState) -> None:
     """Writes it down. A disk that refuses is no reason to say anything."""
     with contextlib.suppress(OSError):
         make_private_folder(home)
-        replace_file(home / _STATE_FILE, json.dumps(asdict(state)).encode("utf-8"), sync=False)
+        write_atomically(home / _STATE_FILE, json.dumps(asdict(state)).encode("utf-8"), sync=False)

@@ -124,7 +124,7 @@ def load(source: PictureFile, side: int) -> tuple[Image.Image, bool]:
 def _own(source: PictureFile, kind: str) -> Image.Image:
     from PIL import Image
 
-    from indexer.photos.quiet import silence_decoders
+    from indexer.photos.formats import silence_decoders
 
     silence_decoders()
     try:
