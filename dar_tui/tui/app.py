@@ -25,7 +25,7 @@ from textual.driver import Driver
 from textual.filter import ANSIToTruecolor, LineFilter
 from textual.screen import Screen
 
-from dar_tui.tui import background, desktop, themes
+from dar_tui.tui import background, desktop, themes, wording
 from dar_tui.tui.engine import ChatEngine, LibraryFacts, Opened, SavedSession
 from dar_tui.tui.graphics.choice import Graphics, Means
 from dar_tui.tui.graphics.gallery import Gallery
@@ -48,7 +48,7 @@ from dar_tui.tui.screens.zoom import ZoomScreen
 from dar_tui.tui.terminal import tolerant
 from dar_tui.tui.widgets.pictures import ImaginedStrip, PhotoGrid
 from indexer.errors import DarError, LibraryNotFound
-from indexer.indexing.events import Planned
+from indexer.indexing.events import Planned, Progress
 from indexer.printable import visible
 
 if TYPE_CHECKING:
@@ -56,6 +56,8 @@ if TYPE_CHECKING:
     from indexer.search.hits import Hit
 
 T = TypeVar("T")
+# A page that waits for photos is searched again each time that so many more are indexed.
+_SEARCH_AGAIN = 200
 
 logger = logging.getLogger(__name__)
 
@@ -99,6 +101,8 @@ class DarApp(App[None]):
         self.indexing = Indexing(engine, self.post_message)
         self._library: LibraryFacts | None = None
         self._meter = Meter()
+        # How many files of the index run were done when the page was searched last.
+        self._searched_again = 0
         # The error that ended the app, if one did.
         self.failure: DarError | None = None
         self._opening = 0
@@ -281,7 +285,7 @@ class DarApp(App[None]):
         if self.indexing.running:
             self.notify("Indexing is running already.", timeout=4)
             return
-        self._meter = Meter()
+        self._meter, self._searched_again = Meter(), 0
         self.indexing.start(folder)
 
     @on(FolderNamed)
@@ -297,6 +301,9 @@ class DarApp(App[None]):
             self.chat.show_indexing(line)
         if isinstance(message.event, Planned) and self._library is None:
             self.open_session(None, None)
+        if isinstance(message.event, Progress) and message.event.done >= self._searched_again + _SEARCH_AGAIN:
+            self._searched_again = message.event.done
+            self.chat.controller.photos_changed()
 
     @on(IndexEnded)
     def index_ended(self, message: IndexEnded) -> None:
@@ -307,8 +314,16 @@ class DarApp(App[None]):
         if message.facts is not None:
             self._library = message.facts
             self.chat.show_status(photos=message.facts.photos, encoder=message.facts.encoder)
-            unreadable = f", {message.facts.unreadable:,} files unreadable" if message.facts.unreadable else ""
-            self.chat.talk.remark(f"Indexed: {message.facts.photos:,} photos{unreadable}. Describe one.")
+            self.chat.talk.remark(self._index_summary(message.facts))
+            self.chat.controller.photos_changed()
+
+    def _index_summary(self, facts: LibraryFacts) -> str:
+        unreadable = f", {facts.unreadable:,} files unreadable" if facts.unreadable else ""
+        if facts.photos:
+            return f"Indexed: {facts.photos:,} photos{unreadable}. Describe one."
+        folders = ", ".join(visible(folder) for folder in facts.folders)
+        key = shown(self.remapping.keys_for("library")[0])
+        return f"There are no photos in {folders}{unreadable}. Press {key} and then a to add another folder."
 
     # What keys open
 
@@ -389,7 +404,8 @@ class DarApp(App[None]):
         from dar_tui.tui import export
 
         controller = self.chat.controller
-        title = f"dar, {self.options.now():%Y-%m-%d %H:%M}"
+        first = wording.shortened(" ".join(self.chat.talk.exchanges[0].message.split()), 80)
+        title = f"{first} (dar, {self.options.now():%Y-%m-%d %H:%M})"
         page = export.SavedPage(title, tuple(self.chat.talk.exchanges), controller.liked, controller.unliked)
 
         def work() -> None:
@@ -516,6 +532,11 @@ class DarApp(App[None]):
         """Textual's own, but for bytes that are not UTF-8."""
         driver = super().get_driver_class()
         return tolerant(driver)
+
+    def action_help_quit(self) -> None:
+        """Ctrl+C, which people press to quit."""
+        key = shown(self.remapping.keys_for("quit")[0])
+        self.notify(f"Press {key} to quit; Esc stops what is running.", markup=False, timeout=4)
 
     @property
     def exit_code(self) -> int:

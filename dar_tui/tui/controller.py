@@ -398,6 +398,11 @@ class ChatController:
             self.aside = None
             self.player.play(Rerank())
 
+    def photos_changed(self) -> None:
+        """Photos were indexed: the page is searched again, unless something is running, which finds them itself."""
+        if self.opened and not self.player.running and self.exchange is not None and self.aside is None:
+            self.player.play(Rerank())
+
     def _ask(self, question: Question | None) -> None:
         self.question = question
         self._view.show_question()
@@ -453,6 +458,9 @@ class ChatController:
     def _apply_filter(self, photo_filter: PhotoFilter) -> None:
         self.photo_filter = photo_filter
         self.aside = None
+        if self.exchange is not None:
+            # Ranks among other photos say nothing of what rose.
+            self.exchange = replace(self.exchange, text_ranks={})
         self._view.show_status(filter=photo_filter.words)
         self.player.play(ApplyFilter(photo_filter))
         self._view.show_progress()

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from dar_tui.tui import wording
-from dar_tui.tui.conversation import Exchange
+from dar_tui.tui.conversation import KEPT_HITS, Exchange
 from indexer.errors import DarError
 from indexer.files import write_atomically
 from indexer.printable import stripped, visible
@@ -129,7 +129,10 @@ def _imagined(exchange: Exchange) -> Iterator[_Figure]:
 
 
 def _photos(exchange: Exchange, record: SavedPage) -> Iterator[_Figure]:
-    for hit in exchange.hits[:12]:
+    """Those that match; where none does, the best there are."""
+    first = exchange.hits[:KEPT_HITS]
+    matching = [hit for hit in first if str(hit.strength) != "none" or hit.image_id in record.liked]
+    for hit in matching or first:
         yield _Figure(hit.thumbnail, _caption(hit, record))
 
 

@@ -261,8 +261,11 @@ class SessionEngine:
         def load() -> Encoder:
             if self._encoder is not None:
                 return self._encoder
-            with self._loading:
-                return self._models.load_encoder(spec, self._notify)
+            try:
+                with self._loading:
+                    return self._models.load_encoder(spec, self._notify)
+            finally:
+                self._notify("")
 
         yield from index(self._path, [folder] if folder is not None else [], load, options, stopped)
         remember_library(self._settings.home, self._path)

@@ -110,6 +110,7 @@ class Script:
     before_question: threading.Event = field(default_factory=threading.Event)
     open_gates: dict[Path, threading.Event] = field(default_factory=dict)
     broken: Path | None = None
+    folders: tuple[Path, ...] = ()
     fail: Part | None = None
     crash: Exception | None = None
     open_error: DarError | None = None
@@ -246,7 +247,7 @@ class FakeEngine:
         yield Finished(IndexSummary(self.folder, "fake", total, total, 0, 0, 0, 0, 0, 1.0, 1.0, total))
 
     def facts(self) -> LibraryFacts:
-        return LibraryFacts(self.library, len(self.script.hits), 2, "fake-encoder")
+        return LibraryFacts(self.library, len(self.script.hits), 2, "fake-encoder", self.script.folders)
 
     def libraries(self) -> list[LibraryFacts]:
         other = LibraryFacts(self.folder / "other", 7, away=(Path("/mnt/[bold]usb"),))

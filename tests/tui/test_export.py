@@ -54,7 +54,8 @@ def test_html_holds_words_and_pictures_and_no_strange_tags(record: SavedPage, tm
     parser = Tags()
     parser.feed(text)
     assert set(parser.tags) == {"meta", "title", "style", "h1", "h2", "h3", "p", "div", "figure", "img", "figcaption"}
-    assert parser.tags.count("img") == 12 + 1
+    # Four of the twelve do not match.
+    assert parser.tags.count("img") == 8 + 1
     assert "\x1b" not in text
     for part in (
         '<script>alert("x")</script>',
@@ -72,7 +73,7 @@ def test_markdown_has_its_pictures_beside_it_and_no_strange_markup(record: Saved
     save(record, page)
     text = page.read_text(encoding="utf-8")
     links = re.findall(r"!\[(?:[^\]\\]|\\.)*\]\(([^)]*)\)", text)
-    assert len(links) == 13
+    assert len(links) == 8 + 1
     assert all((tmp_path / link).is_file() for link in links)
     assert "<script>" not in text and "\x1b" not in text
     assert r"\*bold\* \[link\]" in text

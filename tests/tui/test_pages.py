@@ -158,3 +158,13 @@ async def test_a_filter_set_over_photos_like_one_leaves_that_view(engine: FakeEn
         await until(pilot, lambda: engine.photo_filter != PhotoFilter())
         await idle(pilot, app)
         assert app.chat.status.facts.order == ""
+
+
+async def test_after_a_filter_nothing_is_called_risen_for_it(engine: FakeEngine, make_app: MakeApp) -> None:
+    app = make_app(engine)
+    async with app.run_test(size=WIDE) as pilot:
+        await say(pilot, app, "red")
+        await pilot.press("tab", "f", *"2019", "enter")
+        await until(pilot, lambda: engine.photo_filter != PhotoFilter())
+        await idle(pilot, app)
+        assert not any("\u2191" in tile.title for tile in app.chat.photos.tiles)

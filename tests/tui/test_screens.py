@@ -435,3 +435,46 @@ async def test_a_library_that_cannot_be_opened_leaves_the_one_before_usable(
         assert engine.library.name == app.chat.status.facts.library
         await say(pilot, app, "blue")
         assert engine.played[-1] == SendMessage("blue")
+
+
+async def test_ctrl_c_says_how_to_quit(engine: FakeEngine, make_app: MakeApp) -> None:
+    app = make_app(engine)
+    async with app.run_test(size=WIDE, notifications=True) as pilot:
+        await until(pilot, lambda: app.chat.controller.opened)
+        await pilot.press(*"red", "ctrl+c")
+        await until(pilot, lambda: any("Press ^q to quit" in each.message for each in app._notifications))
+        assert app.chat.prompt.text == "red"
+
+
+async def test_an_empty_folder_says_so(engine: FakeEngine, make_app: MakeApp, tmp_path: Path) -> None:
+    engine.script.hits = ()
+    engine.script.folders = (tmp_path / "empty",)
+    app = make_app(engine)
+    async with app.run_test(size=WIDE) as pilot:
+        await until(pilot, lambda: isinstance(app.screen, FolderScreen))
+        await pilot.press("escape")
+        app.start_indexing(tmp_path / "empty")
+        await until(pilot, lambda: any("There are no photos in" in line for line in app.chat.talk.remarks))
+
+
+async def test_a_message_is_searched_again_as_photos_arrive(engine: FakeEngine, make_app: MakeApp) -> None:
+    hits, engine.script.hits = engine.script.hits, engine.script.hits[:2]
+    engine.script.index_files = 250
+    app = make_app(engine)
+    async with app.run_test(size=WIDE) as pilot:
+        await say(pilot, app, "red")
+        engine.script.hits = hits
+        app.start_indexing(None)
+        await until(pilot, lambda: len(app.chat.photos.tiles) == 24)
+
+
+@pytest.mark.parametrize("open_form", ["f", "ctrl+s"])
+async def test_what_is_wrong_in_a_form_goes_as_one_types(engine: FakeEngine, make_app: MakeApp, open_form: str) -> None:
+    app = make_app(engine)
+    async with app.run_test(size=WIDE) as pilot:
+        await say(pilot, app, "red")
+        await pilot.press("tab", open_form, *"nonsense", "enter")
+        wrong = app.screen.query_one("#wrong", Static)
+        assert str(wrong.content)
+        await pilot.press("x")
+        await until(pilot, lambda: not str(wrong.content))

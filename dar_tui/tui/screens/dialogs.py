@@ -229,6 +229,11 @@ class FiltersScreen(Screen[PhotoFilter]):
         """Takes the keyboard."""
         self.query_one("#after", Input).focus()
 
+    @on(Input.Changed)
+    def retyped(self) -> None:
+        """What was wrong is being put right."""
+        self.query_one("#wrong", Static).update("")
+
     @on(Input.Submitted)
     def apply(self) -> None:
         """Takes what is written, or says which date makes no sense."""
@@ -276,6 +281,11 @@ class FolderScreen(Screen[Path]):
     def on_mount(self) -> None:
         """Takes the keyboard."""
         self.query_one(Input).focus()
+
+    @on(Input.Changed)
+    def retyped(self) -> None:
+        """What was wrong is being put right."""
+        self.query_one("#wrong", Static).update("")
 
     @on(Input.Submitted)
     def choose(self, event: Input.Submitted) -> None:
@@ -341,6 +351,11 @@ class SavingScreen(Screen[Path]):
     def on_mount(self) -> None:
         """Takes the keyboard."""
         self.query_one(Input).focus()
+
+    @on(Input.Changed)
+    def retyped(self) -> None:
+        """What was wrong is being put right."""
+        self.query_one("#wrong", Static).update("")
 
     @on(Input.Submitted)
     def choose(self, event: Input.Submitted) -> None:

@@ -39,10 +39,12 @@ async def run_own_binding(field: Widget, event: events.Key) -> None:
     if event.is_printable:
         return
     active = field.screen.active_bindings.get(event.key)
-    if active is not None and active.node is field and active.enabled:
+    if active is None or active.node is not field or not active.enabled:
+        return
+    # An action may refuse: Ctrl+C with nothing selected is the app's.
+    if await field.app.run_action(active.binding.action, field):
         event.stop()
         event.prevent_default()
-        await field.app.run_action(active.binding.action, field)
 
 
 class FormInput(Input):
