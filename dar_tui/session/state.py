@@ -85,6 +85,7 @@ class SessionState:
         self.prompted: Prompted | None = None
         self.gallery: dict[tuple[int, int], GeneratedImage] = {}
         self._token = CancelToken()
+        self._token_lock = threading.Lock()
 
     @property
     def id(self) -> str:
@@ -93,14 +94,14 @@ class SessionState:
 
     def begin(self) -> CancelToken:
         """Cancels the turn that runs, if one does; the token is the next turn's."""
-        with self.lock:
+        with self._token_lock:
             self._token.set()
             self._token = CancelToken()
             return self._token
 
     def cancel(self) -> None:
-        """Cancels the turn that runs."""
-        with self.lock:
+        """Cancels the turn that runs. Never waits: `lock` is held while the disk writes, which may take seconds."""
+        with self._token_lock:
             self._token.set()
 
     def context(self, request: SearchRequest, narrowing: Narrowing) -> TurnContext:
