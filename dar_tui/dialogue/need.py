@@ -74,6 +74,7 @@ class _Folding:
         """Adds one message; later messages win over earlier ones."""
         self._withdraw(reading)
         replaced, denied = self._replace(reading)
+        wanted = reading.wants
         reading = replace(reading, wants=tuple(want for want in reading.wants if want not in replaced))
         swaps = reading.swaps or self._implied(reading)
         taken_back = [each.old for each in swaps if each.is_denied and each.old not in reading.rejects]
@@ -83,7 +84,7 @@ class _Folding:
         for each in changed:
             self.statements = [(turn, _put(text, each)) for turn, text in self.statements]
         # 2. A new want brings back what an earlier message rejected; this message's own rejects hold.
-        self.rejects = [old for old in self.rejects if not any(mentions(want, old) for want in reading.wants)]
+        self.rejects = [old for old in self.rejects if not any(mentions(want, old) for want in wanted)]
         # 3. What is rejected goes from every statement, this message's too.
         wants = [want for want in reading.wants if not self._is_stated(want, changed)]
         self.statements = [(turn, text) for turn, text in [*self.statements, *((at, want) for want in wants)] if text]
@@ -92,7 +93,7 @@ class _Folding:
         self.statements = [(turn, text) for turn, text in self.statements if text]
         self.rejects += [reject for reject in rejects if reject not in self.rejects]
         # 4. A topic once unknown and now mentioned is known.
-        mentioned = [*reading.wants, *rejects]
+        mentioned = [*wanted, *rejects]
         self.unknown = [topic for topic in self.unknown if not any(mentions(text, topic) for text in mentioned)]
         self.unknown += [topic for topic in reading.unknown if topic not in self.unknown]
         self._dates(reading)

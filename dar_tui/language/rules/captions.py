@@ -23,7 +23,7 @@ _OPENERS = re.compile(
     r"|search for\b|(?:maybe|perhaps|probably|possibly|definitely|certainly|of course|apparently|more like)\b"
     r"|(?:that |and )?(?:it|this|that) (?:is|was|has|had|shows|showed|looks like|looked like|must be|must have been)\b"
     r"|(?:it|that)['\u2019]s\b|there (?:is|are|was|were|might be|must be|seems to be)\b|there['\u2019]s\b"
-    r"|(?:they|we|you|i) (?:are|were|was|had|have)\b|(?:they|we)['\u2019]re\b|(?:he|she) (?:is|was|has|had)\b"
+    r"|(?:they|we|you|i) (?:are|were|was|had|have)\b|(?:they|we)['\u2019]re\b|(?:he|she)(?: (?:is|was|has|had)|['\u2019]s)\b"
     rf"|(?:a|an|the|that|this|some|one|my|our)? ?(?:old |nice |good )?{_PICTURE}"
     r" (?:is |was |has |had )?(?:of|with|showing|where|that shows|in which|is|was|shows|has|taken)\b"
     rf"|(?:a|an|the|that|this|some) {_PICTURE}(?=\s*(?:$|[\ufdd0-\ufdef]|(?:in|at|on|by|near|from)\b))"

@@ -131,8 +131,8 @@ def seen_of(phrase: str) -> str:
     """What a picture shows of a phrase of time ("in winter"); "" for nothing."""
     if found := re.search(HOLIDAY, phrase, re.IGNORECASE):
         return f"at {found.group()}"
-    if found := re.search(rf"\b{SEASON}\b", phrase, re.IGNORECASE):
-        return f"in {found.group().lower()}"
+    if found := re.search(rf"\b({SEASON})s?\b", phrase, re.IGNORECASE):
+        return f"in {found[1].lower()}"
     return ""
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
-from dar_tui.language.rules.words import ADJECTIVES, COLOURS, PREPOSITIONS, Word, stem, words
+from dar_tui.language.rules.words import ADJECTIVES, COLOURS, DETERMINERS, PREPOSITIONS, Word, stem, words
 
 
 class Kind(StrEnum):
@@ -73,9 +73,9 @@ def head_of(phrase: str) -> Word | None:
         found = found[1:]
     head: Word | None = None
     for word in found:
-        if word.key in PREPOSITIONS or word.key in ("and", "or", "who", "that") or (head and word.key.endswith("ing")):
+        if word.key in PREPOSITIONS or word.key in ("and", "or", "who") or (head and word.key.endswith("ing")):
             break
-        head = word
+        head = word if word.key not in DETERMINERS else None
     return head
 
 

@@ -70,6 +70,8 @@ _REQUEST = re.compile(
     r"(?:(?:photos?|pictures?|pics?|images?|shots?|ones?)\s+(?:(?:that|which) (?:show|have|shows|has)|of|with|where|showing|from(?= my))\s+)?",
     re.IGNORECASE,
 )
+_LED_IN = re.compile(r"^\s*(?:of|with|where|showing|(?:that|which) (?:shows?|ha(?:ve|s)))\s+", re.IGNORECASE)
+_EITHER = re.compile(r"\beither (?=.+ or )", re.IGNORECASE)
 _CLOSING = re.compile(r"\s+in (?:it|them|there)\s*\?*\s*$|\s*\?+\s*$", re.IGNORECASE)
 _CHANGE = re.compile(
     r"(?:(?:please|no|ok|actually|can you|could you)[\s,]+)*(?:(?:change|replace|swap|switch|turn) (?P<old>.+?) (?:to|with|for|into|by) (?P<new>.+)"
@@ -93,11 +95,14 @@ _POINT = rf"(?:{NUMERIC}|{MONTH} {YEAR}|{SEASON} {YEAR}|{YEAR}|{MONTH}|{SEASON}|
 _TWO_POINTS = re.compile(
     rf"\s*(?:maybe |perhaps |either )?(?P<one>{_POINT}) or (?P<two>{_POINT})[\s.!]*", re.IGNORECASE
 )
-_ONE_POINT = re.compile(
-    rf"\s*(?:(?:no|sorry|wait|actually|only|just|or|maybe|perhaps|even|i mean(?:t)?|it was|but|and|also|hmm+)[\s,]+)*"
-    rf"(?P<point>(?:early|late|mid)[ -](?:{YEAR}|\d{{4}}s)|{_POINT})(?: only| actually| instead| too| as well)?[\s.!]*",
-    re.IGNORECASE,
+_SMALL = (
+    r"no|not|sorry|wait|actually|only|just|or|maybe|perhaps|even|i mean(?:t)?|it was|but|and|also|hmm+|oh|rather|too|instead"
+    r"|as well|probably|i think|either|possibly|else"
 )
+_BARE = rf"(?:(?:early|late|mid)[ -](?:{YEAR}|\d{{4}}s)|{MONTH} {YEAR}|{SEASON} {YEAR}|{YEAR}|{MONTH}|{SEASON})"
+_DATES_ONLY = re.compile(rf"(?:\b(?:{_SMALL}|(?P<point>{_BARE}))(?![\w-])[\s,.!]*)+", re.IGNORECASE)
+_BARE_POINT = re.compile(rf"(?<![\w-])(?P<point>{_BARE})(?![\w-])", re.IGNORECASE)
+_LEADING = re.compile(r"\s*(?:(?:only|just|or|and|also|even|else|either|possibly|maybe|perhaps|but|too)\b[\s,]*)+", re.IGNORECASE)
 _LIKELY_DATE = re.compile(
     r"\b(?:on |from |of |at |dated )*(?P<day>\d{1,2}[./]\d{1,2}[./](?:19|20)\d\d|(?:19|20)\d\d-\d{1,2}-\d{1,2}|(?:\d{1,2}(?:st|nd|rd|th)?"
     rf" (?:of )?{MONTH},? {YEAR})|{MONTH} \d{{1,2}}(?:st|nd|rd|th)?,? {YEAR})(?![\d-])",
@@ -160,14 +165,16 @@ def requests_in(message: str, *, asked: bool) -> Requests:
     text = _MAKE_IT.sub("", text)
     request = _REQUEST.match(text)
     if request and text[request.end() :].strip():
-        text = text[request.end() :]
+        text = _LED_IN.sub("", text[request.end() :])
+    text = _EITHER.sub("", text)
     text = _CLOSING.sub("", text) if text.rstrip().endswith("?") or request else text
+    joins = False
+    only = re.match(r"\s*(?:only|just)\b", text, re.IGNORECASE) is not None
     if two := _TWO_POINTS.fullmatch(text):
         text = f"in {two['one']} or {two['two']}"
-    joins = _JOINS.match(text) is not None and _ONE_POINT.fullmatch(text) is not None
-    only = re.match(r"\s*(?:only|just)\b", text, re.IGNORECASE) is not None
-    if not two and (one := _ONE_POINT.fullmatch(text)):
-        text = f"in {one['point']}"
+    elif (dates := _DATES_ONLY.fullmatch(text)) and dates["point"]:
+        joins = _JOINS.match(text) is not None
+        text = _BARE_POINT.sub(r"in \g<point>", _LEADING.sub("", text))
     text = _LITTLE.sub("no", text)
     text = _SINGLE.sub("no ", text)
     text = _NOT_SO.sub(

@@ -15,7 +15,9 @@ from dar_tui.language.rules.words import ADJECTIVES, COLOURS, FUNCTION_WORDS, NU
 # Of three letters everything is near everything.
 _LEAST = 4
 # Two errors are made in long words; in short ones two make another word.
-_LONG = 8
+_LONG = 7
+# Slips of the fingers that are too short to be sure of by their letters.
+_SLIPS = {"teh": "the", "hte": "the", "adn": "and", "nad": "and", "wth": "with", "wiht": "with", "taht": "that"}
 # Everyday words that nothing else here lists: what is done, seen and held in photos.
 _COMMON = frozenset(
     "running walking sitting standing jumping playing riding swimming climbing dancing eating cooking reading talking "
@@ -59,9 +61,13 @@ class Speller:
         changes = []
         for at, word in reversed(list(enumerate(words(text)))):
             key = word.key
+            if slip := _SLIPS.get(word.text):
+                changes.append((word.text, slip))
+                text = f"{text[: word.start]}{slip}{text[word.end :]}"
+                continue
             if len(key) < _LEAST or not key.isascii() or not key.isalpha() or (word.text != key and at > 0):
                 continue
-            if key in self.known or stem(key) in {stem(key[:-1]), key} & self.known or self.is_word(key):
+            if key in self.known or self.is_word(key):
                 continue
             if right := self._nearest(key):
                 right = right.capitalize() if word.text[0].isupper() else right
