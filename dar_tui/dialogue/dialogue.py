@@ -102,12 +102,14 @@ class Dialogue:
     """Every event between user and system so far, in order."""
 
     events: tuple[Event, ...] = ()
+    hemisphere: Hemisphere = Hemisphere.NORTH
+    """Where the user's seasons are; the same for the whole dialogue."""
     # Shared by all that a dialogue becomes; it spares going through a long one again, and changes nothing else.
     _memory: Memory = field(default_factory=Memory, compare=False, repr=False)
 
     def after(self, *events: Event) -> Dialogue:
         """The dialogue with these events added."""
-        return Dialogue(self.events + events, self._memory)
+        return Dialogue(self.events + events, self.hemisphere, self._memory)
 
     def said(self, text: str, at: datetime) -> Dialogue:
         """The dialogue after a message."""
@@ -239,9 +241,9 @@ class Dialogue:
         """Generated images vetoed, as (turn, index)."""
         return tuple(place for place, opinion in self._pictures().items() if opinion is Opinion.BAD)
 
-    def need(self, hemisphere: Hemisphere = Hemisphere.NORTH) -> Need:
+    def need(self) -> Need:
         """What the dialogue adds up to."""
-        return self._memory.need_of(tuple(step for _, step in self._steps), self.skipped, hemisphere)
+        return self._memory.need_of(tuple(step for _, step in self._steps), self.skipped, self.hemisphere)
 
     @property
     def chips(self) -> tuple[Chip, ...]:
@@ -267,7 +269,8 @@ class Dialogue:
 
     def to_json(self) -> dict[str, Any]:
         """A dict of JSON values that `from_json` turns back into an equal dialogue."""
-        return {"version": VERSION, "events": [event_to_json(event) for event in self.events]}
+        events = [event_to_json(event) for event in self.events]
+        return {"version": VERSION, "hemisphere": str(self.hemisphere), "events": events}
 
     @classmethod
     def from_json(cls, data: object) -> Dialogue:
@@ -278,7 +281,7 @@ class Dialogue:
         events = data.get("events")
         if not isinstance(events, list):
             raise DialogueUnreadable("The saved dialogue has no list of events.", "Start a new one with `dar chat`.")
-        return cls(tuple(event_from_json(each) for each in events))
+        return cls(tuple(event_from_json(each) for each in events), hemisphere_from_json(data))
 
     def _photos(self) -> dict[str, Opinion]:
         opinions: dict[str, Opinion] = {}
@@ -301,6 +304,16 @@ def check_version(version: object) -> None:
             f"The saved dialogue has version {version!r}; this dar reads version {VERSION}.",
             "Open it with the dar that wrote it, or start a new one with `dar chat`.",
         )
+
+
+def hemisphere_from_json(data: Mapping[str, Any]) -> Hemisphere:
+    """The hemisphere saved with a dialogue; the north in those from before it was. Raises DialogueUnreadable."""
+    try:
+        return Hemisphere(data.get("hemisphere", Hemisphere.NORTH))
+    except ValueError as error:
+        raise DialogueUnreadable(
+            f"The saved dialogue has no hemisphere {data['hemisphere']!r}.", "Start a new one with `dar chat`."
+        ) from error
 
 
 def event_to_json(event: Event) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 from dar_tui.dialogue.dialogue import QuestionAsked
+from dar_tui.dialogue.need import Need
 from dar_tui.fusion.evidence import SearchRequest
 from dar_tui.fusion.finding import Narrowing
 from dar_tui.reformulate import Reformulation
@@ -81,6 +82,7 @@ class Algorithm:
         """Steps 1 and 2 for every draft; returns the last one. A draft with the query of the one before shows nothing
         new, so its page is not shown again."""
         request: SearchRequest | None = None
+        before = self.state.request.need if self.state.request else Need()
         for draft in self.watch.each("reformulate", self._drafts(turn, -1)):
             is_first, changed = request is None, request is None or draft.query != request.query
             request = SearchRequest(turn, draft.query, draft.need)
@@ -91,21 +93,22 @@ class Algorithm:
             prompted = Prompted(turn, draft.query.texts, draft.prompts, self._seeds(turn, draft.prompts))
             yield from _failure(self.state.record_prompts(prompted, self.token))
             if changed:
-                yield from self._show_page(request, Stage.TEXT, is_second=not is_first)
+                yield from self._show_page(request, Stage.TEXT, before=before if is_first else None)
         if request is None:
             raise RuntimeError("A reformulator gives at least one draft.")
         return request, draft
 
-    def _show_page(self, request: SearchRequest, stage: Stage, *, is_second: bool = False) -> Iterator[Event]:
-        """Searches, and yields and saves the photos found."""
+    def _show_page(self, request: SearchRequest, stage: Stage, *, before: Need | None = None) -> Iterator[Event]:
+        """Searches, and yields and saves the photos found; with notes on what is new since the need was `before`."""
+        context = self._context(request)
         try:
-            found = self._context(request).page(stage)
+            found = context.page(stage)
+            notes = () if before is None else context.notes(found, before)
         except DarError as error:
             yield TurnFailed(Part.SEARCH, error.message, error.hint)
             return
         self.watch.mark("text_hits" if stage is Stage.TEXT else "fused_hits")
-        if found.note and stage is Stage.TEXT and not is_second:
-            yield SessionNote(found.note)
+        yield from map(SessionNote, notes)
         yield Results(request.turn, stage, found.hits)
         shown = tuple(str(hit.image_id) for hit in found.hits)
         yield from _failure(self.state.log.write(Shown(request.turn, str(stage), shown)))

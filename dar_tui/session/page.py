@@ -9,10 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from dar_tui.dialogue.dialogue import Dialogue
+from dar_tui.dialogue.need import Need
 from dar_tui.fusion.evidence import Gallery, QueryEncoder, SearchRequest, evidence
-from dar_tui.fusion.finding import Filters, Found, Narrowing, filters_of, find
+from dar_tui.fusion.finding import Filters, Found, Narrowing, filters_of, find, undated
 from dar_tui.fusion.strategies import Strategy, adaptive, text_only
+from dar_tui.language.rules.dates import not_a_stretch
 from dar_tui.language.turn import Question
+from dar_tui.language.understanding import not_understood
 from dar_tui.questions.selection import Proposal
 from dar_tui.reformulate import query_text
 from dar_tui.session.events import Stage
@@ -57,7 +60,18 @@ class TurnContext:
 
     def page(self, stage: Stage) -> Found:
         """The photos, best first. Raises DarError where the library cannot be searched."""
-        return find(self.search.library, self.query(stage), self.search.page, self.filters())
+        found = find(self.search.library, self.query(stage), self.search.page, self.filters())
+        wants = self.request.need.wants
+        return found.doubtful if wants and len(self.search.encoder.unread(wants)) == len(wants) else found
+
+    def notes(self, found: Found, before: Need) -> tuple[str, ...]:
+        """What is to be known of a page and was not when the need was `before`: text and dates that are not understood,
+        filters that leave out all photos, or those without a date."""
+        need, known = self.request.need, {*before.wants, *before.rejects}
+        new = [text for text in (*need.wants, *need.rejects) if text not in known]
+        left_out = found.note or (undated(self.search.library, self.filters()) if need.when != before.when else "")
+        stretches = not_a_stretch(new, self.dialogue.turns[-1].at)
+        return tuple(note for note in (not_understood(self.search.encoder.unread(new)), stretches, left_out) if note)
 
     def query(self, stage: Stage) -> Query:
         """The query of a stage: the text's alone, or the strategy's."""

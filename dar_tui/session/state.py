@@ -80,7 +80,7 @@ class SessionState:
             options.page,
         )
         self.lock = threading.RLock()
-        self.dialogue = Dialogue()
+        self.dialogue = Dialogue(hemisphere=log.started.hemisphere)
         self.request: SearchRequest | None = None
         self.prompted: Prompted | None = None
         self.gallery: dict[tuple[int, int], GeneratedImage] = {}

@@ -31,12 +31,14 @@ from dar_tui.dialogue.dialogue import (
     check_version,
     event_from_json,
     event_to_json,
+    hemisphere_from_json,
     json_moment,
     json_number,
     json_numbers,
     json_text,
     json_texts,
 )
+from dar_tui.language.when import Hemisphere
 from dar_tui.reformulate.query import QueryStrategy, QueryText, weighted
 from dar_tui.session.events import Part, TurnFailed
 from indexer.errors import DarError
@@ -60,6 +62,7 @@ class Started:
     at: datetime
     library: str = ""
     profile: str = ""
+    hemisphere: Hemisphere = Hemisphere.NORTH
 
 
 @dataclass(frozen=True)
@@ -208,10 +211,17 @@ class Log:
         self._lock = threading.Lock()
 
     @classmethod
-    def begin(cls, folder: Path, at: datetime, library: str = "", profile: str = "") -> Log:
+    def begin(
+        cls,
+        folder: Path,
+        at: datetime,
+        library: str = "",
+        profile: str = "",
+        hemisphere: Hemisphere = Hemisphere.NORTH,
+    ) -> Log:
         """A new session's log in this folder, of a name that no other gets that begins in the same second."""
         path = session_path(folder, at)
-        return cls(path.with_stem(f"{path.stem}-{secrets.token_hex(2)}"), Started(at, library, profile))
+        return cls(path.with_stem(f"{path.stem}-{secrets.token_hex(2)}"), Started(at, library, profile, hemisphere))
 
     def write(self, record: Record) -> TurnFailed | None:
         """Saves one record; a disk that refuses is reported, and costs the saved session, never the turn."""
@@ -287,7 +297,8 @@ def resume(path: Path) -> Saved:
         ) from error
     records = _records(_whole(data), path)
     events = tuple(record for record in records if not isinstance(record, (Started, Prompted, Pictured, Shown)))
-    return Saved(Dialogue(events), records)
+    hemisphere = records[0].hemisphere if records and isinstance(records[0], Started) else Hemisphere.NORTH
+    return Saved(Dialogue(events, hemisphere), records)
 
 
 def sessions(folder: Path) -> list[Listed]:
@@ -307,8 +318,8 @@ def sessions(folder: Path) -> list[Listed]:
 def record_to_json(record: Record) -> dict[str, Any]:
     """One record as JSON values, its kind under "kind"."""
     match record:
-        case Started(at, library, profile):
-            return {"kind": "started", "version": VERSION, "at": at.isoformat(), "library": library, "profile": profile}
+        case Started():
+            return {"kind": "started", "version": VERSION, **asdict(record), "at": record.at.isoformat()}
         case Prompted() | Pictured() | Shown():
             return {"kind": type(record).__name__.lower(), **asdict(record)}
         case _:
@@ -322,7 +333,7 @@ def record_from_json(data: Mapping[str, Any]) -> Record:
             case "started":
                 check_version(data["version"])
                 library, profile = json_text(data["library"]), json_text(data["profile"])
-                return Started(json_moment(data["at"]), library, profile)
+                return Started(json_moment(data["at"]), library, profile, hemisphere_from_json(data))
             case "prompted":
                 query, prompts = json_texts(data["query"]), json_texts(data["prompts"])
                 seeds = json_numbers(data["seeds"])

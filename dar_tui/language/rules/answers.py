@@ -157,7 +157,7 @@ _SHAPES = tuple(
 
 
 def about(question: Question) -> About:
-    """What the question is about, as told by its asker or else as read from its words."""
+    """What the question is about, as given by its asker or else as read from its words."""
     read = _read_question(question)
     if not question.topic and not question.choices and question.expects is Expects.UNTOLD:
         return read

@@ -7,6 +7,8 @@ theirs here too (`Moments.begins`). What counts as which days:
   unit's own year or month and half a unit either side of that day.
 - 04.07.2019 is 4 July: dates with dots are written day first everywhere. 07/04/2019 is written both ways, so a dialogue
   takes either day, and an option refuses it and asks for 2019-07-04.
+- Easter without a year is any of them; "before Easter" and "since Easter" count from the last one that has begun, as an
+  option does.
 - 2019-W05 is an ISO week, Monday to Sunday; Q3 2020 is July to September; winter 2018/19 begins in 2018.
 """
 

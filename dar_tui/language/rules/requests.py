@@ -79,7 +79,7 @@ _CHANGE = re.compile(
     re.IGNORECASE,
 )
 _REPLACES = re.compile(
-    r"\s*(?:(?:oh|oops|ah|hm+|um+|well)[\s,]+)*(?:no+|nope|nah|wait|no wait|sorry|oops|correction|rather|i mean(?:t)?|on second thought|more like)\b(?![- ]one)[\s,.!]*(?=\S)"
+    r"^\s*(?:(?:oh|oops|ah|hm+|um+|well)[\s,]+)*(?:no+|nope|nah|wait|no wait|sorry|oops|correction|rather|i mean(?:t)?|on second thought|more like)\b(?![- ]one)[\s,.!]*(?=\S)"
     r"|\s*(?:no[\s,]+)?(?:please )?(?:make|let) (?:it|that|this|him|her|them)(?: be)? |\binstead[\s.!]*$|\bactually\b|\bi meant\b",
     re.IGNORECASE,
 )
