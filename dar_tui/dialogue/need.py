@@ -72,6 +72,7 @@ class _Folding:
 
     def take(self, at: int, reading: Reading) -> None:
         """Adds one message; later messages win over earlier ones."""
+        before = set(self.statements)
         self._withdraw(reading)
         replaced, denied = self._replace(reading)
         wanted = reading.wants
@@ -89,8 +90,7 @@ class _Folding:
         wants = [want for want in reading.wants if not self._is_stated(want, changed)]
         self.statements = [(turn, text) for turn, text in [*self.statements, *((at, want) for want in wants)] if text]
         for reject in rejects:
-            self.statements = [(turn, strike(text, reject)) for turn, text in self.statements]
-        self.statements = [(turn, text) for turn, text in self.statements if text]
+            self._strike(reject)
         self.rejects += [reject for reject in rejects if reject not in self.rejects]
         # 4. A topic once unknown and now mentioned is known.
         mentioned = [*wanted, *rejects]
@@ -101,6 +101,7 @@ class _Folding:
         self.undated = self.undated if reading.asks.undated is None else reading.asks.undated
         self.where = [name for name in self.where if not any(mentions(name, reject) for reject in rejects)]
         self.where += [name for name in reading.where if name not in self.where]
+        self._keep_rejected_out(before)
         self._forget()
 
     def copy(self) -> _Folding:
@@ -113,6 +114,22 @@ class _Folding:
             when=list(self.when),
             where=list(self.where),
         )
+
+    def _strike(self, phrase: str) -> None:
+        struck = ((turn, strike(text, phrase)) for turn, text in self.statements)
+        self.statements = [(turn, text) for turn, text in struck if text]
+
+    def _keep_rejected_out(self, before: set[tuple[int, str]]) -> None:
+        """Strikes what was rejected before from statements that are new or were changed: an edit may bring two words
+        together that are rejected."""
+        kept = []
+        for turn, text in self.statements:
+            left = text
+            while (turn, left) not in before and any(mentions(left, reject) for reject in self.rejects):
+                for reject in self.rejects:
+                    left = strike(left, reject)
+            kept += [(turn, left)] if left else []
+        self.statements = kept
 
     def _forget(self) -> None:
         subject = [each for each in self.statements if each[0] == 0]
@@ -152,11 +169,10 @@ class _Folding:
             named = self.where if phrase.casefold() in ("place", "location", "city", "country") else []
             struck = [word.text for word in words(known) if words_of and word.key in words_of] or [*named, phrase]
             for each in struck:
-                self.statements = [(turn, strike(text, each)) for turn, text in self.statements]
+                self._strike(each)
                 self.rejects = [old for old in self.rejects if not mentions(old, each)]
                 self.where = [name for name in self.where if not mentions(each, name)]
                 self.when = [when for when in self.when if not mentions(when.phrase, each)]
-            self.statements = [(turn, text) for turn, text in self.statements if text]
 
     def _replace(self, reading: Reading) -> tuple[list[str], list[str]]:
         """Puts what a correction names in the place of what is of its kind: "no, a girl" after a boy.
@@ -168,15 +184,13 @@ class _Folding:
         if not reading.corrects or reading.swaps:
             return placed, denied
         for name in self.where if reading.where else ():
-            self.statements = [(turn, strike(text, name)) for turn, text in self.statements]
-        self.statements = [(turn, text) for turn, text in self.statements if text]
+            self._strike(name)
         self.where = [] if reading.where else self.where
         for want in reading.wants:
             kind = kind_of(want)
             old = self._sole(kind, want) if kind else None
             if old is not None and kind in PHRASED:
-                self.statements = [(turn, strike(text, old)) for turn, text in self.statements]
-                self.statements = [(turn, text) for turn, text in self.statements if text]
+                self._strike(old)
                 denied.append(old)
             elif old is not None and len(words(want)) <= _SHORT:
                 self._put_for(old, want)
@@ -236,8 +250,7 @@ class _Folding:
         """Takes out of the statements what a date that is dropped put there: "in winter"."""
         seen = core(seen_of(when.phrase))
         if seen and not any(mentions(want, seen) for want in said):
-            self.statements = [(turn, strike(text, seen)) for turn, text in self.statements]
-            self.statements = [(turn, text) for turn, text in self.statements if text]
+            self._strike(seen)
 
     def _date(self, when: When) -> None:
         if when.excluded:
@@ -257,8 +270,8 @@ class _Folding:
             return
         match chip.kind:
             case ChipKind.WANT:
-                self.statements = [(turn, _without(text, chip.text)) for turn, text in self.statements]
-                self.statements = [(turn, text) for turn, text in self.statements if text]
+                parted = [(turn, _without(text, chip.text)) for turn, text in self.statements]
+                self.statements = [(turn, text) for turn, text in parted if text]
                 self._reject(chip.text) if flips else None
             case ChipKind.REJECT:
                 self.rejects = [old for old in self.rejects if old != chip.text]
@@ -272,8 +285,7 @@ class _Folding:
             case ChipKind.WHERE:
                 name = next(name for name in self.where if mentions(chip.text, name))
                 self.where = [each for each in self.where if each != name]
-                self.statements = [(turn, strike(text, name)) for turn, text in self.statements]
-                self.statements = [(turn, text) for turn, text in self.statements if text]
+                self._strike(name)
                 self._reject(name) if flips else None
             case ChipKind.FILTER:
                 self.camera = "" if self.camera and chip.text.endswith(self.camera) else self.camera
@@ -281,8 +293,7 @@ class _Folding:
 
     def _reject(self, text: str) -> None:
         reject = core(text)
-        self.statements = [(turn, strike(each, reject)) for turn, each in self.statements]
-        self.statements = [(turn, each) for turn, each in self.statements if each]
+        self._strike(reject)
         self.rejects += [reject] if reject not in self.rejects else []
 
     def need(self, unknown: Iterable[str]) -> Need:
