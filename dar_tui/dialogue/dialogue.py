@@ -62,6 +62,11 @@ class Remark:
     rest: str = ""
     about: str = ""
 
+    @property
+    def changes_need(self) -> bool:
+        """Whether what is looked for is another after it."""
+        return bool(self.rest) or self.act in (Act.UNDO, Act.START_OVER)
+
 
 @dataclass(frozen=True)
 class QuestionAsked:
@@ -94,6 +99,10 @@ class OnPicture:
 
 Event = UserMessage | Remark | QuestionAsked | QuestionSkipped | OnPhoto | OnPicture | Edited
 
+NUMBERED = (UserMessage, Remark, Edited)
+"""What is a turn of a session, each by the next number."""
+# They are answered and change nothing, so there is nothing to take back.
+_ANSWERED = frozenset({Act.HELP, Act.SUMMARY, Act.WHY, Act.PATH, Act.UNREADABLE, Act.UNCLEAR})
 _OPINIONS = {Act.LIKE: Opinion.GOOD, Act.FOUND: Opinion.GOOD, Act.UNLIKE: Opinion.BAD}
 
 
@@ -133,13 +142,13 @@ class Dialogue:
         # What each message, opinion and change can be taken back to: a list, and how much of it there was.
         before: list[tuple[list[tuple[int, Event]], int]] = []
         for event in self.events:
-            number += isinstance(event, (UserMessage, Remark))
+            number += isinstance(event, NUMBERED)
             if isinstance(event, Remark) and event.act is Act.UNDO:
                 if before:
                     counting, length = before.pop()
                     del counting[length:]
                 continue
-            if not isinstance(event, QuestionAsked):
+            if not isinstance(event, QuestionAsked) and not (isinstance(event, Remark) and event.act in _ANSWERED):
                 before.append((counting, len(counting)))
             if isinstance(event, Remark) and event.act is Act.START_OVER:
                 counting = []
@@ -156,7 +165,7 @@ class Dialogue:
             match event:
                 case QuestionAsked(question):
                     pending = question
-                case QuestionSkipped():
+                case QuestionSkipped() | Remark(act=Act.SKIP):
                     pending = None
                 case UserMessage(text, at):
                     # Nothing has been described before D0, so it answers nothing.
@@ -176,13 +185,13 @@ class Dialogue:
 
     @property
     def number(self) -> int:
-        """The number (from 0) of the last message that describes, among all messages; -1 where there is none."""
-        return max((number for number, step in self._steps if isinstance(step, Turn)), default=-1)
+        """The number (from 0), among all that the user did, of what last changed the need; -1 where nothing has."""
+        return max((number for number, _ in self._steps), default=-1) if self.turns else -1
 
     @property
     def messages(self) -> int:
-        """How many messages there were, those taken back too: the next one's number."""
-        return sum(isinstance(event, (UserMessage, Remark)) for event in self.events)
+        """How many messages and changed chips there were, those taken back too: the next one's number."""
+        return sum(isinstance(event, NUMBERED) for event in self.events)
 
     @property
     def can_undo(self) -> bool:
@@ -212,7 +221,7 @@ class Dialogue:
             match event:
                 case QuestionAsked(question):
                     pending = question
-                case QuestionSkipped():
+                case QuestionSkipped() | Remark(act=Act.SKIP):
                     skipped += [pending] if pending is not None else []
                     pending = None
                 case UserMessage():
@@ -255,7 +264,7 @@ class Dialogue:
         return self.after(Edited(chip, edit))
 
     @property
-    def passed(self) -> tuple[str, ...]:
+    def ruled_out(self) -> tuple[str, ...]:
         """Photos that are not to be shown again, since none of them was the one or others were asked for."""
         acts = (Act.NONE, Act.NEXT)
         remarks = (event for _, event in self._counting if isinstance(event, Remark) and event.act in acts)

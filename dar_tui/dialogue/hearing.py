@@ -7,10 +7,10 @@ May import language; not session. What the words mean is `dar_tui.language.rules
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from dar_tui.dialogue.dialogue import Dialogue, Event, QuestionSkipped, Remark, UserMessage
+from dar_tui.dialogue.dialogue import Dialogue, Event, Remark, UserMessage
 from dar_tui.dialogue.need import Chip, ChipKind
 from dar_tui.language.rules import read
 from dar_tui.language.rules.intents import LAST, Act, Intent, intent_of
@@ -22,7 +22,7 @@ HELP = (
     'the photos shown ("the second one is close", "like 3 but at night", "none of these"). "show me more", "undo", '
     '"start over", "sort by date", "what are you looking for?" and "why number 2?" work too.'
 )
-_NOTHING_OPEN = "That says nothing of the photo, and no question is open. Say what you remember, or \"help\"."
+_NOTHING_OPEN = 'That says nothing of the photo, and no question is open. Say what you remember, or "help".'
 _NOT_READ = "Not understood, so it is not searched for: dar reads English. What was known before still counts."
 
 
@@ -36,7 +36,7 @@ class Reader:
 
 @dataclass(frozen=True)
 class Heard:
-    """What a message becomes. `event`: what to add to the dialogue; None where it changes nothing.
+    """What a message becomes. `event`: what to add to the dialogue; every message leaves one.
 
     `photos`: those it speaks of, by their names. `notes`: answers for the user. `path`: of a photo that was pasted.
     """
@@ -65,7 +65,13 @@ def hear(
 
     `shown`: their names, in order. `selected`: the one that "this one" means.
     """
-    reader = reader or Reader()
+    heard = _heard(dialogue, message, at, shown, selected, reader or Reader())
+    return heard if heard.event else replace(heard, event=Remark(message, at, heard.act, heard.photos))
+
+
+def _heard(
+    dialogue: Dialogue, message: str, at: datetime, shown: Sequence[str], selected: str, reader: Reader
+) -> Heard:
     intent = intent_of(message, dialogue.pending)
     match intent.act:
         case Act.DESCRIBE:
@@ -82,7 +88,7 @@ def hear(
         case Act.START_OVER | Act.UNDO | Act.SORT:
             return Heard(intent.act, Remark(message, at, intent.act, rest=intent.rest, about=intent.about))
         case Act.SKIP:
-            return Heard(Act.SKIP, QuestionSkipped())
+            return Heard(Act.SKIP)
         case Act.HELP:
             return Heard(Act.HELP, notes=(HELP,))
         case Act.SUMMARY:

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from dar_tui.dialogue.dialogue import QuestionAsked, UserMessage
+from dar_tui.dialogue.dialogue import NUMBERED, QuestionAsked
+from dar_tui.dialogue.need import Edited
 from dar_tui.session.events import Stage
 from dar_tui.session.transcript import Pictured, Prompted, Record, Shown, resume
 from dar_tui.tui.conversation import KEPT_HITS, Drawing, Exchange, State
@@ -18,8 +19,9 @@ def exchanges_of(session: Path, library: Library) -> tuple[Exchange, ...]:
     """What was said and shown, oldest first; photos deleted since are left out. Raises DialogueUnreadable."""
     exchanges: list[Exchange] = []
     for record in resume(session).records:
-        if isinstance(record, UserMessage):
-            exchanges.append(Exchange(record.text, turn=len(exchanges), state=State.DONE))
+        if isinstance(record, NUMBERED):
+            text = record.chip.text if isinstance(record, Edited) else getattr(record, "typed", "") or record.text
+            exchanges.append(Exchange(text, turn=len(exchanges), state=State.DONE))
         elif exchanges:
             exchanges[-1] = _after(exchanges[-1], record, session.with_suffix(""), library)
     return tuple(exchanges)
@@ -27,8 +29,11 @@ def exchanges_of(session: Path, library: Library) -> tuple[Exchange, ...]:
 
 def _after(exchange: Exchange, record: Record, album: Path, library: Library) -> Exchange:
     match record:
-        case Prompted(turn, query, prompts, seeds) if turn == exchange.turn:
-            drawings = tuple(Drawing(prompt, seed) for prompt, seed in zip(prompts, seeds, strict=True))
+        case Prompted(turn, query, prompts, seeds, _) if turn == exchange.turn:
+            # A turn's images are numbered through when it is imagined again: those that are there stay.
+            drawn = {(each.prompt, each.seed): each for each in exchange.drawings}
+            places = zip(prompts, seeds, strict=True)
+            drawings = tuple(drawn.get(place, Drawing(*place)) for place in places)
             return replace(exchange, query=" ".join(query), drawings=drawings)
         case Pictured(turn, index, path) if turn == exchange.turn and index < len(exchange.drawings):
             drawn = replace(exchange.drawings[index], path=album / Path(path).name, done=True)

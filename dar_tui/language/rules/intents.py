@@ -54,12 +54,28 @@ LAST = -1
 _ORDINALS = {
     name: number
     for number, name in enumerate(
-        ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh", "twelfth"], 1
+        [
+            "first",
+            "second",
+            "third",
+            "fourth",
+            "fifth",
+            "sixth",
+            "seventh",
+            "eighth",
+            "ninth",
+            "tenth",
+            "eleventh",
+            "twelfth",
+        ],
+        1,
     )
 } | {"last": LAST}
 _CARDINALS = {
     name: number
-    for number, name in enumerate(["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"], 1)
+    for number, name in enumerate(
+        ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"], 1
+    )
 }
 _PHOTO = r"(?:photo|picture|pic|image|shot|result|hit|match|one)s?"
 _COUNTED = rf"(?:{_PHOTO}|numbers?|no\.|nr\.?|#) ?#? ?(?:\d{{1,3}}|{'|'.join(_CARDINALS)})\b"
@@ -98,7 +114,7 @@ def _whole(*patterns: str) -> re.Pattern[str]:
 
 _ALL = r"(?:everything|(?:it|that|this) all|all(?: of)? (?:that|this|it)|the (?:whole )?(?:search|conversation|lot))"
 _START_OVER = _whole(
-    r"start (?:all )?over(?: with .+)?|start (?:a ?new|a new search|afresh|fresh|from (?:scratch|the beginning))",
+    r"start (?:all )?over|start (?:a ?new|a new search|afresh|fresh|from (?:scratch|the beginning))",
     r"start|begin again|restart|reset|new search|from scratch|clean slate",
     rf"(?:reset|clear|forget|scrap|scratch|drop|delete|erase) {_ALL}|clear|start again",
     r"(?:look|search) for (?:something|another (?:photo|picture)) (?:else|entirely)|something (?:completely )?different",

@@ -102,7 +102,9 @@ _SMALL = (
 _BARE = rf"(?:(?:early|late|mid)[ -](?:{YEAR}|\d{{4}}s)|{MONTH} {YEAR}|{SEASON} {YEAR}|{YEAR}|{MONTH}|{SEASON})"
 _DATES_ONLY = re.compile(rf"(?:\b(?:{_SMALL}|(?P<point>{_BARE}))(?![\w-])[\s,.!]*)+", re.IGNORECASE)
 _BARE_POINT = re.compile(rf"(?<![\w-])(?P<point>{_BARE})(?![\w-])", re.IGNORECASE)
-_LEADING = re.compile(r"\s*(?:(?:only|just|or|and|also|even|else|either|possibly|maybe|perhaps|but|too)\b[\s,]*)+", re.IGNORECASE)
+_LEADING = re.compile(
+    r"\s*(?:(?:only|just|or|and|also|even|else|either|possibly|maybe|perhaps|but|too)\b[\s,]*)+", re.IGNORECASE
+)
 _LIKELY_DATE = re.compile(
     r"\b(?:on |from |of |at |dated )*(?P<day>\d{1,2}[./]\d{1,2}[./](?:19|20)\d\d|(?:19|20)\d\d-\d{1,2}-\d{1,2}|(?:\d{1,2}(?:st|nd|rd|th)?"
     rf" (?:of )?{MONTH},? {YEAR})|{MONTH} \d{{1,2}}(?:st|nd|rd|th)?,? {YEAR})(?![\d-])",
