@@ -16,14 +16,14 @@ from dar_tui.language.rules import read
 from dar_tui.language.rules.intents import LAST, Act, Intent, intent_of
 from dar_tui.language.rules.spelling import Corrected
 from dar_tui.language.turn import Turn
+from indexer.printable import visible
 
 HELP = (
-    'Say what you remember ("a dog in the snow, last winter"), correct it ("no, brown", "forget the snow"), or speak of '
+    'Say what you remember ("a dog in snow, last winter"), correct it ("no, brown", "forget the snow"), or speak of '
     'the photos shown ("the second one is close", "like 3 but at night", "none of these"). "show me more", "undo", '
     '"start over", "sort by date", "what are you looking for?" and "why number 2?" work too.'
 )
 _NOTHING_OPEN = 'That says nothing of the photo, and no question is open. Say what you remember, or "help".'
-_NOT_READ = "Not understood, so it is not searched for: dar reads English. What was known before still counts."
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,8 @@ def summary(chips: Sequence[Chip]) -> str:
 
 def _description(dialogue: Dialogue, message: str, at: datetime, reader: Reader) -> Heard:
     if not reader.readable(message):
-        return Heard(Act.UNREADABLE, notes=(_NOT_READ,))
+        note = f'Not understood: "{visible(message)}". dar reads English, so it is not searched for.'
+        return Heard(Act.UNREADABLE, notes=(note,))
     corrected = reader.corrected(message)
     notes = tuple(f'Read "{typed}" as "{right}".' for typed, right in corrected.changes)
     turns = dialogue.turns

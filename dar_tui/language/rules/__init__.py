@@ -16,7 +16,7 @@ from dar_tui.language.rules.clauses import Clause, clauses, sentences
 from dar_tui.language.rules.dates import Dated, find_dates
 from dar_tui.language.rules.edits import alike, strike
 from dar_tui.language.rules.places import answered_place, find_places, take_folders
-from dar_tui.language.rules.requests import Requests, no_such_days, requests_in
+from dar_tui.language.rules.requests import NOTHING_ASKED, Requests, no_such_days, requests_in
 from dar_tui.language.rules.words import COLOURS, NUMBERS, core, mentions, tidy, words
 from dar_tui.language.turn import Expects, Turn
 from dar_tui.language.when import Hemisphere, When
@@ -57,7 +57,7 @@ class Reading:
     when: tuple[When, ...] = ()
     where: tuple[str, ...] = ()
     corrects: bool = False
-    asks: Requests = Requests("")
+    asks: Requests = NOTHING_ASKED
     no_days: tuple[str, ...] = ()
 
 

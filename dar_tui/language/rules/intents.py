@@ -117,7 +117,8 @@ _START_OVER = _whole(
     r"start (?:all )?over|start (?:a ?new|a new search|afresh|fresh|from (?:scratch|the beginning))",
     r"start|begin again|restart|reset|new search|from scratch|clean slate",
     rf"(?:reset|clear|forget|scrap|scratch|drop|delete|erase) {_ALL}|clear|start again",
-    r"(?:look|search) for (?:something|another (?:photo|picture)) (?:else|entirely)|something (?:completely )?different",
+    r"(?:look|search) for (?:something|another (?:photo|picture)) (?:else|entirely)"
+    r"|something (?:completely )?different",
 )
 _UNDO = _whole(
     r"undo(?: (?:that|this|it|the last(?: (?:one|message|change|step|thing))?|my last \w+))?|ctrl[-+ ]?z",
@@ -183,7 +184,8 @@ _GOOD = (
 )
 _LIKE = _whole(
     rf"{_REFS}{_IS} {_VERY}{_GOOD}(?: (?:to it|enough|match|one|but not (?:it|quite|exactly)(?: it)?))*",
-    rf"(?:(?:show me |find |give me )?(?:some |a |another )?(?:more |something |photos? |pictures? |ones? |others? )?(?:just |exactly )?"
+    rf"(?:(?:show me |find |give me )?(?:some |a |another )?(?:more |something |photos? |pictures? |ones? "
+    rf"|others? )?(?:just |exactly )?"
     rf"(?:like|similar to|as in|resembling)|closer to|near(?:er)? to|(?:a bit )?more of) {_REFS}",
     rf"i (?:really )?(?:like|prefer|love|choose|pick|take|want|mean|meant) {_REFS}"
     r"(?: (?:best|most|better|more|a lot))?",
@@ -210,10 +212,12 @@ _THESE = (
 )
 _NONE = _whole(
     rf"none(?: of {_THESE})?(?: (?:is|are|was|fits?|match(?:es)?|looks?|works?|seems?)(?: .*)?)?|none here",
-    rf"(?:it{_Q}s |it is |they{_Q}re |they are )?not (?:any of |one of )?(?:these|those|them|there|here|it|that|quite|yet)"
+    rf"(?:it{_Q}s |it is |they{_Q}re |they are )?not (?:any of |one of )?(?:these|those|them|there|here|it|that"
+    rf"|quite|yet)"
     r"(?: (?:ones|photos|pictures|at all|either))?",
     rf"(?:{_THIS}|they|these|those|he|she){_NOT} (?:all )?(?:it|here|there|right|the (?:right )?(?:ones?|photos?)|them"
-    rf"|what i (?:want|mean|meant|was (?:looking|searching) for|am looking for)|my photo|among {_THESE}|in (?:here|there)"
+    rf"|what i (?:want|mean|meant|was (?:looking|searching) for|am looking for)|my photo|among {_THESE}"
+    rf"|in (?:here|there)"
     r"|on (?:this page|the page)|shown)",
     rf"(?:{_THESE}|all|they|all of {_THESE})(?: are|{_Q}re)? (?:all )?(?:wrong|bad|no good|useless)(?: ones?)?",
     rf"i (?:do not|don{_Q}t|can{_Q}t|cannot) see (?:it|him|her|my photo)(?: (?:here|there|anywhere|among {_THESE}))?",
@@ -225,12 +229,15 @@ _REFUSAL = re.compile(r"(?:no+|nope|nah|nay|no no)", re.IGNORECASE)
 _EMPTY = _whole(
     r"(?:ok(?:ay)?|thanks?|thank you|thx|ty|cheers|great|cool|nice|perfect|wow|good|super|awesome|excellent|lovely)"
     r"(?: (?:job|work|you|one|a lot|so much|very much|again|that helps|dar|choice))*",
-    r"h(?:i|ello|ey)(?: (?:there|dar))?|hm+|u[hm]+|lol|ha(?:ha)+|oh|ah|so|well|wait|really|what|huh|good (?:morning|day)",
+    r"h(?:i|ello|ey)(?: (?:there|dar))?|hm+|u[hm]+|lol|ha(?:ha)+|oh|ah|so|well|wait|really|what|huh"
+    r"|good (?:morning|day)",
     r"yes+|yeah|yep|yup|sure|right|exactly|correct|indeed|true|maybe|perhaps|possibly|probably(?: not)?|of course",
-    rf"(?:a (?:bit|little)|sort of|kind ?of|somewhat|more or less|(?:i )?(?:do not|don{_Q}t) (?:care|know|mind|remember)"
+    rf"(?:a (?:bit|little)|sort of|kind ?of|somewhat|more or less|(?:i )?(?:do not|don{_Q}t) (?:care|know|mind"
+    rf"|remember)"
     rf"|idk|dunno|no idea|(?:i{_Q}?m )?not (?:so |really |quite )?sure|both|either|whatever|doesn{_Q}t matter"
     rf"|i can{_Q}?t (?:tell|say|remember)|it depends|that{_Q}s (?:great|nice|good))",
-    r"(?:that |it |this )?looks? (?:good|great|nice|fine)|(?:bye|goodbye|quit|exit|stop)(?: (?:it|now|that))?|you(?: are|'re) (?:wrong|useless|great|right|welcome)",
+    r"(?:that |it |this )?looks? (?:good|great|nice|fine)|(?:bye|goodbye|quit|exit|stop)(?: (?:it|now|that))?"
+    r"|you(?: are|'re) (?:wrong|useless|great|right|welcome)",
     r"(?:i(?: am|'m)? )?(?:lost|confused|bored|tired)|test(?:ing)?|are you (?:there|sure|ok|serious)",
 )
 _PATH = re.compile(

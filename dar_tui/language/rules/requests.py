@@ -16,7 +16,8 @@ _Q = "['\u2019]?"
 _TIME = listed("date dates year years month months day days time season week when")
 _FORGET = re.compile(
     rf"(?:(?:please|no|ok|oh|well|actually|just|let{_Q}s|can you|you can|we can)[\s,]+)*"
-    r"(?:(?:forget|drop|ignore|never ?mind|scratch|omit|leave out|take out|disregard|don['\u2019]?t (?:mind|worry about)"
+    r"(?:(?:forget|drop|ignore|never ?mind|scratch|omit|leave out|take out|disregard|don['\u2019]?t (?:mind"
+    r"|worry about)"
     r"|(?:i )?(?:don['\u2019]?t|do not) care)(?: about)?"
     r" (?P<what>(?:the|that|this|his|her|my|its|those|these|it being|about)? ?.+?)"
     r"|(?P<about>(?:the|that|his|her|its) .+?) (?:does|do)(?:n['\u2019]?t| not) matter|(?P<any>any|whatever|no matter"
@@ -25,19 +26,25 @@ _FORGET = re.compile(
     re.IGNORECASE,
 )
 _NO_DATE = re.compile(
-    rf"(?:(?:no|ok|well|actually|sorry|hmm+)[\s,]+)*(?:any ?time|whenever|no matter when|i{_Q}?m not sure (?:when|about when)"
-    rf"(?: it was.*)?|not sure when(?: it was.*)?|(?:the )?(?:date|year|time) (?:is|was) (?:wrong|unknown|not (?:known|sure|clear))"
+    rf"(?:(?:no|ok|well|actually|sorry|hmm+)[\s,]+)*(?:any ?time|whenever|no matter when"
+    rf"|i{_Q}?m not sure (?:when|about when)"
+    rf"(?: it was.*)?|not sure when(?: it was.*)?|(?:the )?(?:date|year|time) (?:is|was) (?:wrong|unknown"
+    rf"|not (?:known|sure|clear))"
     rf"|i (?:do not|don{_Q}t) (?:know|remember) (?:when(?: it was.*)?|the (?:date|year|month))"
-    r"|(?:remove|clear|without|no) (?:the |any )?(?:date|year|date filter|dates)(?: filter)?|at any time|(?:in )?any year"
-    rf"|(?:i{_Q}?m )?not (?:really |so |that |quite )?(?:sure|certain) (?:about|of) the (?:date|year|month|time|day|season)"
+    r"|(?:remove|clear|without|no) (?:the |any )?(?:date|year|date filter|dates)(?: filter)?|at any time"
+    r"|(?:in )?any year"
+    rf"|(?:i{_Q}?m )?not (?:really |so |that |quite )?(?:sure|certain) (?:about|of) the (?:date|year|month|time"
+    rf"|day|season)"
     r"(?: (?:any ?more|though|actually))?|it may be (?:any|another) year)[\s.!]*",
     re.IGNORECASE,
 )
 _UNDATED = re.compile(
-    r"(?:and |but |please |also )*(?P<verb>include|show|keep|allow|add|with|exclude|hide|leave out|drop|without)(?: me)?"
+    r"(?:and |but |please |also )*(?P<verb>include|show|keep|allow|add|with|exclude|hide|leave out|drop"
+    r"|without)(?: me)?"
     r"(?: (?:also|too|the|all|any|even|those|these))*"
     r" (?:undated(?: (?:ones|photos|pictures))?|(?:photos|pictures|ones|those|images)?"
-    r" ?(?:without|with no|that have no|that know no|which have no) (?:a |any |known )?(?:dates?))(?: (?:too|as well|also))*[\s.!]*",
+    r" ?(?:without|with no|that have no|that know no|which have no) (?:a |any |known )?(?:dates?))(?: (?:too"
+    r"|as well|also))*[\s.!]*",
     re.IGNORECASE,
 )
 _BRANDS = (
@@ -45,42 +52,56 @@ _BRANDS = (
     r"|google pixel|huawei|xiaomi|oneplus|motorola|nokia|dji|hasselblad|ricoh|casio|sigma|minolta|polaroid|apple"
 )
 _CAMERA = (
-    rf"(?P<camera>(?:{_BRANDS})(?:[ -](?:eos|coolpix|powershot|cybershot|alpha|hero|pro|max|plus|mini|ultra|mark|ii|iii|iv|se|xs|xr"
+    rf"(?P<camera>(?:{_BRANDS})(?:[ -](?:eos|coolpix|powershot|cybershot|alpha|hero|pro|max|plus|mini|ultra|mark"
+    rf"|ii|iii|iv|se|xs|xr"
     r"|[a-z]{0,3}-?\d{1,4}[a-z]{0,3}))*)\b"
 )
-_WITH = r"(?:with|on|by|using|from) (?:(?:my|our|the|a|an|his|her|their|dad['\u2019]?s|mum['\u2019]?s|mom['\u2019]?s) )?(?:old |new )?"
+_WITH = (
+    r"(?:with|on|by|using|from) (?:(?:my|our|the|a|an|his|her|their|dad['\u2019]?s|mum['\u2019]?s"
+    r"|mom['\u2019]?s) )?(?:old |new )?"
+)
 _SHOT = re.compile(
-    rf"[\s,]*(?:(?:it|they|that|this)(?: was| were|['\u2019]s)? |and |which (?:was|were) |i )?(?:taken|shot|photographed|made|took(?: it| this)?) {_WITH}{_CAMERA}"
+    rf"[\s,]*(?:(?:it|they|that|this)(?: was| were|['\u2019]s)? |and |which (?:was|were) |i )?(?:taken|shot"
+    rf"|photographed|made|took(?: it| this)?) {_WITH}{_CAMERA}"
     r"(?: (?:camera|phone|cam))?",
     re.IGNORECASE,
 )
 _CAMERA_ALONE = re.compile(
-    rf"(?:(?:no|and|but|it was|only|just|actually|or)[\s,]+)*(?:{_WITH}|camera:? (?:is |was )?(?:a |an |my )?){_CAMERA}(?: (?:camera|phone|cam))?[\s.!]*",
+    rf"(?:(?:no|and|but|it was|only|just|actually|or)[\s,]+)*(?:{_WITH}|camera:? (?:is |was )?(?:a |an "
+    rf"|my )?){_CAMERA}(?: (?:camera|phone|cam))?[\s.!]*",
     re.IGNORECASE,
 )
 _REQUEST = re.compile(
     r"(?:(?:hi|hello|hey|please|ok|okay|so|well|and)[\s,!]+)*"
-    r"(?:(?:have you |do you have |have we |do we have |did i take |do i have |is there |are there |you )?(?:got )?(?:any|some) ?"
+    r"(?:(?:have you |do you have |have we |do we have |did i take |do i have |is there |are there "
+    r"|you )?(?:got )?(?:any|some) ?"
     r"(?:photos?|pictures?|pics?|images?|shots?)(?=\s)"
-    r"|(?:do you have|have you got|have we got|got|do i have|do we have) (?:any |some |a |the |my )?(?:photos?|pictures?|pics?|images?|shots?)"
+    r"|(?:do you have|have you got|have we got|got|do i have|do we have) (?:any |some |a |the |my )?(?:photos?"
+    r"|pictures?|pics?|images?|shots?)"
     r"|(?:can|could) you (?:please )?(?:find|show|get|search for|look for)(?: me)?"
-    r"|(?:find|show|get|give|search|fetch|look for|search for)(?: me| us)?(?: for)?(?= )|(?:i(?: want|['\u2019]d like| would like| need)(?: to (?:see|find))?)"
-    r"|i(?:['\u2019]m| am) (?:looking|searching) for|looking for|where (?:is|are) (?:the |my )?(?:photos?|pictures?|pics?)(?= (?:of|with)))"
+    r"|(?:find|show|get|give|search|fetch|look for|search for)(?: me| us)?(?: for)?(?= )|(?:i(?: want"
+    r"|['\u2019]d like| would like| need)(?: to (?:see|find))?)"
+    r"|i(?:['\u2019]m| am) (?:looking|searching) for|looking for|where (?:is|are) (?:the |my )?(?:photos?"
+    r"|pictures?|pics?)(?= (?:of|with)))"
     r"\s+(?:(?:any|some|all|me|the|my|a|an|more|other|those|these|that|one|few) )*?"
-    r"(?:(?:photos?|pictures?|pics?|images?|shots?|ones?)\s+(?:(?:that|which) (?:show|have|shows|has)|of|with|where|showing|from(?= my))\s+)?",
+    r"(?:(?:photos?|pictures?|pics?|images?|shots?|ones?)\s+(?:(?:that|which) (?:show|have|shows|has)|of|with"
+    r"|where|showing|from(?= my))\s+)?",
     re.IGNORECASE,
 )
 _LED_IN = re.compile(r"^\s*(?:of|with|where|showing|(?:that|which) (?:shows?|ha(?:ve|s)))\s+", re.IGNORECASE)
 _EITHER = re.compile(r"\beither (?=.+ or )", re.IGNORECASE)
 _CLOSING = re.compile(r"\s+in (?:it|them|there)\s*\?*\s*$|\s*\?+\s*$", re.IGNORECASE)
 _CHANGE = re.compile(
-    r"(?:(?:please|no|ok|actually|can you|could you)[\s,]+)*(?:(?:change|replace|swap|switch|turn) (?P<old>.+?) (?:to|with|for|into|by) (?P<new>.+)"
+    r"(?:(?:please|no|ok|actually|can you|could you)[\s,]+)*(?:(?:change|replace|swap|switch"
+    r"|turn) (?P<old>.+?) (?:to|with|for|into|by) (?P<new>.+)"
     r"|(?P<new2>.+?) (?:instead of|in place of|rather than) (?:the )?(?P<old2>.+))",
     re.IGNORECASE,
 )
 _REPLACES = re.compile(
-    r"^\s*(?:(?:oh|oops|ah|hm+|um+|well)[\s,]+)*(?:no+|nope|nah|wait|no wait|sorry|oops|correction|rather|i mean(?:t)?|on second thought|more like)\b(?![- ]one)[\s,.!]*(?=\S)"
-    r"|\s*(?:no[\s,]+)?(?:please )?(?:make|let) (?:it|that|this|him|her|them)(?: be)? |\binstead[\s.!]*$|\bactually\b|\bi meant\b",
+    r"^\s*(?:(?:oh|oops|ah|hm+|um+|well)[\s,]+)*(?:no+|nope|nah|wait|no wait|sorry|oops|correction|rather"
+    r"|i mean(?:t)?|on second thought|more like)\b(?![- ]one)[\s,.!]*(?=\S)"
+    r"|\s*(?:no[\s,]+)?(?:please )?(?:make|let) (?:it|that|this|him|her|them)(?: be)? |\binstead[\s.!]*$"
+    r"|\bactually\b|\bi meant\b",
     re.IGNORECASE,
 )
 _MAKE_IT = re.compile(
@@ -96,7 +117,8 @@ _TWO_POINTS = re.compile(
     rf"\s*(?:maybe |perhaps |either )?(?P<one>{_POINT}) or (?P<two>{_POINT})[\s.!]*", re.IGNORECASE
 )
 _SMALL = (
-    r"no|not|sorry|wait|actually|only|just|or|maybe|perhaps|even|i mean(?:t)?|it was|but|and|also|hmm+|oh|rather|too|instead"
+    r"no|not|sorry|wait|actually|only|just|or|maybe|perhaps|even|i mean(?:t)?|it was|but|and|also|hmm+|oh|rather"
+    r"|too|instead"
     r"|as well|probably|i think|either|possibly|else"
 )
 _BARE = rf"(?:(?:early|late|mid)[ -](?:{YEAR}|\d{{4}}s)|{MONTH} {YEAR}|{SEASON} {YEAR}|{YEAR}|{MONTH}|{SEASON})"
@@ -106,16 +128,19 @@ _LEADING = re.compile(
     r"\s*(?:(?:only|just|or|and|also|even|else|either|possibly|maybe|perhaps|but|too)\b[\s,]*)+", re.IGNORECASE
 )
 _LIKELY_DATE = re.compile(
-    r"\b(?:on |from |of |at |dated )*(?P<day>\d{1,2}[./]\d{1,2}[./](?:19|20)\d\d|(?:19|20)\d\d-\d{1,2}-\d{1,2}|(?:\d{1,2}(?:st|nd|rd|th)?"
+    r"\b(?:on |from |of |at |dated )*(?P<day>\d{1,2}[./]\d{1,2}[./](?:19|20)\d\d|(?:19|20)\d\d-\d{1,2}-\d{1,2}"
+    r"|(?:\d{1,2}(?:st|nd|rd|th)?"
     rf" (?:of )?{MONTH},? {YEAR})|{MONTH} \d{{1,2}}(?:st|nd|rd|th)?,? {YEAR})(?![\d-])",
     re.IGNORECASE,
 )
 _LITTLE = re.compile(
-    r"\b(?:hardly|barely|scarcely) (?:any|a)\b|\b(?:almost|nearly|practically|virtually) no\b|\bnext to no\b|\blittle to no\b",
+    r"\b(?:hardly|barely|scarcely) (?:any|a)\b|\b(?:almost|nearly|practically|virtually) no\b|\bnext to no\b"
+    r"|\blittle to no\b",
     re.IGNORECASE,
 )
 _NOT_SO = re.compile(
-    r"\b(?P<article>an?|the|my|some) not (?:so |very |too |that |particularly |really |quite |all that )*(?P<quality>\w+)"
+    r"\b(?P<article>an?|the|my|some) not (?:so |very |too |that |particularly |really |quite "
+    r"|all that )*(?P<quality>\w+)"
     r" (?P<noun>\w+)",
     re.IGNORECASE,
 )
@@ -141,6 +166,9 @@ class Requests:
     new: str = ""
     camera: str = ""
     undated: bool | None = None
+
+
+NOTHING_ASKED = Requests("")
 
 
 def requests_in(message: str, *, asked: bool) -> Requests:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from dar_tui.language.rules.kinds import WORDS
-from dar_tui.language.rules.words import ADJECTIVES, COLOURS, FUNCTION_WORDS, NUMBERS, stem, words
+from dar_tui.language.rules.words import ADJECTIVES, COLOURS, FUNCTION_WORDS, NUMBERS, listed, stem, words
 
 # Of three letters everything is near everything.
 _LEAST = 4
@@ -19,18 +19,19 @@ _LONG = 7
 # Slips of the fingers that are too short to be sure of by their letters.
 _SLIPS = {"teh": "the", "hte": "the", "adn": "and", "nad": "and", "wth": "with", "wiht": "with", "taht": "that"}
 # Everyday words that nothing else here lists: what is done, seen and held in photos.
-_COMMON = frozenset(
-    "running walking sitting standing jumping playing riding swimming climbing dancing eating cooking reading talking "
-    "smiling laughing sleeping hugging posing looking throwing swinging sliding digging working painting fishing hiking "
-    "camping wearing holding carrying drinking crying singing kissing driving flying skiing surfing birthday wedding "
-    "party christmas holiday summer winter spring autumn yesterday picture photo photos pictures beautiful together "
-    "mountains flowers flower tree trees grass water snow sunset sunrise rainbow cloud clouds leaves rocks sand waves "
-    "waterfall fountain fence bridge window stairs statue umbrella balloon balloons candle candles frisbee ball stick "
-    "saddle collar leash bicycle camera phone table bottle glass glasses sunglasses backpack costume beard children "
-    "people baby little small large young black white brown yellow green orange purple between behind beside front "
-    "under above near without something someone friends brother sister parents garden kitchen bedroom restaurant "
-    "building church castle lighthouse harbour island forest beach street market museum airport station stadium "
-    "snowboard skateboard motorcycle helicopter aeroplane sandcastle playground trampoline ice cream".split()
+_COMMON = listed(
+    "running walking sitting standing jumping playing riding swimming climbing dancing eating cooking reading "
+    "talking smiling laughing sleeping hugging posing looking throwing swinging sliding digging working painting "
+    "fishing hiking camping wearing holding carrying drinking crying singing kissing driving flying skiing "
+    "surfing birthday wedding party christmas holiday summer winter spring autumn yesterday picture photo photos "
+    "pictures beautiful together mountains flowers flower tree trees grass water snow sunset sunrise rainbow "
+    "cloud clouds leaves rocks sand waves waterfall fountain fence bridge window stairs statue umbrella balloon "
+    "balloons candle candles frisbee ball stick saddle collar leash bicycle camera phone table bottle glass "
+    "glasses sunglasses backpack costume beard children people baby little small large young black white brown "
+    "yellow green orange purple between behind beside front under above near without something someone friends "
+    "brother sister parents garden kitchen bedroom restaurant building church castle lighthouse harbour island "
+    "forest beach street market museum airport station stadium snowboard skateboard motorcycle helicopter "
+    "aeroplane sandcastle playground trampoline ice cream"
 )
 EVERYDAY = WORDS | _COMMON | ADJECTIVES | COLOURS | FUNCTION_WORDS | frozenset(NUMBERS)
 
