@@ -30,10 +30,9 @@ from dar_tui.cli.dates import parse_date
 from dar_tui.cli.output import Output
 from dar_tui.cli.screen import ScreenModels, Wanted
 from dar_tui.cli.state import State
-from dar_tui.tui.app import DarApp
+from dar_tui.tui.app import AppOptions, DarApp
 from dar_tui.tui.background import leave_a_core
 from dar_tui.tui.graphics.choice import Graphics, Means
-from dar_tui.tui.options import Options
 from dar_tui.tui.session_engine import SessionEngine
 
 SIZE = (200, 60)
@@ -103,8 +102,8 @@ class Talking:
 
     async def turn(self, number: int) -> None:
         """Says something and waits for all that comes of it."""
-        self.chat.say(MESSAGES[number % len(MESSAGES)])
-        await self.until(lambda: not self.chat.player.running)
+        self.chat.controller.send(MESSAGES[number % len(MESSAGES)])
+        await self.until(lambda: not self.chat.controller.player.running)
 
 
 @asynccontextmanager
@@ -114,7 +113,7 @@ async def talking(library: Path, home: Path, *, imagines: bool) -> AsyncIterator
     settings = replace(state.settings, home=home)
     engine = SessionEngine(settings, library, ScreenModels(state, Wanted(library, imagines=imagines)))
     graphics = Graphics(Means.BLOCKS, Means.BLOCKS)
-    app = DarApp(engine, Options(home, home / "keys.toml", home, graphics, parse_date))
+    app = DarApp(engine, AppOptions(home, home / "keys.toml", home, graphics, parse_date))
     async with app.run_test(size=SIZE) as pilot:
         yield Talking(app)
         await pilot.pause()
@@ -123,17 +122,17 @@ async def talking(library: Path, home: Path, *, imagines: bool) -> AsyncIterator
 
 async def feel(library: Path, home: Path, turns: int) -> list[Figure]:
     """Gaps while loading, painting and imagining, and memory after 1, 10 and `turns` turns."""
-    pulse, told = Pulse(), []
+    pulse, measured = Pulse(), []
     async with talking(library, home, imagines=True) as talk:
         app, chat = talk.app, talk.chat
         with pulse.beating():
-            await talk.until(lambda: chat.opened and chat.status.facts.doing.startswith("loading the gen"))
+            await talk.until(lambda: chat.controller.opened and chat.status.facts.doing.startswith("loading the gen"))
             await talk.until(lambda: not chat.status.facts.doing)
-        told.append(once("worst gap while loading models", pulse.worst * 1000, "ms"))
+        measured.append(once("worst gap while loading models", pulse.worst * 1000, "ms"))
         await talk.turn(0)
         with pulse.beating():
             await talk.turn(1)
-        told.append(once("worst gap while searching, imagining, painting", pulse.worst * 1000, "ms"))
+        measured.append(once("worst gap while searching, imagining, painting", pulse.worst * 1000, "ms"))
         assert app.gallery is not None
         gallery = app.gallery
         await asyncio.sleep(1)
@@ -141,37 +140,37 @@ async def feel(library: Path, home: Path, turns: int) -> list[Figure]:
         shown = len(chat.photos._visible())
         began = time.perf_counter()
         with pulse.beating():
-            chat.show_exchange(keep=True)
+            chat.show_page(keep=True)
             await talk.until(lambda: len(gallery._kept) >= min(24, shown))
-        told.append(once(f"painting {shown} thumbnails", (time.perf_counter() - began) * 1000, "ms"))
-        told.append(once("worst gap while painting them", pulse.worst * 1000, "ms"))
-        told += await _memory_over(talk, 2, turns, "memory")
-    return told
+        measured.append(once(f"painting {shown} thumbnails", (time.perf_counter() - began) * 1000, "ms"))
+        measured.append(once("worst gap while painting them", pulse.worst * 1000, "ms"))
+        measured += await _memory_over(talk, 2, turns, "memory")
+    return measured
 
 
 async def without_generator(library: Path, home: Path, turns: int) -> list[Figure]:
     """Memory after 1, 10 and `turns` turns."""
     async with talking(library, home, imagines=False) as talk:
-        await talk.until(lambda: talk.chat.opened)
+        await talk.until(lambda: talk.chat.controller.opened)
         return await _memory_over(talk, 0, turns, "memory without a generator", CHAT_MB)
 
 
 def _in_own_process(library: Path, folder: Path, turns: int) -> list[Figure]:
     """The same, where nothing else was loaded before."""
-    told = folder / "text-only.json"
+    measured = folder / "text-only.json"
     module = [sys.executable, "-m", "benchmarks.tui", str(library), f"--turns={turns}", "--text-only"]
-    subprocess.run([*module, "--json", str(told)], check=True, stdout=subprocess.DEVNULL)
-    return read(told)
+    subprocess.run([*module, "--json", str(measured)], check=True, stdout=subprocess.DEVNULL)
+    return read(measured)
 
 
 async def _memory_over(talk: Talking, done: int, turns: int, name: str, most: float | None = None) -> list[Figure]:
     """Goes on to `turns` turns after the `done` that were; memory at some of them on the way."""
-    told = []
+    measured = []
     for number in range(done, turns):
         await talk.turn(number)
         if number + 1 in (done + 1, 10, turns):
-            told.append(once(f"{name}, {number + 1} turn{'s' * (number > 0)}", memory(), "MB", at_most=most))
-    return told
+            measured.append(once(f"{name}, {number + 1} turn{'s' * (number > 0)}", memory(), "MB", at_most=most))
+    return measured
 
 
 def main(

@@ -2,7 +2,7 @@
 
     python -m benchmarks.turn --library DIR | --images DIR [--encoder bundled] [--generator bundled] [--repeats 5]
 
-Plays a dialogue of five messages in a session; the first turn of all, which loads the models, is told apart.
+Plays a dialogue of five messages in a session; the first turn of all, which loads the models, is reported by itself.
 """
 
 from __future__ import annotations

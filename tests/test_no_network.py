@@ -163,7 +163,7 @@ def test_the_network_is_reached_from_two_files_only() -> None:
 
 def test_looking_for_a_model_asks_nobody_even_where_nobody_said_offline(tmp_path: Path) -> None:
     code = (
-        "from indexer.checkpoints import find_checkpoint\n"
+        "from indexer.runtime import find_checkpoint\n"
         "from indexer.errors import ModelUnavailable\n"
         "try: find_checkpoint('a/b', 'config.json')\n"
         "except ModelUnavailable as error: print(error.hint)\n"

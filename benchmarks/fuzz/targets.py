@@ -22,8 +22,8 @@ from dar_tui.reformulate import RuleReformulator
 from dar_tui.session.transcript import Log, Pictured, Prompted, Shown, Started, record_to_json, sessions
 from dar_tui.settings import load_settings
 from indexer.errors import DarError, UnreadablePhoto, UsageError
+from indexer.photos.file_facts import read_file_facts
 from indexer.photos.photo import THUMBNAIL_SIDE, open_photo
-from indexer.photos.sidecars import read_file_facts
 from indexer.printable import stripped
 from tests.metadata_photos import takeout, xmp
 from tests.raw_photos import dng
@@ -53,8 +53,8 @@ def _container(kind: str, data: bytes) -> None:
     # In this process, where a crash is seen; dar itself lets these decoders run in processes of their own.
     from indexer.photos.extras_decoder import answer
 
-    told, _ = answer([kind, str(_SIDE), "1000000"], BytesIO(data))
-    assert "error" in told or int(str(told["width"])) > 0
+    reply, _ = answer([kind, str(_SIDE), "1000000"], BytesIO(data))
+    assert "error" in reply or int(str(reply["width"])) > 0
 
 
 def _raw(data: bytes) -> None:
@@ -62,8 +62,8 @@ def _raw(data: bytes) -> None:
     from indexer.photos.raw_decoder import DEVELOP, PREVIEW, answer
 
     for task in (PREVIEW, DEVELOP):
-        told, _ = answer([task], BytesIO(data))
-        assert "error" in told or int(str(told["pixels"])) >= 0
+        reply, _ = answer([task], BytesIO(data))
+        assert "error" in reply or int(str(reply["pixels"])) >= 0
 
 
 def _photo(data: bytes) -> None:

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dar_tui.cli.output import Output
-from dar_tui.cli.saved import saved_session
-from dar_tui.cli.state import State
+from dar_tui.cli.state import ChatModels, State, saved_session
 from indexer.errors import ModelUnavailable, UsageError
 
 if TYPE_CHECKING:
     from dar_tui.session.session import SessionParts
-    from dar_tui.tui.early_keys import EarlyKeys
-    from dar_tui.tui.engine import Tell
+    from dar_tui.tui.engine import Report as Tell
+    from dar_tui.tui.terminal import EarlyKeys
     from indexer.encoders import Encoder
     from indexer.library import Library
 
@@ -58,7 +57,7 @@ def run(state: State, wanted: Wanted) -> None:
     if "XTERM_VERSION" in os.environ:
         # xterm shows 16 million colours, calls itself "xterm", which means 16, and takes COLORTERM away.
         os.environ.setdefault("COLORTERM", "truecolor")
-    from dar_tui.tui.early_keys import EarlyKeys
+    from dar_tui.tui.terminal import EarlyKeys
 
     with EarlyKeys() as keys:
         code, ended = _show(state, wanted, keys)
@@ -73,40 +72,41 @@ def run(state: State, wanted: Wanted) -> None:
 def _show(state: State, wanted: Wanted, keys: EarlyKeys) -> tuple[int, bool]:
     """The app's exit code, and whether the engine came to its end."""
     from dar_tui.cli.dates import parse_date
-    from dar_tui.tui.app import DarApp
-    from dar_tui.tui.background import finish, leave_a_core
+    from dar_tui.tui.app import AppOptions, DarApp
+    from dar_tui.tui.background import LOG_NAME, finish, leave_a_core
     from dar_tui.tui.graphics.choice import choose
-    from dar_tui.tui.options import Options
     from dar_tui.tui.session_engine import SessionEngine
-    from dar_tui.tui.terminal import LOG_NAME, shielded
+    from dar_tui.tui.terminal import shielded
 
     leave_a_core(os.environ)
     settings = state.settings
     # The terminal is asked what it can show before the app reads the keyboard.
     graphics = choose(wanted.images or settings.images, os.environ, keys.ask)
-    options = Options(
+    engine = SessionEngine(
+        settings, wanted.library, ScreenModels(state, wanted), pictures=wanted.pictures, fusion=wanted.fusion
+    )
+    options = AppOptions(
         home=settings.home,
         keys=settings.config_file.with_name("keys.toml"),
         pages=Path.cwd(),
         graphics=graphics,
-        parse_date=parse_date,
+        parse_date=lambda text, option, now: parse_date(text, option, now, engine.hemisphere),
         session=_session(wanted),
         colours=not os.environ.get("NO_COLOR"),
         typed=keys.text,
-    )
-    engine = SessionEngine(
-        settings, wanted.library, ScreenModels(state, wanted), pictures=wanted.pictures, fusion=wanted.fusion
     )
     # A terminal that is closed sends SIGHUP, which ends the process: what was said is on disk already.
     with shielded(settings.cache / LOG_NAME):
         app = DarApp(engine, options)
         app.run()
         ended = finish(engine.close)
-    return app.return_code or 0, ended
+    if app.failure is not None:
+        state.output.error(app.failure)
+    return app.exit_code, ended
 
 
 def _session(wanted: Wanted) -> Path | None:
-    """The file of the session to take up again. Raises NothingFound or UsageError where there is none."""
+    """The file of the session to resume. Raises NothingFound or UsageError where there is none."""
     if wanted.resume is None:
         return None
     from dar_tui.tui.session_engine import SESSIONS
@@ -115,7 +115,7 @@ def _session(wanted: Wanted) -> Path | None:
 
 
 class ScreenModels:
-    """See `dar_tui.tui.session_engine.Models`: what commands load, with what they have to say shown by the app."""
+    """See `dar_tui.tui.models.AppModels`: what commands load, with what they have to say shown by the app."""
 
     def __init__(self, state: State, wanted: Wanted) -> None:
         self._state = state
@@ -137,10 +137,8 @@ class ScreenModels:
         return QueryBuilder(self._telling(tell), library).encoder
 
     def parts(self, library: Library, encoder: Encoder, tell: Tell) -> SessionParts:
-        from dar_tui.cli.chat import Models
-
         wanted = self._wanted
-        models = Models(self._telling(tell), self.profile, self.generator, self._language, wanted.query)
+        models = ChatModels(self._telling(tell), self.profile, self.generator, self._language, wanted.query)
         return models.engine(library, encoder, imagines=wanted.imagines, asks=wanted.asks)
 
     def _or_bundled(self, spec: str, instead: str) -> str:
@@ -150,7 +148,7 @@ class ScreenModels:
         try:
             check_here(spec)
         except ModelUnavailable as error:
-            self.notes.append(f"{error.message} {error.hint} Going on with `{instead}`.")
+            self.notes.append(f"{error.message} {error.hint} Using `{instead}` instead.")
             return instead
         return spec
 

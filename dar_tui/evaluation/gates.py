@@ -14,7 +14,8 @@ from dar_tui.evaluation.corpus import Corpus, Vectors
 from dar_tui.fusion.evidence import NEIGHBOURS
 from dar_tui.fusion.strategies import Fit
 from indexer.search.ranking import NEARLY_SAME
-from indexer.search.strength import PHOTO_SAMPLE, Strength, peaks, spread_of, thresholds
+from indexer.search.strength import PHOTO_SAMPLE, Strength, peaks, thresholds
+from indexer.store.vectors import spread_of
 
 _BLOCK = 4096
 

@@ -31,10 +31,11 @@ from dar_tui.session.session import Session, SessionOptions, SessionParts
 from dar_tui.session.transcript import Log, Started
 from indexer.encoders import Encoder
 from indexer.errors import DarError, UsageError
-from indexer.indexing.options import IndexOptions
+from indexer.files import make_private_folder
+from indexer.indexing.plan import IndexOptions
+from indexer.indexing.run import index
 from indexer.library import Library
-from indexer.pipeline import index
-from indexer.store.disk import disk_errors_named, make_private_folder
+from indexer.store.disk import disk_errors_named
 
 PAGE = 10
 

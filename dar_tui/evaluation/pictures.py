@@ -22,12 +22,13 @@ from dar_tui.cancellation import never
 from dar_tui.evaluation.datasets import BadBenchmark, Case, TurnWords, seed_of
 from dar_tui.fusion.evidence import QueryEncoder
 from dar_tui.imagine import ConditionedGenerator, Conditions, Generator, Imagined
-from dar_tui.imagine.cache import Origin, save_png, write_atomically
+from dar_tui.imagine.cache import Origin, save_png
 from indexer.encoders import Encoder, fastest_batch
 from indexer.errors import DarError, UnreadablePhoto
+from indexer.files import make_private_folder, write_atomically
 from indexer.photos.photo import open_photo
 from indexer.printable import visible
-from indexer.store.disk import disk_errors_named, make_private_folder
+from indexer.store.disk import disk_errors_named
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -19,7 +19,7 @@ SYNONYMS = frozenset(
     {"people", "age", "animals", "clothing", "vehicles", "sport", "water", "ground", "nature", "place", "building"}
     | {"objects", "food", "season", "occasion"}
 )
-# Words that settle a thing without saying that it is there: a beach leaves no snow to ask about, and shows none.
+# Words that decide a thing without saying that it is there: a beach leaves no snow to ask about, and shows none.
 ALTERNATIVES = {
     "two dogs": "two three dogs several one",
     "snow": "skiing ski snowboard sled ice summer beach",

@@ -19,6 +19,7 @@ from dar_tui.imagine import Conditions, Imagined
 from dar_tui.language.rules import read
 from dar_tui.language.rules.words import content, core, stem
 from dar_tui.language.turn import Expects
+from dar_tui.language.understanding import is_readable
 from dar_tui.reformulate.query import QueryText
 from indexer.encoders import JOINT, VISUAL, Encoder, SentenceEncoder
 from indexer.errors import DarError, ModelUnavailable
@@ -84,6 +85,15 @@ def kinds_of(reject: str) -> tuple[str, ...]:
     return (f"a {core(reject)}",) if len(facts) == 1 else ()
 
 
+# Where what is wanted nearly always comes with what is rejected ("a street without people": of 744 streets 687 show
+# somebody), REJECT_WEIGHT leaves a page full of it, so rejects weigh more until at most _MOST_SEEN of the first _PAGE
+# show one, or the last of these is reached. A photo shows it if nearer to it than half way from the photos that are
+# nearest to those that are farthest (2 % each of a sample). Measured by `benchmarks.rejects` on 7,091 captioned photos;
+# fewer than _LEAST_PHOTOS fit on a few pages anyhow.
+FIRMER = (REJECT_WEIGHT, 0.6, 0.9, 1.2)
+_PAGE, _MOST_SEEN = 12, 2
+_SAMPLE, _EXTREME, _LEAST_PHOTOS = 4000, 0.02, 100
+
 # By turn and number, both from 0.
 Gallery = Mapping[tuple[int, int], GeneratedImage]
 
@@ -103,6 +113,9 @@ class QueryEncoder:
 
     encoder: Encoder
     _texts: dict[str, Vector] = field(default_factory=dict)
+    _readable: dict[str, bool] = field(default_factory=dict)
+    # What rejects weigh in each turn: its own query decides, not the answers that are only tried.
+    firmness: dict[int, float] = field(default_factory=dict)
 
     @property
     def picture_space(self) -> str:
@@ -124,6 +137,13 @@ class QueryEncoder:
             self._texts = self._texts | dict(zip(missing, self.encoder.encode_texts(missing), strict=True))
         known = self._texts
         return [known[text] for text in texts]
+
+    def unread(self, texts: Sequence[str]) -> tuple[str, ...]:
+        """Those of the texts that the encoder does not understand: other scripts, emoji, random letters."""
+        for text in texts:
+            if text not in self._readable:
+                self._readable[text] = is_readable(text, self.encoder)
+        return tuple(text for text in texts if not self._readable[text])
 
     def picture(self, imagined: Imagined) -> Vector:
         """The picture's vector: the generator's own, or what the encoder sees. Raises DarError for an unusable one."""
@@ -186,6 +206,7 @@ def evidence(
         unliked=[*photo_vectors(library, dialogue.unliked, space), *kept_vectors(gallery, dialogue.vetoed)],
         dim=encoder.encoder.dim,
     )
+    found = firmly(found, encoder, library)
     if not gated or not shown or not texts:
         return found
     text = text_only(Evidence(request.turn, found.texts, found.weights)).terms[0].vector
@@ -215,6 +236,33 @@ def against(encoder: QueryEncoder, rejects: Sequence[str], *, alone: bool) -> tu
     ], []
 
 
+def firmly(known: Evidence, encoder: QueryEncoder, library: Library) -> Evidence:
+    """The evidence with what was rejected weighing as much as it takes to keep it off the page (see `FIRMER`)."""
+    if not (known.rejects and known.texts) or known.reject_weight < REJECT_WEIGHT:
+        return known
+    if known.turn not in encoder.firmness:
+        try:
+            encoder.firmness[known.turn] = _firmness(known, library)
+        except DarError:  # A photo left the library meanwhile; the search itself says what is wrong with a damaged one.
+            return known
+    return replace(known, reject_weight=encoder.firmness[known.turn])
+
+
+def _firmness(known: Evidence, library: Library) -> float:
+    sample = library.sample(_SAMPLE)
+    if len(sample) < _LEAST_PHOTOS:
+        return FIRMER[0]
+    reject = _direction(np.stack(known.rejects))
+    seen = np.quantile(library.vectors(sample) @ reject, (_EXTREME, 1 - _EXTREME)).mean()
+    alone = Evidence(known.turn, known.texts, known.weights, rejects=known.rejects)
+    for weight in FIRMER:
+        page = library.search(text_only(replace(alone, reject_weight=weight)), _PAGE, fold=False)
+        cosines = library.vectors([hit.image_id for hit in page]) @ reject
+        if np.count_nonzero(cosines > seen) <= _MOST_SEEN:
+            break
+    return weight
+
+
 def _fit(library: Library, text: Vector, picture: Vector, space: str) -> Fit:
     like = library.search(Query((Term(picture, space),), by_example=True), NEIGHBOURS, fold=False)
     if not like:
@@ -234,7 +282,8 @@ def answers_in_words(dialogue: Dialogue) -> set[str]:
 
 def _share(answer: str, own: int) -> float:
     """What an answer weighs beside a statement of the user's, who put `own` facts in words."""
-    return min(1.0, ANSWER_WEIGHT * len(content(answer)) / max(own, 1))
+    # "Outside" is a fact though all its words are prepositions.
+    return min(1.0, ANSWER_WEIGHT * max(1, len(content(answer))) / max(own, 1))
 
 
 def photo_vectors(library: Library, names: Sequence[str], space: str) -> list[Vector]:

@@ -17,6 +17,7 @@ from dar_tui.language.when import When
 from indexer.library import Library
 from indexer.search.hits import Hit
 from indexer.search.ranking import Query
+from indexer.search.strength import Strength
 from indexer.search.where import Where
 
 # A filter on the hits passes one in four at a first guess; each round fetches that many times more.
@@ -39,12 +40,15 @@ class Narrowing:
 
 @dataclass(frozen=True)
 class Filters:
-    """What a photo must meet besides ranking well. `folders` name its place, or a folder on its path."""
+    """What a photo must meet besides ranking well. `folders` name its place, or a folder on its path; `camera` is part
+    of a name. `undated`: photos that know no date pass `when` too."""
 
     when: tuple[When, ...] = ()
     folders: tuple[str, ...] = ()
     without: frozenset[int] = frozenset()
     narrowing: Narrowing = Narrowing()
+    camera: str = ""
+    undated: bool = False
     base: Where = field(default_factory=Where)
     """What a caller demands in any case, besides `narrowing`."""
 
@@ -53,7 +57,8 @@ class Filters:
         """The part that a library can filter by itself."""
         after = _later(self.narrowing.after, self.base.after)
         before = _earlier(self.narrowing.before, self.base.before)
-        for when in self.when:
+        # The library's own filter drops photos without a date.
+        for when in () if self.undated else self.when:
             days = when.bounds()
             if days.first is not None:
                 begins = datetime.combine(days.first, time())
@@ -65,23 +70,26 @@ class Filters:
             self.base,
             after=after,
             before=before,
-            camera=self.narrowing.camera or self.base.camera,
+            camera=self.narrowing.camera or self.base.camera or self.camera,
             without=self.without | self.base.without,
             folders=(*self.base.folders, *([self.narrowing.folder] if self.narrowing.folder else [])),
             places=(*self.base.places, *self.folders),
         )
 
     def holds(self, hit: Hit) -> bool:
-        """The part that is checked on the hit. A photo without a date fails every condition on it."""
-        if self.when and hit.taken_at is None:
-            return False
-        return hit.taken_at is None or all(when.holds(hit.taken_at.date()) for when in self.when)
+        """The part that is checked on the hit. A photo without a date fails every condition on it, unless `undated`."""
+        days = hit.taken_days
+        return self.undated or not self.when if days is None else all(when.may_hold(*days) for when in self.when)
 
     @property
     def names(self) -> str:
         """The filters in words, for a note."""
         return ", ".join(
-            [*(when.understood for when in self.when), *(f"place or folder {name}" for name in self.folders)]
+            [
+                *(when.understood for when in self.when),
+                *(f"place or folder {name}" for name in self.folders),
+                *([f"camera {self.camera}"] if self.camera else []),
+            ]
         )
 
 
@@ -100,6 +108,16 @@ class Found:
     hits: tuple[Hit, ...]
     note: str = ""
 
+    @property
+    def doubtful(self) -> Found:
+        """The same with no match that counts as strong, since something that was asked for is not heeded."""
+        return replace(self, hits=tuple(map(_at_most_weak, self.hits)))
+
+
+def _at_most_weak(hit: Hit) -> Hit:
+    weaker = Strength.WEAK if hit.strength is Strength.STRONG else hit.strength
+    return replace(hit, strength=weaker, similar=tuple(map(_at_most_weak, hit.similar)))
+
 
 def filters_of(
     library: Library, need: Need, without: Sequence[int] = (), narrowing: Narrowing | None = None
@@ -109,16 +127,26 @@ def filters_of(
     folders = tuple(
         name for name in need.where if not any(mentions(want, name) for want in need.wants) or library.has_place(name)
     )
-    return Filters(need.when, folders, frozenset(without), narrowing or Narrowing())
+    return Filters(need.when, folders, frozenset(without), narrowing or Narrowing(), need.camera, need.undated)
 
 
 def find(library: Library, query: Query, k: int, filters: Filters, *, fold: bool = True) -> Found:
     """The best `k` photos that meet the filters; where none does, those that meet the narrowing alone, with a note."""
     hits = _filtered(library, query, k, filters, fold)
-    if hits or not (filters.when or filters.folders):
+    if hits or not (filters.when or filters.folders or filters.camera):
         return Found(hits)
-    unfiltered = _filtered(library, query, k, replace(filters, when=(), folders=()), fold)
-    return Found(unfiltered, f"No photo passes the filter ({filters.names}), so it is left out.")
+    unfiltered = _filtered(library, query, k, replace(filters, when=(), folders=(), camera=""), fold)
+    note = f"No photo passes the filter ({filters.names}), so it is left out; no match counts as strong without it."
+    return Found(unfiltered, note).doubtful
+
+
+def undated(library: Library, filters: Filters) -> str:
+    """How many photos a filter by date leaves out since theirs is not known, in words; "" for none."""
+    where = filters.where
+    count = library.undated(where) if (filters.when and not filters.undated) or where.after or where.before else 0
+    if count == 1:
+        return "1 photo is left out because its date is not known."
+    return f"{count:,} photos are left out because their dates are not known." if count else ""
 
 
 def _filtered(library: Library, query: Query, k: int, filters: Filters, fold: bool) -> tuple[Hit, ...]:

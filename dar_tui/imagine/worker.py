@@ -1,6 +1,6 @@
 """The generator's worker thread: loads the generator on first use and draws in a thread of its own.
 
-So a caller gets every step as it happens, and control back the moment a turn is cancelled, though a model may take
+So a caller gets every step as it is made, and control back the moment a turn is cancelled, though a model may take
 another step before it stops. Knows nothing of fusion, dialogues or files.
 """
 

@@ -7,7 +7,7 @@ for such phrases (`language.rules.dates` does) and does not know photos.
 from __future__ import annotations
 
 import calendar
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
@@ -18,6 +18,13 @@ class Hemisphere(StrEnum):
 
     NORTH = "north"
     SOUTH = "south"
+
+
+def hemisphere_of(setting: str, is_southern: Callable[[], bool]) -> Hemisphere:
+    """The hemisphere that `setting` names; for "auto" the library is asked where its photos were taken."""
+    if setting == "auto":
+        return Hemisphere.SOUTH if is_southern() else Hemisphere.NORTH
+    return Hemisphere(setting)
 
 
 @dataclass(frozen=True)
@@ -85,6 +92,10 @@ class When:
     def holds(self, day: date) -> bool:
         """Whether a photo of that day fits."""
         return any(day in span for span in self.spans) is not self.excluded
+
+    def may_hold(self, first: date, last: date) -> bool:
+        """Whether a photo taken on one of these days, nobody knows which, may fit."""
+        return any(self.holds(first + timedelta(at)) for at in range((last - first).days + 1))
 
     @property
     def understood(self) -> str:

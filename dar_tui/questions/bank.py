@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dar_tui.imagine.cache import write_atomically
 from dar_tui.language.rules.words import content
 from dar_tui.language.turn import Expects, Question
 from indexer.encoders import Encoder, SentenceEncoder
+from indexer.files import write_atomically
 
 logger = logging.getLogger(__name__)
 

@@ -17,7 +17,6 @@ from typing import Protocol
 from dar_tui.cancellation import Cancelled, never
 from dar_tui.dialogue.dialogue import Dialogue
 from dar_tui.dialogue.need import Need
-from dar_tui.language.when import Hemisphere
 from dar_tui.reformulate.prompts import prompts
 from dar_tui.reformulate.query import WORD_BUDGET, QueryStrategy, QueryText, query_text, structure, summarise, write
 
@@ -65,13 +64,12 @@ class RuleReformulator:
     """Reformulates by rules."""
 
     strategy: QueryStrategy = QueryStrategy.STATEMENTS
-    hemisphere: Hemisphere = Hemisphere.NORTH
     word_budget: int = WORD_BUDGET
 
     def reformulate(self, dialogue: Dialogue, k: int = 3, seed: int = 0) -> Reformulation:
         """S_t and `k` prompts; no model is asked and nothing can fail but a nonsensical `k`."""
-        need = dialogue.need(self.hemisphere)
-        query = query_text(dialogue, self.strategy, self.word_budget, self.hemisphere)
+        need = dialogue.need()
+        query = query_text(dialogue, self.strategy, self.word_budget)
         return Reformulation(need, query, tuple(prompts(need, k, seed)))
 
     def drafts(

@@ -17,7 +17,6 @@ from dar_tui.dialogue.dialogue import Dialogue
 from dar_tui.dialogue.need import Need
 from dar_tui.language import LanguageModel
 from dar_tui.language.rules.words import COLOURS, NUMBERS, content, listed, mentions, stem, tidy, words
-from dar_tui.language.when import Hemisphere
 from dar_tui.reformulate import Reformulation
 from dar_tui.reformulate.prompts import prompts as prompts_by_rules
 from dar_tui.reformulate.query import WORD_BUDGET, Outline, QueryStrategy, QueryText, query_text, structure, weighted
@@ -81,15 +80,14 @@ class LanguageReformulator:
 
     model: LanguageModel
     strategy: QueryStrategy = QueryStrategy.REWRITE
-    hemisphere: Hemisphere = Hemisphere.NORTH
     word_budget: int = WORD_BUDGET
 
     def drafts(
         self, dialogue: Dialogue, k: int = 3, seed: int = 0, cancelled: Cancelled = never
     ) -> Iterator[Reformulation]:
         """The rules' query at once, without prompts; then the model's query and prompts, unless `cancelled()`."""
-        need = dialogue.need(self.hemisphere)
-        yield Reformulation(need, query_text(dialogue, self.strategy, self.word_budget, self.hemisphere), ())
+        need = dialogue.need()
+        yield Reformulation(need, query_text(dialogue, self.strategy, self.word_budget), ())
         try:
             written = self.reformulate(dialogue, k, seed, cancelled)
         except Stopped:
@@ -99,8 +97,8 @@ class LanguageReformulator:
     def reformulate(self, dialogue: Dialogue, k: int = 3, seed: int = 0, cancelled: Cancelled = never) -> Reformulation:
         """R1 and R2 for the dialogue so far; rules write what the model cannot. Raises Stopped: `cancelled()`."""
         ask = partial(self.model.complete, cancelled=cancelled)
-        need = dialogue.need(self.hemisphere)
-        by_rules = query_text(dialogue, self.strategy, self.word_budget, self.hemisphere)
+        need = dialogue.need()
+        by_rules = query_text(dialogue, self.strategy, self.word_budget)
         fallback = prompts_by_rules(need, k, seed)
         if not need.wants:
             return Reformulation(need, by_rules, tuple(fallback), ())

@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 from dar_tui.questions.selection import CLOSER, shown_chance
 from indexer.errors import DarError
 from indexer.search.ranking import Query, Term, merged, scores
-from indexer.search.strength import Spread
+from indexer.store.vectors import Spread
 
 Nats = NDArray[np.float64]
 Ids = NDArray[np.int64]

@@ -75,7 +75,7 @@ class Prompts:
 
 @dataclass(frozen=True)
 class Loading:
-    """The generator is being loaded, which happens once."""
+    """The generator is being loaded, which is done once."""
 
     turn: int
 

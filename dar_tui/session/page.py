@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 
 import numpy as np
 
 from dar_tui.dialogue.dialogue import Dialogue
+from dar_tui.dialogue.need import Need
 from dar_tui.fusion.evidence import (
     Gallery,
     QueryEncoder,
@@ -22,10 +24,12 @@ from dar_tui.fusion.evidence import (
     kept_vectors,
     photo_vectors,
 )
-from dar_tui.fusion.finding import Filters, Narrowing, filters_of, find
+from dar_tui.fusion.finding import Filters, Narrowing, filters_of, find, undated
 from dar_tui.fusion.strategies import Evidence, Strategy, Vector, adaptive, text_only
 from dar_tui.language.rules.answers import chosen_photo
+from dar_tui.language.rules.dates import not_a_stretch
 from dar_tui.language.rules.words import content, core
+from dar_tui.language.understanding import not_understood
 from dar_tui.questions.bank import load_bank
 from dar_tui.session.belief import Belief, Calibration, Closer, Clue, Denial, Posterior
 from dar_tui.session.events import Stage
@@ -34,6 +38,8 @@ from indexer.library import Library
 from indexer.search.hits import Hit
 from indexer.search.ranking import Query, Term
 
+# Photos picked at random that a photo's fit is compared with, to tell why it is shown.
+_COMPARED = 500
 # What a thing is taken for of which nobody knows how many photos show it.
 _UNKNOWN_SHARE = 0.1
 # An answer of no more facts ("the sea", "a red shirt") is evidence of its own. One of more says again part of what was
@@ -97,11 +103,27 @@ class TurnContext:
         posterior = Posterior()
         query = self.query(stage, posterior)
         found = find(self.search.library, query, self.search.page, self.filters())
+        wants = self.request.need.wants
+        if wants and len(self.search.encoder.unread(wants)) == len(wants):
+            found = found.doubtful
+        hits = found.hits
+        if self.dialogue.by_date:
+            hits = tuple(sorted(hits, key=lambda hit: hit.taken_at or datetime.min, reverse=True))
         if query.scorer is None:
-            return Page(found.hits, found.note)
-        shown = [each.image_id for hit in found.hits for each in (hit, *hit.similar)]
+            return Page(hits, found.note)
+        shown = [each.image_id for hit in hits for each in (hit, *hit.similar)]
         chances = posterior.of(shown).tolist()
-        return Page(found.hits, found.note, dict(zip(shown, chances, strict=True)))
+        return Page(hits, found.note, dict(zip(shown, chances, strict=True)))
+
+    def notes(self, found: Page, before: Need) -> tuple[str, ...]:
+        """What is to be known of a page and was not when the need was `before`: text and dates that are not understood,
+        filters that leave out all photos, or those without a date."""
+        need, known = self.request.need, {*before.wants, *before.rejects}
+        new = [text for text in (*need.wants, *need.rejects) if text not in known]
+        without_date = undated(self.search.library, self.filters()) if need.when != before.when else ""
+        left_out = found.note or (f'{without_date} "include photos without a date" shows them.' if without_date else "")
+        stretches = not_a_stretch(new, self.dialogue.turns[-1].at)
+        return tuple(note for note in (not_understood(self.search.encoder.unread(new)), stretches, left_out) if note)
 
     def query(self, stage: Stage, posterior: Posterior | None = None) -> Query:
         """The query of a stage: the text's alone, or the images' too. `posterior` is filled as it is searched."""
@@ -177,9 +199,38 @@ class TurnContext:
         )
 
     def filters(self) -> Filters:
-        """What the need demands; photos unliked are not shown again."""
-        refused = [int(name) for name in self.dialogue.unliked if name.isdecimal()]
+        """What the need demands; photos unliked or ruled out are not shown again.
+
+        By belief those on earlier pages give way by themselves; by a strategy they are left out.
+        """
+        paged = self.dialogue.paged if self.search.strategy is not None else ()
+        names = (*self.dialogue.unliked, *self.dialogue.ruled_out, *paged)
+        refused = [int(name) for name in names if name.isdecimal()]
         return filters_of(self.search.library, self.request.need, refused, self.narrowing)
+
+    def why(self, image_id: int) -> str:
+        """What put this photo on the page, in words: how well each statement fits it, and what else speaks for it."""
+        search, need = self.search, self.request.need
+        found = search.library.photos([image_id])
+        if not found:
+            return "That photo is no longer in the library."
+        texts = self.request.query.texts
+        sample = search.library.vectors(search.library.sample(_COMPARED), JOINT)
+        own = search.library.vectors([image_id], JOINT)[0]
+        reasons = []
+        for text, vector in zip(texts, search.encoder.texts(texts), strict=True):
+            share = float(np.mean(sample @ vector < own @ vector))
+            reasons.append(f'"{text}" fits it better than {share:.0%} of the photos')
+        name = str(image_id)
+        reasons += ["you liked it"] if name in self.dialogue.liked else []
+        others = len(set(self.dialogue.liked) - {name})
+        reasons += [f"it is compared with {others} you liked"] if others else []
+        images = sum(turn == self.request.turn for turn, _ in self.gallery)
+        reasons += [f"it is compared with {images} generated images"] if images else []
+        taken = found[0].taken_at
+        reasons += [f"it was taken on {taken:%Y-%m-%d}" for _ in need.when[:1] if taken]
+        reasons += ["you have seen it before"] if name in self.dialogue.passed else []
+        return f"{found[0].path.name}: {'; '.join(reasons) or 'nothing was described yet'}."
 
 
 def _mean(vectors: Sequence[Vector]) -> Vector:

@@ -21,7 +21,7 @@ from dar_tui.fusion.strategies import strategy_named
 from dar_tui.imagine.cache import Album
 from dar_tui.imagine.worker import Imagination, LoadGenerator
 from dar_tui.questions.questioner import Questioner
-from dar_tui.reformulate import Reformulator, RuleReformulator
+from dar_tui.reformulate import Reformulator
 from dar_tui.session.belief import calibration_of
 from dar_tui.session.events import Timings, TurnFailed
 from dar_tui.session.page import Page, SearchSettings, TurnContext
@@ -58,8 +58,8 @@ class SessionParts:
 class SessionOptions:
     """`page`: photos shown. `pictures`: K. `fusion`: "belief", or a strategy's name, to compare with.
 
-    `picture_weight`: None for the strategy's own. `calibrations`: a folder of constants fitted for encoders,
-    None for those that ship.
+    `picture_weight`: None for the strategy's own. `calibrations`: a folder of constants fitted for encoders, None for
+    those that ship.
 
     K = 3: the paper's choice; one picture gave +6.43 Hits@10 there, three +7.61, more hardly any.
     """
@@ -93,12 +93,13 @@ class SessionState:
             calibration_of(parts.encoder.id, options.calibrations),
         )
         self.lock = threading.RLock()
-        self.dialogue = Dialogue()
+        self.dialogue = Dialogue(hemisphere=log.started.hemisphere)
         self.request: SearchRequest | None = None
         self.prompted: Prompted | None = None
         self.page = Page()
         self.gallery: dict[tuple[int, int], GeneratedImage] = {}
         self._token = CancelToken()
+        self._token_lock = threading.Lock()
 
     @property
     def id(self) -> str:
@@ -107,14 +108,14 @@ class SessionState:
 
     def begin(self) -> CancelToken:
         """Cancels the turn that runs, if one does; the token is the next turn's."""
-        with self.lock:
+        with self._token_lock:
             self._token.set()
             self._token = CancelToken()
             return self._token
 
     def cancel(self) -> None:
-        """Cancels the turn that runs."""
-        with self.lock:
+        """Cancels the turn that runs. Never waits: `lock` is held while the disk writes, which may take seconds."""
+        with self._token_lock:
             self._token.set()
 
     def context(self, request: SearchRequest, narrowing: Narrowing) -> TurnContext:
@@ -132,7 +133,7 @@ class SessionState:
             self.dialogue = self.dialogue.after(event)
             return self.log.write(event)
 
-    def set_request(self, request: SearchRequest, token: CancelToken) -> None:
+    def set_request(self, request: SearchRequest | None, token: CancelToken) -> None:
         """What is looked for from now on."""
         with self.lock:
             if not token.is_set():
@@ -172,10 +173,10 @@ class SessionState:
                 imagined = self.album.find(*place, prompt, seed)
                 if imagined is not None and imagined.vector is not None:
                     self.gallery[place] = GeneratedImage(seed, imagined.vector)
-            turn = len(self.dialogue.turns) - 1
+            turn = self.dialogue.number
             if turn >= 0:
-                # A message cut off before its query was saved is read by the rules.
-                query = saved.queries.get(turn) or RuleReformulator().reformulate(self.dialogue, 0).query
+                # A message cut off before its query was saved is read anew; the first draft comes without a model.
+                query = saved.queries.get(turn) or next(self.parts.reformulator.drafts(self.dialogue, 0)).query
                 self.request = SearchRequest(turn, query, self.dialogue.need())
 
 

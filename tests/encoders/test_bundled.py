@@ -16,8 +16,8 @@ from indexer.encoders import load_encoder
 from indexer.encoders.bundled import BundledEncoder
 from indexer.encoders.bundled.backbones import ALL_FILES, IMAGE_WEIGHTS, TEXT_WEIGHTS, BackboneFile
 from indexer.encoders.bundled.graphs import HEADS_FILE, PreparedGraphs
-from indexer.encoders.onnx_graphs import available_cores
 from indexer.errors import ModelUnavailable, UsageError
+from indexer.runtime import available_cores
 from tests.encoders.real_photos import demo_photos
 
 

@@ -100,7 +100,7 @@ on Valentine's Day | 02-13 to 02-15 of any year | at Valentine's Day
 at Halloween | 10-25 to 11-02 of any year | at Halloween
 in summer | 06-01 to 09-22 of any year | in summer
 a dog in winter | 12-01 to 03-20 of any year | a dog in winter
-in spring or summer | 03-01 to 06-21 of any year or 06-01 to 09-22 of any year | in spring
+in spring or summer | 03-01 to 06-21 of any year or 06-01 to 09-22 of any year |
 summer of 2018 | 2018-06-01 to 2018-09-22 | in summer
 in early 2019 | 2019-01-01 to 2019-06-14 |
 """

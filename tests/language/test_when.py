@@ -6,7 +6,8 @@ from datetime import date, datetime
 
 import pytest
 
-from dar_tui.language.rules.dates import find_dates
+from dar_tui.dialogue.dialogue import Dialogue
+from dar_tui.language.rules.dates import find_dates, not_a_stretch
 from dar_tui.language.when import Days, Hemisphere, When, easter, last_of, season
 
 NOW = datetime(2024, 10, 15, 12)
@@ -127,3 +128,37 @@ def test_a_dialogue_never_imports_dateparser() -> None:
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.split() == ["False", "False", "False"]
+
+
+@pytest.mark.parametrize(
+    ("text", "wants"),
+    [
+        ("a dog in spring or summer", ("a dog",)),
+        ("a dog in spring 2019 or summer 2019", ("a dog",)),
+        ("a dog in summer 2019 or summer 2020", ("a dog in summer",)),
+        ("a dog in summer", ("a dog in summer",)),
+    ],
+)
+def test_two_seasons_are_days_and_nothing_to_see(text: str, wants: tuple[str, ...]) -> None:
+    need = Dialogue().said(text, NOW).need()
+    assert need.wants == wants and need.when
+
+
+def test_easter_without_a_year_is_the_last_one_before_and_after() -> None:
+    # Easter Sunday was the 31st of March 2024.
+    assert only("a lamb before Easter").bounds() == Days(None, date(2024, 3, 27))
+    assert only("a lamb since Easter").bounds() == Days(date(2024, 3, 28), None)
+    assert only("a lamb after Easter").bounds() == Days(date(2024, 4, 3), None)
+    assert only("a lamb before Easter 2019").bounds() == Days(None, date(2019, 4, 17))
+    assert len(only("a lamb at Easter").spans) > 50
+
+
+@pytest.mark.parametrize("text", ["a dog 2021-2020", "between 2021 and 2020", "a dog from June 2020 to May 2020"])
+def test_a_stretch_that_ends_before_it_begins_is_named(text: str) -> None:
+    assert not find_dates(text, NOW, Hemisphere.NORTH)
+    assert "ends before it begins" in not_a_stretch([text], NOW)
+
+
+@pytest.mark.parametrize("text", ["a dog 2020-2021", "a dog", "from June to May", "between 2020 and 2020", "1920-1080"])
+def test_other_texts_are_no_stretch_that_ends_before_it_begins(text: str) -> None:
+    assert not not_a_stretch([text], NOW)

@@ -26,7 +26,7 @@ from dar_tui.session.belief import (
 from dar_tui.session.state import BELIEF, SessionOptions
 from indexer.errors import DarError
 from indexer.search.ranking import Query, Term
-from indexer.search.strength import spread_of
+from indexer.store.vectors import spread_of
 from tests.session.world import World
 
 IDS = np.arange(100, 106)

@@ -1,10 +1,11 @@
 """Saved sessions on a real disk: a cut at every byte, two writers, privacy, damage, listing."""
 
+import json
 import os
 import stat
 import subprocess
 import sys
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from dar_tui.dialogue.dialogue import (
     QuestionSkipped,
     UserMessage,
 )
+from dar_tui.language.when import Hemisphere
 from dar_tui.session.transcript import (
     Pictured,
     Prompted,
@@ -60,6 +62,20 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     assert saved.records == RECORDS
     assert saved.dialogue == Dialogue(EVENTS)
     assert saved.dialogue.vetoed == ((0, 1),)
+
+
+def test_a_session_keeps_its_hemisphere_and_older_ones_have_the_north(tmp_path: Path) -> None:
+    started = Started(NOW, hemisphere=Hemisphere.SOUTH)
+    path = written(tmp_path / "s.jsonl", (started, UserMessage("a dog last summer", NOW)))
+    dialogue = resume(path).dialogue
+    assert dialogue.hemisphere is Hemisphere.SOUTH
+    assert dialogue.need().when[0].holds(date(2024, 1, 15)) and not dialogue.need().when[0].holds(date(2024, 7, 15))
+    assert Dialogue.from_json(json.loads(json.dumps(dialogue.to_json()))) == dialogue
+    path.write_text(path.read_text().replace(',"hemisphere":"south"', ""))
+    assert resume(path).dialogue.hemisphere is Hemisphere.NORTH
+    path.write_text(path.read_text().replace('"version":1', '"version":1,"hemisphere":"east"'))
+    with pytest.raises(DialogueUnreadable, match="east"):
+        resume(path)
 
 
 def test_a_cut_at_every_byte_leaves_the_whole_records(tmp_path: Path) -> None:

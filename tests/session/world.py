@@ -26,9 +26,9 @@ from dar_tui.reformulate import RuleReformulator
 from dar_tui.session.session import Session, SessionOptions, SessionParts
 from dar_tui.session.transcript import Log, Started, session_path
 from indexer.encoders import ImageEmbeddings
-from indexer.indexing.options import IndexOptions
+from indexer.indexing.plan import IndexOptions
+from indexer.indexing.run import index
 from indexer.library import Library
-from indexer.pipeline import index
 from tests.photos import jpeg
 
 Vectors = NDArray[np.float32]

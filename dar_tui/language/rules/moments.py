@@ -7,6 +7,8 @@ theirs here too (`Moments.begins`). What counts as which days:
   unit's own year or month and half a unit either side of that day.
 - 04.07.2019 is 4 July: dates with dots are written day first everywhere. 07/04/2019 is written both ways, so a dialogue
   takes either day, and an option refuses it and asks for 2019-07-04.
+- Easter without a year is any of them; "before Easter" and "since Easter" count from the last one that has begun, as an
+  option does.
 - 2019-W05 is an ISO week, Monday to Sunday; Q3 2020 is July to September; winter 2018/19 begins in 2018.
 """
 
@@ -67,7 +69,7 @@ POINT = (
     rf"|q[1-4],? (?:of )?{YEAR}|{SEASON},? (?:of )?{YEAR}[/-]\d\d(?!\d)"
     rf"|{SEASON},? (?:of )?{YEAR}|{HOLIDAY},? (?:of )?{YEAR}|{DECADE}|{YEAR}|{MONTH}|{SEASON}|{HOLIDAY})"
 )
-AGO = rf"(?:about |around |some |maybe )?{COUNT} {UNIT}s? ago|yesterday|today|last {WEEKDAY}"
+AGO = rf"(?:about |around |some |maybe )?{COUNT} (?:{UNIT}|{SEASON})s? ago|yesterday|today|last {WEEKDAY}"
 LAST = (
     r"(?:last|this|this past|the previous|previous) "
     rf"(?:year|month|week|weekend|{SEASON}|{HOLIDAY}|{MONTH})(?:['\u2019]s)?"
@@ -218,6 +220,10 @@ class Moments:
 
     def _parsed(self, text: str) -> tuple[Span, ...]:
         """Days counted back from now, days of a month, and weekdays; () for what is none."""
+        if seasons := re.fullmatch(rf"(?:about |around |some |maybe )?({_EXACT}) ({SEASON})s? ago", text):
+            span = season(seasons[2], self.hemisphere)
+            latest = last_of(span, self.now.date()).first
+            return (span.in_year(latest.year - _number(seasons[1]) + 1),) if latest else ()
         for word, (least, most) in _COUNTS.items():
             if re.match(rf"(?:a )?{word}\b.* ago", text):
                 unit = re.search(UNIT, text)

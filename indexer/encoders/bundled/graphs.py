@@ -15,8 +15,9 @@ from filelock import FileLock
 
 from indexer.encoders import Notify
 from indexer.encoders.bundled.backbones import ALL_FILES
-from indexer.encoders.onnx_graphs import export_graph, write_whole
 from indexer.errors import ModelUnavailable
+from indexer.files import write_whole
+from indexer.runtime import export_graph
 
 HEADS_FILE = Path(__file__).with_name("heads.safetensors")
 
