@@ -49,7 +49,7 @@ def measure(temporary: Path, photos: Path, files: list[Path]) -> list[Figure]:
     whole = str(temporary / "library")
     # Prepared once on a machine, so not a part of any run.
     run_once([*DAR, "index", "--follow-links", "--library", str(temporary / "warm"), str(few)], environment)
-    told = run_often([*DAR, "--help"], 10, environment=environment)
+    help_runs = run_often([*DAR, "--help"], 10, environment=environment)
     _, few_mb = run_once(
         [*DAR, "index", "--follow-links", "--library", str(temporary / "small"), str(few)], environment
     )
@@ -59,7 +59,7 @@ def measure(temporary: Path, photos: Path, files: list[Path]) -> list[Figure]:
     search = [*DAR, "search", "--library", whole, "--json", "a dog running on the beach"]
     found = run_often(search, 10, environment=environment)
     figures = [
-        median_of("dar --help", told.seconds, "s", note=f"{told.megabytes:.0f} MB"),
+        median_of("dar --help", help_runs.seconds, "s", note=f"{help_runs.megabytes:.0f} MB"),
         once("dar index", len(files) / taken, "photos/s"),
         once("dar index: memory", megabytes, "MB"),
         once("dar index, nothing changed", again, "s"),

@@ -177,8 +177,8 @@ def _rate(encoder: Any, batch: Sequence[Any]) -> tuple[float, float]:
 
 def _end_to_end(encoder: Any, photos: Path, cores: int, batch_size: int) -> float:
     from indexer.indexing.events import Finished
-    from indexer.indexing.options import IndexOptions
-    from indexer.pipeline import index
+    from indexer.indexing.plan import IndexOptions
+    from indexer.indexing.run import index
 
     # No texts to judge strength by: they would load the text tower, once a library.
     options = IndexOptions(workers=cores, batch_size=batch_size, null_texts=())

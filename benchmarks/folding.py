@@ -30,8 +30,7 @@ from indexer.library import Library
 from indexer.photos.photo import THUMBNAIL_SIDE
 from indexer.photos.pixels import picture_hash
 from indexer.search.ranking import NEARLY_SAME, Vectors, fold
-from indexer.store.catalog import CATALOG_NAME, Catalog
-from indexer.store.records import Picture
+from indexer.store.catalog import CATALOG_NAME, Catalog, ImageTraits
 
 Chance = np.random.Generator
 Change = Callable[[Image.Image, Chance], Image.Image]
@@ -134,7 +133,7 @@ def verdict(space: str, one: Shown, other: Shown) -> tuple[bool, bool, bool]:
 
     def folds(camera: str) -> bool:
         known = [
-            Picture(each.phash, f"2019-07-04T12:13:1{second}", camera, 4000, 3000)
+            ImageTraits(each.phash, f"2019-07-04T12:13:1{second}", camera, 4000, 3000)
             for second, each in enumerate((one, other))
         ]
         return len(fold(vectors, space, lambda rows: [known[row] for row in rows])) == 1

@@ -32,15 +32,14 @@ from benchmarks.made_photos import LARGE, SMALL, make_photos
 from benchmarks.random_models import write_model
 from benchmarks.report import Figure, median_of, once, show
 from indexer.encoders import Encoder, load_encoder
-from indexer.indexing.batch import Batch, FileEntry, NewImage
-from indexer.indexing.options import IndexOptions
-from indexer.indexing.writer import open_writer
+from indexer.indexing.plan import IndexOptions
+from indexer.indexing.run import index
+from indexer.indexing.writer import Batch, FileEntry, NewImage, open_writer
 from indexer.library import Library
 from indexer.photos.photo import content_hash, open_photo
 from indexer.photos.scan import scan
-from indexer.pipeline import index
 from indexer.store.catalog_writer import ImageFields
-from indexer.store.thumbnails import write_thumbnail
+from indexer.store.disk import write_thumbnail
 
 if TYPE_CHECKING:
     from indexer.encoders import Pixels

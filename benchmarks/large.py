@@ -22,10 +22,9 @@ from benchmarks.measure import run_often, run_once
 from benchmarks.report import Figure, median_of, once, show
 from benchmarks.vectors import World
 from indexer.encoders import load_encoder
-from indexer.indexing.batch import Batch, FileEntry, NewImage
-from indexer.indexing.writer import open_writer
+from indexer.indexing.writer import Batch, FileEntry, NewImage, open_writer
 from indexer.library import Library
-from indexer.search.null_texts import NULL_TEXTS
+from indexer.search.strength import NULL_TEXTS
 from indexer.store.catalog_writer import ImageFields
 
 _FOLDERS = 100
@@ -57,6 +56,11 @@ def measure(library: Path, files: int, repeats: int, environment: dict[str, str]
     found = run_often(search, repeats, environment=environment)
     half = (_FIRST_DAY + files // 2 * _APART).date().isoformat()
     dated = run_often([*search, "--after", half], repeats, environment=environment)
+    # The first of them is on the path of a hundredth of the photos, the second on none, and left out after a look.
+    folders = [
+        run_often([*search[:-1], f"a dog in the folder {name}"], repeats, environment=environment)
+        for name in ("07", "nowhere")
+    ]
     return [
         once(f"dar index, what is derived from {files:,} vectors", first, "s", note=f"{peak:.0f} MB"),
         median_of("dar index, nothing changed", again.seconds, "s", at_most=_REINDEX_SECONDS),
@@ -64,6 +68,8 @@ def measure(library: Path, files: int, repeats: int, environment: dict[str, str]
         median_of("dar search", found.seconds, "s", at_most=SEARCH_SECONDS),
         once("dar search: memory", found.megabytes, "MB", at_most=SEARCH_MB),
         median_of("dar search --after, half of the photos", dated.seconds, "s", at_most=SEARCH_SECONDS),
+        median_of("dar search, in a folder", folders[0].seconds, "s", at_most=SEARCH_SECONDS),
+        median_of("dar search, in a folder there is not", folders[1].seconds, "s", at_most=SEARCH_SECONDS),
         once("dar chat without a generator: memory", chat_megabytes(library, environment), "MB", at_most=CHAT_MB),
     ]
 

@@ -30,9 +30,9 @@ import typer
 
 from indexer.errors import UnreadablePhoto
 from indexer.photos.decoders import Decoders
+from indexer.photos.file_facts import read_file_facts
 from indexer.photos.photo import read_own_facts
 from indexer.photos.scan import scan
-from indexer.photos.sidecars import read_file_facts
 from tests.metadata_photos import make
 
 # ExifTool's names of what dar reads, most trusted first, and the source dar then names.

@@ -7,7 +7,8 @@ snow and water, the real command is run for the reject alone, in several wording
 people"): of the first 12 photos, how many have a caption that names what was rejected. At most 2 should.
 
 `--weights` measures instead what a reject should weigh beside a want: for pairs of things that captions often name, the
-share of the first 12 photos that show the one and not the other, by weight.
+share of the first 12 photos that show the one and not the other, by weight; and by the weights that
+`fusion.evidence.firmly` chooses for each.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import json
 import re
 import subprocess
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -51,10 +52,16 @@ NAMED: Mapping[str, str] = {
     r"|bath\w*|wakeboard\w*|tide|surfboard\w*|shoreline|rain\w*|hose|bay|harbou?r",
 }
 TEXTS: Mapping[str, tuple[str, ...]] = {
-    "people": ("no people", "without people", "photos that aren't of people", "nobody", "a street without people"),
-    "dog": ("no dog", "photos that aren't of dogs", "without any dogs", "a park without dogs"),
-    "snow": ("no snow", "anything but snow", "a mountain without snow"),
-    "water": ("no water", "photos without water", "a boy, no water"),
+    "people": (
+        *("no people", "without people", "photos that aren't of people", "nobody", "a street without people"),
+        *("a beach without people", "a mountain without people", "a dog, no people", "a park without people"),
+    ),
+    "dog": (
+        *("no dog", "photos that aren't of dogs", "without any dogs", "a park without dogs", "grass without dogs"),
+        *("a beach without dogs", "a ball, no dogs"),
+    ),
+    "snow": ("no snow", "anything but snow", "a mountain without snow", "a tree without snow", "a man, no snow"),
+    "water": ("no water", "photos without water", "a boy, no water", "a dog, not in the water", "people, no water"),
 }
 
 
@@ -91,18 +98,18 @@ def main(
 ) -> None:
     """Counts what was rejected and is found all the same; ends with 1 if it is found too often."""
     subprocess.run([*DAR, "index", str(photos), "--library", str(library)], check=True, stdout=subprocess.DEVNULL)
-    told = captions_of(captions)
+    described = captions_of(captions)
     if weights:
-        by_weight(library, told)
+        by_weight(library, described)
         return
     table = Table("rejected", "text", f"of {SHOWN} name it", "of all, %")
     figures, failed = {}, False
     for thing, texts in TEXTS.items():
         showing = re.compile(rf"\b(?:{NAMED[thing]})\b", re.IGNORECASE)
-        share = 100 * sum(bool(showing.search(told[name])) for name in told) / len(told)
+        share = 100 * sum(bool(showing.search(described[name])) for name in described) / len(described)
         for text in texts:
             found = found_by(text, library)
-            count = sum(bool(showing.search(told.get(name, ""))) for name in found)
+            count = sum(bool(showing.search(described.get(name, ""))) for name in found)
             figures[text] = count
             failed |= len(found) != SHOWN or (count > MOST and text == f"no {thing}")
             table.add_row(thing, text, str(count), f"{share:.0f}")
@@ -114,11 +121,11 @@ def main(
 
 def captions_of(file: Path) -> dict[str, str]:
     """All that people wrote of each photo, by the file's name."""
-    told: dict[str, str] = defaultdict(str)
+    described: dict[str, str] = defaultdict(str)
     for line in file.read_text(encoding="utf-8").splitlines():
         name, _, caption = line.partition("\t")
-        told[name] += f"{caption}\n"
-    return dict(told)
+        described[name] += f"{caption}\n"
+    return dict(described)
 
 
 def found_by(text: str, library: Path) -> list[str]:
@@ -128,23 +135,23 @@ def found_by(text: str, library: Path) -> list[str]:
     return [Path(hit["path"]).name for hit in json.loads(done.stdout)["hits"]]
 
 
-def by_weight(library: Path, told: Mapping[str, str]) -> None:
+def by_weight(library: Path, described: Mapping[str, str]) -> None:
     """Prints, by weight, how well the first photos keep to want and reject, and whether one looked for is still found.
 
     The second: a photo's caption is the want, the reject something that none of its captions names.
     """
-    from dar_tui.fusion.evidence import Reader, against
+    from dar_tui.fusion.evidence import FIRMER, QueryEncoder, against
     from dar_tui.language.rules.words import core
     from indexer.encoders import load_encoder
     from indexer.library import Library
 
-    reader = Reader(load_encoder("bundled"))
+    reader = QueryEncoder(load_encoder("bundled"))
     with Library.open(library) as opened:
-        ids = opened.sample(len(told))
+        ids = opened.sample(len(described))
         photos = opened.vectors(ids)
         names = [hit.path.name for hit in opened.photos(ids)]
     shows = {
-        thing: np.array([bool(re.search(rf"\b(?:{named})\b", told[name], re.IGNORECASE)) for name in names])
+        thing: np.array([bool(re.search(rf"\b(?:{named})\b", described[name], re.IGNORECASE)) for name in names])
         for thing, named in THINGS.items()
     }
     wants = dict(zip(THINGS, reader.texts(list(THINGS)), strict=True))
@@ -158,28 +165,48 @@ def by_weight(library: Path, told: Mapping[str, str]) -> None:
     ]
     random = np.random.default_rng(SEED)
     targets = random.permutation(len(names))[:QUERIES]
-    captions = reader.encoder.encode_texts([told[names[at]].splitlines()[random.integers(5)] for at in targets])
+    captions = reader.encoder.encode_texts([described[names[at]].splitlines()[random.integers(5)] for at in targets])
     near_captions = photos @ captions.T
     near_rejects = {thing: photos @ vector for thing, vector in rejects.items()}
-    table = Table("weight", f"first {SHOWN}: want, no reject, %", "reject seen, %", "caption's photo in first 10, %")
-    for weight in WEIGHTS:
-        first = [(*pair, _first(photos, wants[pair[0]] - weight * rejects[pair[1]])) for pair in pairs]
+    near_wants = {thing: photos @ vector for thing, vector in wants.items()}
+    table = Table(
+        "weight",
+        f"first {SHOWN}: want, no reject, %",
+        "want seen, %",
+        "reject seen, %",
+        "caption's photo in first 10, %",
+    )
+    for weights in (*((weight,) for weight in WEIGHTS), FIRMER):
+        first = [(*pair, _first(_scores(near_wants[pair[0]], near_rejects[pair[1]], weights))) for pair in pairs]
         kept = [np.mean((shows[want] & ~shows[reject])[top]) for want, reject, top in first]
+        wanted = [np.mean(shows[want][top]) for want, _, top in first]
         seen = [np.mean(shows[reject][top]) for _, reject, top in first]
         found = [
             np.count_nonzero(scores > scores[at]) < 10
             for thing, near in near_rejects.items()
             for at, near_caption in zip(targets, near_captions.T, strict=True)
             if not shows[thing][at]
-            for scores in [near_caption - weight * near]
+            for scores in [_scores(near_caption, near, weights)]
         ]
-        table.add_row(str(weight), *(f"{100 * float(np.mean(part)):.1f}" for part in (kept, seen, found)))
+        name = " or ".join(map(str, weights))
+        table.add_row(name, *(f"{100 * float(np.mean(part)):.1f}" for part in (kept, wanted, seen, found)))
     Console().print(f"{len(pairs)} pairs, {len(found):,} captions with a reject, {len(names):,} photos")
     Console().print(table)
 
 
-def _first(photos: NDArray[np.float32], query: NDArray[np.float32]) -> NDArray[np.int64]:
-    return np.argsort(-(photos @ query), kind="stable")[:SHOWN]
+def _scores(want: NDArray[np.float32], reject: NDArray[np.float32], weights: Sequence[float]) -> NDArray[np.float32]:
+    """By the first weight that keeps the reject off the first page, as `firmly` chooses; by the last if none does."""
+    low, high = np.quantile(reject, (0.02, 0.98)) if len(weights) > 1 else (0.0, 0.0)
+    for weight in weights:
+        scores = want - np.float32(weight) * reject
+        if len(weights) > 1 and np.count_nonzero(reject[_first(scores)] > (low + high) / 2) <= MOST:
+            break
+    return np.asarray(scores, np.float32)
+
+
+def _first(scores: NDArray[np.float32]) -> NDArray[np.int64]:
+    top = np.argpartition(-scores, SHOWN)[:SHOWN]
+    return np.asarray(top[np.argsort(-scores[top], kind="stable")], np.int64)
 
 
 if __name__ == "__main__":

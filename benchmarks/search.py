@@ -26,16 +26,14 @@ from numpy.typing import NDArray
 from benchmarks.measure import run_often
 from benchmarks.report import Figure, median_of, once, quantile_of, show
 from benchmarks.vectors import DIM, QUERY_KINDS, Vectors, World
-from indexer.indexing.batch import Batch, FileEntry, NewImage
-from indexer.indexing.writer import open_writer
+from indexer.indexing.writer import Batch, FileEntry, NewImage, open_writer
 from indexer.library import Library
 from indexer.search.ranking import Query, Term
 from indexer.search.where import Where
+from indexer.store.catalog import spaces_of
 from indexer.store.catalog_writer import ImageFields
 from indexer.store.embeddings import live_rows
-from indexer.store.file_store import FileStore
-from indexer.store.records import spaces_of
-from indexer.store.vectors import map_rows, vector_file
+from indexer.store.file_store import FileStore, map_rows, vector_file
 
 NEVER = sys.maxsize
 QUERIES = 200

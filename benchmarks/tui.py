@@ -123,17 +123,17 @@ async def talking(library: Path, home: Path, *, imagines: bool) -> AsyncIterator
 
 async def feel(library: Path, home: Path, turns: int) -> list[Figure]:
     """Gaps while loading, painting and imagining, and memory after 1, 10 and `turns` turns."""
-    pulse, told = Pulse(), []
+    pulse, measured = Pulse(), []
     async with talking(library, home, imagines=True) as talk:
         app, chat = talk.app, talk.chat
         with pulse.beating():
             await talk.until(lambda: chat.opened and chat.status.facts.doing.startswith("loading the gen"))
             await talk.until(lambda: not chat.status.facts.doing)
-        told.append(once("worst gap while loading models", pulse.worst * 1000, "ms"))
+        measured.append(once("worst gap while loading models", pulse.worst * 1000, "ms"))
         await talk.turn(0)
         with pulse.beating():
             await talk.turn(1)
-        told.append(once("worst gap while searching, imagining, painting", pulse.worst * 1000, "ms"))
+        measured.append(once("worst gap while searching, imagining, painting", pulse.worst * 1000, "ms"))
         assert app.gallery is not None
         gallery = app.gallery
         await asyncio.sleep(1)
@@ -143,10 +143,10 @@ async def feel(library: Path, home: Path, turns: int) -> list[Figure]:
         with pulse.beating():
             chat.show_exchange(keep=True)
             await talk.until(lambda: len(gallery._kept) >= min(24, shown))
-        told.append(once(f"painting {shown} thumbnails", (time.perf_counter() - began) * 1000, "ms"))
-        told.append(once("worst gap while painting them", pulse.worst * 1000, "ms"))
-        told += await _memory_over(talk, 2, turns, "memory")
-    return told
+        measured.append(once(f"painting {shown} thumbnails", (time.perf_counter() - began) * 1000, "ms"))
+        measured.append(once("worst gap while painting them", pulse.worst * 1000, "ms"))
+        measured += await _memory_over(talk, 2, turns, "memory")
+    return measured
 
 
 async def without_generator(library: Path, home: Path, turns: int) -> list[Figure]:
@@ -158,20 +158,20 @@ async def without_generator(library: Path, home: Path, turns: int) -> list[Figur
 
 def _in_own_process(library: Path, folder: Path, turns: int) -> list[Figure]:
     """The same, where nothing else was loaded before."""
-    told = folder / "text-only.json"
+    measured = folder / "text-only.json"
     module = [sys.executable, "-m", "benchmarks.tui", str(library), f"--turns={turns}", "--text-only"]
-    subprocess.run([*module, "--json", str(told)], check=True, stdout=subprocess.DEVNULL)
-    return read(told)
+    subprocess.run([*module, "--json", str(measured)], check=True, stdout=subprocess.DEVNULL)
+    return read(measured)
 
 
 async def _memory_over(talk: Talking, done: int, turns: int, name: str, most: float | None = None) -> list[Figure]:
     """Goes on to `turns` turns after the `done` that were; memory at some of them on the way."""
-    told = []
+    measured = []
     for number in range(done, turns):
         await talk.turn(number)
         if number + 1 in (done + 1, 10, turns):
-            told.append(once(f"{name}, {number + 1} turn{'s' * (number > 0)}", memory(), "MB", at_most=most))
-    return told
+            measured.append(once(f"{name}, {number + 1} turn{'s' * (number > 0)}", memory(), "MB", at_most=most))
+    return measured
 
 
 def main(

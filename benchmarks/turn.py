@@ -2,7 +2,7 @@
 
     python -m benchmarks.turn --library DIR | --images DIR [--encoder bundled] [--generator bundled] [--repeats 5]
 
-Plays a dialogue of five messages in a session; the first turn of all, which loads the models, is told apart.
+Plays a dialogue of five messages in a session; the first turn of all, which loads the models, is reported by itself.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from benchmarks.libraries import library_of
 from benchmarks.report import Figure, median_of, show
 from dar_tui.fusion.strategies import DEFAULT
 from dar_tui.imagine import load_generator
-from dar_tui.questions.asking import GroundedQuestioner
+from dar_tui.questions.questioner import GroundedQuestioner
 from dar_tui.reformulate import RuleReformulator
 from dar_tui.session.events import Timings, TurnDone, TurnFailed
-from dar_tui.session.saving import Log
-from dar_tui.session.session import Engine, Options, Session
+from dar_tui.session.session import Session, SessionOptions, SessionParts
+from dar_tui.session.transcript import Log
 from indexer.encoders import Encoder, default_cache, load_encoder
 from indexer.errors import UsageError
 from indexer.library import Library
@@ -52,7 +52,7 @@ def main(
     loaded = load_encoder(encoder, notify=lambda line: typer.echo(line, err=True))
     warm: list[Timings] = []
     with opened(library, images, loaded) as photos, TemporaryDirectory() as folder:
-        engine = Engine(
+        engine = SessionParts(
             photos,
             loaded,
             RuleReformulator(),
@@ -85,9 +85,9 @@ def opened(library: Path | None, images: Path | None, encoder: Encoder) -> Itera
             yield made
 
 
-def new_session(engine: Engine, folder: Path, fusion: str, number: int) -> Session:
+def new_session(engine: SessionParts, folder: Path, fusion: str, number: int) -> Session:
     """A session with a folder of its own."""
-    return Session(engine, Log.begin(folder / str(number), datetime.now()), Options(fusion=fusion))
+    return Session(engine, Log.begin(folder / str(number), datetime.now()), SessionOptions(fusion=fusion))
 
 
 def play(session: Session, message: str) -> Timings:

@@ -11,8 +11,9 @@ import os
 from pathlib import Path
 
 from indexer.errors import DarError
+from indexer.files import make_private_folder, write_atomically
 from indexer.store.catalog import CATALOG_NAME
-from indexer.store.disk import disk_errors_named, make_private_folder, replace_file
+from indexer.store.disk import disk_errors_named
 
 _NAME = "libraries.json"
 
@@ -43,7 +44,7 @@ def remember_library(home: Path, library: Path) -> None:
             make_private_folder(home)
             # A path that is not valid UTF-8 is escaped by JSON as the surrogates that Python holds it as.
             content = json.dumps([str(path) for path in (*remembered, library)])
-            replace_file(home / _NAME, content.encode("ascii"), sync=False)
+            write_atomically(home / _NAME, content.encode("ascii"), sync=False)
     except (OSError, DarError):
         return
 

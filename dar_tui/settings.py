@@ -5,7 +5,6 @@ Knows nothing of commands. Makes no folder and writes nothing but the config fil
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import tomllib
@@ -17,11 +16,13 @@ from typing import Any
 
 from dar_tui.profiles import AUTO, PROFILES, Profile, own_profiles, profile_named
 from indexer.errors import UsageError
+from indexer.files import make_private_folder, write_atomically
 from indexer.paths import at_home
 from indexer.printable import visible
-from indexer.store.disk import disk_errors_named, make_private_folder, replace_file
+from indexer.store.disk import disk_errors_named
 
 IMAGES = ("auto", "blocks", "kitty", "sixel", "off")
+HEMISPHERES = ("auto", "north", "south")
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,9 @@ class Settings:
 
     exclude: tuple[str, ...] = ()
     """Globs that `dar index` leaves out, besides those of --exclude."""
+
+    hemisphere: str = "auto"
+    """When "last summer" was: auto (where most of the library's photos with GPS were taken), north or south."""
 
     chosen: frozenset[str] = field(default=frozenset(), repr=False)
     """The names of the settings that the config file gives."""
@@ -129,7 +133,7 @@ class _Key:
         except (TypeError, ValueError):
             raise UsageError(
                 f"{visible(file)}: {key} must be {self.kind}, not {value!r}.",
-                f"Mend it with `dar config set {key} VALUE`.",
+                f"Fix it with `dar config set {key} VALUE`.",
             ) from None
 
 
@@ -201,6 +205,7 @@ _KEYS: Mapping[str, _Key] = {
     "reranker": _Key("a BLIP model's name", _string),
     "device": _Key("auto, cpu, cuda or cuda:N", _device),
     "images": _Key(f"one of {', '.join(IMAGES)}", _one_of(*IMAGES)),
+    "hemisphere": _Key(f"one of {', '.join(HEMISPHERES)}", _one_of(*HEMISPHERES)),
     "offline": _Key("true or false", _flag),
     "exclude": _Key('a list of globs such as ["*.png", "drafts"]', _globs),
 }
@@ -215,7 +220,7 @@ def _read_file(file: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{visible(file)} is not valid TOML: {error}.", "Mend or delete that line.") from None
+        raise UsageError(f"{visible(file)} is not valid TOML: {error}.", "Fix or delete that line.") from None
     except OSError as error:
         raise UsageError(f"{visible(file)} cannot be read: {error.strerror}.", "Check its permissions.") from None
     for key in values.keys() - {_PROFILES}:
@@ -235,22 +240,15 @@ def set_value(file: Path, key: str, text: str) -> None:
     """
     _check_key(key)
     value = _value_of(key, text, file)
-    values = _read_file(file) | {key: value}
-    line = f"{key} = {_toml(value)}"
-    # Settings stand before the first table; what comes after it is the table's.
-    before, tables = _apart(file.read_text(encoding="utf-8") if file.exists() else "")
-    pattern = re.compile(rf"^[ \t]*{key}[ \t]*=.*$", re.MULTILINE)
-    if pattern.search(before):
-        after = pattern.sub(lambda _: line, before, count=1)
-    else:
-        after = before + ("\n" if before and not before.endswith("\n") else "") + line + "\n"
-    after += tables
-    if not _holds(after, values):
-        # The old value ran over several lines: then comments are lost rather than the settings.
-        after = _document(values)
+    _read_file(file)  # raises for what is not a config file
+    import tomlkit
+
+    document = tomlkit.parse(file.read_text(encoding="utf-8") if file.exists() else "")
+    document[key] = value
+    after = tomlkit.dumps(document)
     with disk_errors_named(file.parent, "folder"):
         make_private_folder(file.parent)
-        replace_file(file, after.encode("utf-8"))
+        write_atomically(file, after.encode("utf-8"))
 
 
 def _value_of(key: str, text: str, file: Path) -> Any:
@@ -269,31 +267,3 @@ def _value_of(key: str, text: str, file: Path) -> Any:
         with _of_file(file, key):
             profile_named(accepted, PROFILES + _own_profiles(_read_file(file).get(_PROFILES, {}), file))
     return value
-
-
-def _apart(text: str) -> tuple[str, str]:
-    first = re.search(r"^[ \t]*\[", text, re.MULTILINE)
-    return (text[: first.start()], text[first.start() :]) if first else (text, "")
-
-
-def _document(values: Mapping[str, Any]) -> str:
-    plain = "".join(f"{name} = {_toml(each)}\n" for name, each in values.items() if name != _PROFILES)
-    profiles = values.get(_PROFILES, {}).items()
-    return plain + "".join(
-        f"\n[{_PROFILES}.{_toml(name)}]\n" + "".join(f"{part} = {_toml(spec)}\n" for part, spec in table.items())
-        for name, table in profiles
-    )
-
-
-def _holds(text: str, values: Mapping[str, Any]) -> bool:
-    try:
-        return tomllib.loads(text) == values
-    except tomllib.TOMLDecodeError:
-        return False
-
-
-def _toml(value: Any) -> str:
-    """A string or list of strings as TOML, whose basic strings are JSON's, DEL apart."""
-    if isinstance(value, list):
-        return f"[{', '.join(_toml(each) for each in value)}]"
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -7,7 +7,7 @@ Knows nothing of how errors are printed.
 class DarError(Exception):
     """What went wrong and what to do about it.
 
-    `message` is one line: what, and why. `hint` is one line: the command or action that mends it ("" if there is none).
+    `message` is one line: what, and why. `hint` is one line: the command or action that fixes it ("" if there is none).
     `exit_code` is the process's exit status when the error ends a command.
     """
 

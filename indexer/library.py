@@ -1,7 +1,7 @@
 """A library of photos, for whoever searches it: one folder, opened read-only.
 
 Knows how a query becomes hits. Never waits for a writer: each call sees one committed state, the newest. Writing is
-`writer`'s; `writer()`, `forget` and `move_root` go there.
+`indexing.writer`'s; `writer()`, `forget` and `move_root` go there.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import RLock
 from types import TracebackType
@@ -18,29 +19,82 @@ import numpy as np
 from indexer.encoders import JOINT
 from indexer.errors import DarError, LibraryBusy, LibraryDamaged, LibraryNotFound
 from indexer.indexing.writer import GRAPH_THRESHOLD, LibraryWriter, open_writer
-from indexer.paths import at_home, resolved
+from indexer.paths import at_home, resolved, to_path
 from indexer.printable import visible
 from indexer.search.hits import Hit, Placing, hits_of
-from indexer.search.info import EncoderInfo, LibraryInfo, encoder_info, info_of
 from indexer.search.ranking import Query
-from indexer.search.searching import search
-from indexer.search.snapshot import Snapshot
+from indexer.search.searching import Snapshot, search
 from indexer.search.strength import Strength
-from indexer.search.where import Where, in_order, places_named
-from indexer.store.backup import backup_problem, check_not_lost
-from indexer.store.catalog import CATALOG_NAME, Catalog
-from indexer.store.catalog_schema import MIGRATIONS, schema_version
+from indexer.search.where import CommonPlaces, Where, commonest_places, in_order, is_southern, places_named, undated
+from indexer.store.backup import backup_problem, check_not_lost, prepare_folder
+from indexer.store.catalog import CATALOG_NAME, Catalog, EncoderRecord, Problem
 from indexer.store.disk import disk_errors_named
-from indexer.store.embeddings import rows_of
-from indexer.store.encoders import no_vectors_of, spare_encoder
-from indexer.store.folder import prepare_folder
-from indexer.store.records import EncoderRecord, Problem
-from indexer.store.stores import open_store
+from indexer.store.embeddings import embedded_photos, no_vectors_of, rows_of, spare_encoder
+from indexer.store.maintenance import open_store, verify
+from indexer.store.schema import MIGRATIONS, schema_version
 from indexer.store.vectors import Vectors
-from indexer.store.verification import verify
 
 # A compaction between reading the catalog and mapping its files is met again only by another compaction.
 _ATTEMPTS = 5
+
+
+@dataclass(frozen=True)
+class RootInfo:
+    """A folder (or a photo by itself) in the library, its photos and problems, and whether it is there now."""
+
+    path: Path
+    photos: int
+    problems: int
+    present: bool
+
+
+@dataclass(frozen=True)
+class EncoderInfo:
+    """An encoder the library has vectors of, and of how many photos."""
+
+    record: EncoderRecord
+    photos: int
+
+
+@dataclass(frozen=True)
+class LibraryInfo:
+    """`photos` are files, `images` are different ones. `encoder` is the one searches use, `encoders` are all.
+    `notes` are photos among them that were opened though something is wrong with them."""
+
+    path: Path
+    encoder: EncoderRecord | None
+    photos: int
+    images: int
+    problems: int
+    roots: tuple[RootInfo, ...]
+    schema: int
+    encoders: tuple[EncoderInfo, ...] = ()
+    notes: int = 0
+
+    @property
+    def size(self) -> int:
+        """Bytes that the library's own files take now; looks at each, a thumbnail a photo, so only if asked."""
+        with disk_errors_named(self.path):
+            return sum(file.lstat().st_size for file in self.path.rglob("*") if file.is_file())
+
+
+def encoder_info(catalog: Catalog, record: EncoderRecord) -> EncoderInfo:
+    """What the catalog says of one of its encoders."""
+    return EncoderInfo(record, embedded_photos(catalog, record.id))
+
+
+def info_of(library: Path, catalog: Catalog) -> LibraryInfo:
+    """What the catalog says, and which folders of photos are there."""
+    with catalog.consistent():
+        photos, images, problems = catalog.counts()
+        roots = tuple(
+            RootInfo(to_path(root.path), *catalog.counts_of(root), to_path(root.path).exists())
+            for root in catalog.roots()
+        )
+        encoder, schema = catalog.active_encoder(), catalog.schema_version()
+        encoders = tuple(encoder_info(catalog, record) for record in catalog.encoders())
+        notes = len(catalog.notes())
+    return LibraryInfo(library, encoder, photos, images, problems, roots, schema, encoders, notes)
 
 
 class Library:
@@ -158,6 +212,23 @@ class Library:
             alone = [[Placing(image_id, 0.0, rank, Strength.NONE)] for rank, image_id in enumerate(ordered[:k], 1)]
             return hits_of(self.path, self._catalog, alone, where.under)
 
+    def count(self, where: Where) -> int:
+        """How many images pass."""
+        with self._state() as snapshot:
+            if snapshot is None:
+                return 0
+            mask = where.passes(self._catalog, snapshot.ids)
+            return len(snapshot.ids) if mask is None else int(np.count_nonzero(mask))
+
+    def undated(self, where: Where) -> int:
+        """How many images pass all of `where` but its dates, theirs being unknown."""
+        with self._state() as snapshot:
+            if snapshot is None:
+                return 0
+            mask = replace(where, after=None, before=None).passes(self._catalog, snapshot.ids)
+            passing = snapshot.ids if mask is None else snapshot.ids[mask]
+            return int(np.count_nonzero(np.isin(passing, undated(self._catalog))))
+
     def vectors(self, image_ids: Sequence[int], space: str = JOINT) -> Vectors:
         """The (n, dim) unit vectors of these images; raises DarError if one has none."""
         with self._state() as snapshot:
@@ -202,6 +273,16 @@ class Library:
         """Whether photos here were taken in a city, region or country of this name, by their GPS."""
         with self._lock, disk_errors_named(self.path):
             return bool(places_named(self._catalog, name))
+
+    def is_southern(self) -> bool:
+        """Whether most of its photos with GPS, and so the one in the middle, were taken south of the equator."""
+        with self._lock, disk_errors_named(self.path):
+            return is_southern(self._catalog)
+
+    def places(self, count: int = 10) -> CommonPlaces:
+        """The `count` countries and cities in which most photos were taken, by their GPS."""
+        with self._lock, disk_errors_named(self.path):
+            return commonest_places(self._catalog, count)
 
     def problems(self) -> list[Problem]:
         """The files that could not be read, and why."""

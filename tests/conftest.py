@@ -20,6 +20,9 @@ def pytest_configure(config: pytest.Config) -> None:
     # The models of tests are tiny: threads of torch's wait for one another longer than they compute, five times as long
     # where other work shares the cores. Likewise read at import.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    # The size of the terminal that runs the tests, which pytest-xdist hands to its workers and Textual would believe.
+    for name in ("COLUMNS", "LINES"):
+        os.environ.pop(name, None)
     known = os.environ.get("PYTHONPATH", "")
     os.environ["PYTHONPATH"] = os.pathsep.join([str(NO_NETWORK), *([known] if known else [])])
 

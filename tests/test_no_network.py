@@ -15,11 +15,14 @@ from pathlib import Path
 import pytest
 
 from tests import photos
-from tests.no_network.sitecustomize import NetworkBlocked, is_local
+from tests.no_network import sitecustomize
+from tests.no_network.sitecustomize import is_local
 
 REPOSITORY = Path(__file__).parents[1]
 # Documentation's own address range (RFC 5737): nobody answers there, so even a hole in the block reaches no one.
 ELSEWHERE = "192.0.2.1"
+# A worker of pytest-xdist has loaded the module as it started, under its plain name, and it is that one which blocks.
+NetworkBlocked = getattr(sys.modules.get("sitecustomize"), "NetworkBlocked", sitecustomize.NetworkBlocked)
 
 
 def test_no_test_can_reach_another_machine() -> None:
@@ -160,7 +163,7 @@ def test_the_network_is_reached_from_two_files_only() -> None:
 
 def test_looking_for_a_model_asks_nobody_even_where_nobody_said_offline(tmp_path: Path) -> None:
     code = (
-        "from indexer.checkpoints import find_checkpoint\n"
+        "from indexer.runtime import find_checkpoint\n"
         "from indexer.errors import ModelUnavailable\n"
         "try: find_checkpoint('a/b', 'config.json')\n"
         "except ModelUnavailable as error: print(error.hint)\n"

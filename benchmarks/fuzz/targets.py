@@ -16,15 +16,14 @@ from pathlib import Path
 from PIL import Image
 
 from dar_tui.cli.script import lines
-from dar_tui.dialogue.dialogue import Dialogue, DialogueUnreadable, OnPhoto, OnPicture, Opinion, Skipped
-from dar_tui.dialogue.turn import Question
-from dar_tui.reformulate.rules import RuleReformulator
-from dar_tui.session.saving import Log
-from dar_tui.session.transcript import Pictured, Prompted, Shown, Started, record_to_json, sessions
+from dar_tui.dialogue.dialogue import Dialogue, DialogueUnreadable, OnPhoto, OnPicture, Opinion, QuestionSkipped
+from dar_tui.language.turn import Question
+from dar_tui.reformulate import RuleReformulator
+from dar_tui.session.transcript import Log, Pictured, Prompted, Shown, Started, record_to_json, sessions
 from dar_tui.settings import load_settings
 from indexer.errors import DarError, UnreadablePhoto, UsageError
+from indexer.photos.file_facts import read_file_facts
 from indexer.photos.photo import THUMBNAIL_SIDE, open_photo
-from indexer.photos.sidecars import read_file_facts
 from indexer.printable import stripped
 from tests.metadata_photos import takeout, xmp
 from tests.raw_photos import dng
@@ -54,8 +53,8 @@ def _container(kind: str, data: bytes) -> None:
     # In this process, where a crash is seen; dar itself lets these decoders run in processes of their own.
     from indexer.photos.extras_decoder import answer
 
-    told, _ = answer([kind, str(_SIDE), "1000000"], BytesIO(data))
-    assert "error" in told or int(str(told["width"])) > 0
+    reply, _ = answer([kind, str(_SIDE), "1000000"], BytesIO(data))
+    assert "error" in reply or int(str(reply["width"])) > 0
 
 
 def _raw(data: bytes) -> None:
@@ -63,8 +62,8 @@ def _raw(data: bytes) -> None:
     from indexer.photos.raw_decoder import DEVELOP, PREVIEW, answer
 
     for task in (PREVIEW, DEVELOP):
-        told, _ = answer([task], BytesIO(data))
-        assert "error" in told or int(str(told["pixels"])) >= 0
+        reply, _ = answer([task], BytesIO(data))
+        assert "error" in reply or int(str(reply["pixels"])) >= 0
 
 
 def _photo(data: bytes) -> None:
@@ -238,7 +237,7 @@ def _dialogues() -> Iterator[bytes]:
 
 def _saved_sessions() -> Iterator[bytes]:
     dialogue = Dialogue().said("a dog", _NOW).asked(Question("Indoors?", choices=("yes", "no"))).said("yes", _NOW)
-    dialogue = dialogue.after(OnPhoto("3", Opinion.GOOD), OnPicture(0, 0, Opinion.BAD), Skipped())
+    dialogue = dialogue.after(OnPhoto("3", Opinion.GOOD), OnPicture(0, 0, Opinion.BAD), QuestionSkipped())
     prompted = Prompted(0, ("a dog",), ("a photo of a dog",), (7,))
     records = [Started(_NOW, "/photos", "bundled"), *dialogue.events, prompted, Pictured(0, 0, "a.png")]
     yield "".join(f"{json.dumps(record_to_json(record))}\n" for record in [*records, Shown(0, "text", ("3",))]).encode()

@@ -67,7 +67,7 @@ def _count(library: Path) -> int:
 
 
 def flips(work: Path, count: int, seed: int) -> None:
-    """Bytes changed in one of the library's files, `count` times over: found and mended, or of no consequence.
+    """Bytes changed in one of the library's files, `count` times over: found and repaired, or of no consequence.
 
     A change: one bit, up to 64 bytes in a row, a page of zeros, or the end cut off.
     """
@@ -106,8 +106,8 @@ def flips(work: Path, count: int, seed: int) -> None:
         except DarError as error:
             raise AssertionError(f"{where}: {error.message}") from error
         shutil.rmtree(copy)
-    told = ", ".join(f"{name} {times}" for name, times in sorted(tally.items()))
-    say(f"damage, seed {seed}: {count} times ({told}); no wrong hit, each mended")
+    counted = ", ".join(f"{name} {times}" for name, times in sorted(tally.items()))
+    say(f"damage, seed {seed}: {count} times ({counted}); no wrong hit, each repaired")
 
 
 def _same(library: Path, truth: Truth, expected: list[list[str]]) -> bool:

@@ -90,8 +90,8 @@ def _play(scene: Scene, disk: Path, step: int) -> None:
         shutil.rmtree(library)
         pages += step
         runs += 1
-    told = ", ".join(f"{count} x {kind}" for kind, count in sorted(failures.items()))
-    say(f"full disk, {scene.name}: {runs} runs, {told}; sound after each, whole after one with room")
+    counted = ", ".join(f"{count} x {kind}" for kind, count in sorted(failures.items()))
+    say(f"full disk, {scene.name}: {runs} runs, {counted}; sound after each, whole after one with room")
 
 
 def _kind(outcome: Outcome) -> str:

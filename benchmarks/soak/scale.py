@@ -35,9 +35,9 @@ def one_folder(work: Path, count: int, seed: int) -> None:
     first, peak = _timed(work, "index", folder)
     again, peak_again = _timed(work, "index")
     search, peak_search = _timed(work, "search", "red")
-    told = _told(work, "library", "info", "--json")
-    assert (told["photos"], told["problems"]) == (count, 0), told
-    assert _told(work, "library", "verify", "--deep") is None
+    info = _json_of(work, "library", "info", "--json")
+    assert (info["photos"], info["problems"]) == (count, 0), info
+    assert _json_of(work, "library", "verify", "--deep") is None
     say(
         f"{count:,} files in one folder: indexed in {first:.0f} s ({peak:.0f} MB), again in {again:.1f} s"
         f" ({peak_again:.0f} MB), searched in {search:.2f} s ({peak_search:.0f} MB)"
@@ -61,8 +61,8 @@ def nested(work: Path, levels: int, seed: int) -> None:
             os.close(photo)
     os.close(descriptor)
     seconds, peak = _timed(work, "index", folder)
-    assert _told(work, "library", "info", "--json")["photos"] == 2
-    hits = _told(work, "search", "red", "--json")["hits"]
+    assert _json_of(work, "library", "info", "--json")["photos"] == 2
+    hits = _json_of(work, "search", "red", "--json")["hits"]
     deepest = max(hit["path"].count("/d/") + hit["path"].count("/d") for hit in hits)
     assert len(hits) == 2 and deepest >= levels, hits
     say(f"{levels:,} nested folders: indexed in {seconds:.1f} s ({peak:.0f} MB), the photo below all of them is found")
@@ -115,7 +115,7 @@ def _timed(work: Path, *arguments: object) -> tuple[float, float]:
     return run_once([os.fsdecode(each) for each in command(*arguments)], _environment(work))
 
 
-def _told(work: Path, *arguments: object) -> dict[str, object] | None:
+def _json_of(work: Path, *arguments: object) -> dict[str, object] | None:
     done = subprocess.run(
         command(*arguments), env={**os.environ, **_environment(work)}, capture_output=True, timeout=600
     )

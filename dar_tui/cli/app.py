@@ -123,6 +123,6 @@ def _named(error: Exception) -> DarError:
     from indexer.printable import stripped
 
     return DarError(
-        f"Something went wrong that should not: {type(error).__name__}: {stripped(str(error))}",
+        f"Unexpected error: {type(error).__name__}: {stripped(str(error))}",
         "Run again with --verbose, and report what it prints.",
     )

@@ -13,16 +13,13 @@ from typer.core import TyperCommand
 
 from dar_tui.cli.options import JsonOption, LibraryOption, SearchEncoderOption
 from dar_tui.cli.output import keep_logs_off_stderr
-from dar_tui.cli.saved import LATEST, saved_session
-from dar_tui.cli.state import State, state_of
+from dar_tui.cli.state import LATEST, ChatModels, State, saved_session, state_of
 from indexer.errors import DarError, UsageError
 from indexer.paths import at_home
 
 if TYPE_CHECKING:
-    from dar_tui.cli.script import Line
-    from dar_tui.reformulate import Reformulator
-    from dar_tui.session.session import Engine, Options, Session
-    from indexer.encoders import Encoder
+    from dar_tui.cli.script import ScriptLine
+    from dar_tui.session.session import Session, SessionOptions, SessionParts
     from indexer.library import Library
 
 _SESSIONS = "sessions"
@@ -50,7 +47,7 @@ def chat(
     json: JsonOption = False,
     resume: Annotated[
         str | None,
-        typer.Option(metavar="[ID]", help="Go on with a session; without ID the latest.", show_default=False),
+        typer.Option(metavar="[ID]", help="Resume a session; without ID the latest.", show_default=False),
     ] = None,
     k: Annotated[int, typer.Option("-k", "--count", min=1, max=1000, metavar="N", help="Photos on a page.")] = 10,
     library: LibraryOption = None,
@@ -104,18 +101,18 @@ def chat(
         screen.run(state, wanted)
         return
     from dar_tui.cli.query import QueryBuilder
-    from dar_tui.cli.script import Player
+    from dar_tui.cli.script import ScriptPlayer
     from dar_tui.fusion.strategies import DEFAULT
-    from dar_tui.session.session import Options
+    from dar_tui.session.session import SessionOptions
 
     keep_logs_off_stderr()
-    options = Options(page=k, pictures=pictures, fusion=fusion or DEFAULT)
+    options = SessionOptions(page=k, pictures=pictures, fusion=fusion or DEFAULT)
     with _script(script) as messages, state.open_library(library, encoder) as opened:
         chosen = QueryBuilder(state, opened).encoder
-        models = Models(state, profile, generator, language, query)
+        models = ChatModels(state, profile, generator, language, query)
         engine = models.engine(opened, chosen, imagines=not no_imagine, asks=not no_questions)
         session = _session(state, opened, engine, options, resume, profile)
-        player = Player(session, state.output, as_json=json)
+        player = ScriptPlayer(session, state.output, as_json=json)
         try:
             for line in messages:
                 player.play(line)
@@ -137,60 +134,25 @@ def _check(json: bool, images: str, fusion: str, script: str | None) -> None:
         strategy_named(fusion)
 
 
-class Models:
-    """The models that were asked for, made into an engine."""
-
-    def __init__(self, state: State, profile: str, generator: str, language: str, query: str) -> None:
-        state.profile(profile)
-        self._state = state
-        self._profile = profile
-        self._generator = generator
-        self._language = language
-        self._query = query
-
-    def engine(self, library: Library, encoder: Encoder, *, imagines: bool, asks: bool) -> Engine:
-        """Raises UsageError for names that mean nothing; the generator is loaded later."""
-        from dar_tui.cli.imagining import generator_loader, language_model
-        from dar_tui.questions.asking import GroundedQuestioner
-        from dar_tui.reformulate import LanguageReformulator, RuleReformulator
-        from dar_tui.reformulate.query import QueryStrategy
-        from dar_tui.session.session import Engine
-
-        model = language_model(self._state, self._language, self._profile)
-        if self._query and self._query not in list(QueryStrategy):
-            raise UsageError(f"There is no query strategy {self._query!r}.", f"Use one of {', '.join(QueryStrategy)}.")
-        reformulator: Reformulator
-        if model is None:
-            reformulator = RuleReformulator(QueryStrategy(self._query or QueryStrategy.STATEMENTS))
-        else:
-            reformulator = LanguageReformulator(model, QueryStrategy(self._query or QueryStrategy.REWRITE))
-        cache = self._state.settings.cache / "questions"
-        return Engine(
-            library,
-            encoder,
-            reformulator,
-            generator_loader(self._state, self._generator, self._profile) if imagines else None,
-            GroundedQuestioner(library, encoder, cache, model) if asks else None,
-        )
-
-
 def _session(
-    state: State, library: Library, engine: Engine, options: Options, resume: str | None, profile: str
+    state: State, library: Library, engine: SessionParts, options: SessionOptions, resume: str | None, profile: str
 ) -> Session:
     from datetime import datetime
 
-    from dar_tui.session.saving import Log
+    from dar_tui.language.when import hemisphere_of
     from dar_tui.session.session import Session
+    from dar_tui.session.transcript import Log
 
     folder = library.path / _SESSIONS
-    log = Log.begin(folder, datetime.now(), str(library.path), state.profile(profile).name)
+    hemisphere = hemisphere_of(state.settings.hemisphere, library.is_southern)
+    log = Log.begin(folder, datetime.now(), str(library.path), state.profile(profile).name, hemisphere)
     if resume is None:
         return Session(engine, log, options)
     return Session.resume(engine, Log(saved_session(folder, resume), log.started), options)
 
 
 @contextmanager
-def _script(name: str) -> Iterator[Iterator[Line]]:
+def _script(name: str) -> Iterator[Iterator[ScriptLine]]:
     """The script's lines: those of a file are all read and checked first, those of stdin are played as they come."""
     from dar_tui.cli.script import lines
 

@@ -41,8 +41,8 @@ def _show(state: State, *, json: bool) -> None:
         state.output.json({"settings": values, "from_config_file": sorted(settings.chosen)})
         return
     width = max(map(len, values))
-    for key, told in values.items():
-        text = ", ".join(told) if isinstance(told, list) else told
+    for key, shown in values.items():
+        text = ", ".join(shown) if isinstance(shown, list) else shown
         state.output.result(f"{key:<{width}}  {text or '-'}{'  (config file)' if key in settings.chosen else ''}")
 
 

@@ -7,15 +7,26 @@ The words are those of the dialogue (`language.rules.moments`); only months of o
 from __future__ import annotations
 
 import re
+from calendar import monthrange
 from datetime import datetime
 
-from dar_tui.dialogue.when import Hemisphere
-from dar_tui.language.rules.moments import Moments
+from dar_tui.language.rules.dates import backwards
+from dar_tui.language.rules.moments import MONTH, Moments
+from dar_tui.language.when import Hemisphere
 from indexer.errors import UsageError
+from indexer.printable import visible
 
 # From the first photograph on.
 YEARS = range(1826, 2101)
-_MOMENT = re.compile(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2})(?:[T ](\d{1,2}):(\d\d)(?::(\d\d))?)?)?)?")
+_MOMENT = re.compile(
+    r"(?P<year>\d{4})(?:-(?P<month>\d{1,2})(?:-(?P<day>\d{1,2})(?:[T ](\d{1,2}):(\d\d)(?::(\d\d))?)?)?)?"
+)
+_WEEK = re.compile(r"(?P<year>\d{4})-?[Ww](?P<week>\d{1,2})")
+_DOTS = re.compile(r"(?P<day>\d{1,2})\.(?P<month>\d{1,2})\.(?P<year>\d{4})")
+_DAY_OF_MONTH = re.compile(
+    rf"\d{{1,2}}(?:st|nd|rd|th)? (?:of )?{MONTH}(?:,? \d{{4}})?|{MONTH} \d{{1,2}}(?:st|nd|rd|th)?(?:,? \d{{4}})?",
+    re.IGNORECASE,
+)
 # What of a moment is not written.
 _EARLIEST = (0, 1, 1, 0, 0, 0)
 _SLASHES = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})")
@@ -32,8 +43,46 @@ def parse_date(text: str, option: str, now: datetime, hemisphere: Hemisphere = H
     if found is None and _NAMED_MONTH.fullmatch(text):
         found = _foreign(text)
     if found is None or found.year not in YEARS:
-        raise UsageError(f"{option} {text!r} is not a date.", _HINT)
+        why = (
+            _fault(text, Moments(now, hemisphere))
+            if found is None
+            else f"years from {YEARS[0]} to {YEARS[-1]} are read"
+        )
+        raise UsageError(f"{option} {visible(text)!r} is not a date{': ' if why else ''}{why}.", _HINT)
     return found
+
+
+def _fault(text: str, moments: Moments) -> str:
+    """Which part of a text that is no date was not understood; "" where nothing of it was."""
+    if backwards(text, moments.now):
+        return "it ends before it begins, and one moment is needed"
+    if figures := _MOMENT.fullmatch(text) or _WEEK.fullmatch(text) or _DOTS.fullmatch(text):
+        return _no_such(figures)
+    if _DAY_OF_MONTH.fullmatch(text):
+        return "there is no such day"
+    said = text.split()
+    for size in range(len(said) - 1, 0, -1):
+        for start in range(len(said) - size + 1):
+            if moments.begins(" ".join(said[start : start + size])) is not None:
+                rest = [" ".join(said[:start]), " ".join(said[start + size :])]
+                return " and ".join(repr(visible(part)) for part in rest if part) + " was not understood"
+    return ""
+
+
+def _no_such(figures: re.Match[str]) -> str:
+    """Which number of a date in figures there is not."""
+    said = figures.groupdict()
+    year = int(said["year"])
+    if year not in YEARS:
+        return f"years from {YEARS[0]} to {YEARS[-1]} are read"
+    if "week" in said:
+        return f"{year} has no week {said['week']}"
+    month = int(said["month"])
+    if not 1 <= month <= 12:
+        return f"there is no month {said['month']}"
+    if not 1 <= int(said["day"] or 1) <= monthrange(year, month)[1]:
+        return f"{year}-{month:02} has no day {said['day']}"
+    return "there is no such time of day"
 
 
 def _figures(text: str) -> datetime | None:

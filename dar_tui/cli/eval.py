@@ -1,18 +1,35 @@
-"""`dar eval`: the field's benchmarks on one's own machine, and how sure the difference between two runs is."""
+"""`dar eval`: the field's benchmarks on one's own machine, and how sure the difference between two runs is.
+
+From options to a report; knows which models stand behind a run. What is measured, and how, is `dar_tui.evaluation`'s.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dar_tui.cli.options import JsonOption
-from dar_tui.cli.state import state_of
+from dar_tui.cli.state import State, state_of
 from indexer.errors import UsageError
+from indexer.printable import visible
 
 if TYPE_CHECKING:
-    from dar_tui.evaluation.report import Report
+    from rich.progress import TaskID
+
+    from dar_tui.cli.output import Output
+    from dar_tui.evaluation.datasets import Captioned
+    from dar_tui.evaluation.experiment import Benchmark, Sources, Ways
+    from dar_tui.evaluation.report import Report, Settings
+    from dar_tui.imagine.worker import AnyGenerator
+    from dar_tui.reformulate import QueryStrategy
 
 app = typer.Typer(help="Measure how well photos are found.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -44,13 +61,15 @@ PicturesOption = Annotated[int, typer.Option("--pictures", "-K", min=1, max=32, 
 LanguageOption = Annotated[str, typer.Option(metavar="SPEC", help="The language model that rewrites. Default: rules.")]
 SeedOption = Annotated[int, typer.Option(min=0, help="What chance is drawn from.")]
 OutOption = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="Where figures go and an interrupted run goes on from.")
+    Path | None, typer.Option(metavar="DIR", help="Where figures go and an interrupted run continues from.")
 ]
 PhotosOption = Annotated[
     int | None, typer.Option(min=2, metavar="N", help="Only N photos: those of the lowest SHA-256 of their names.")
 ]
 SkipOption = Annotated[int, typer.Option(min=0, metavar="N", help="Leave out the first N of these.")]
 FigureOption = Annotated[bool, typer.Option("--figure", help="Draw figure.png and figure.svg, too.")]
+# Without a terminal the lines end up in a log, where one every half minute shows that work goes on.
+_LOG_SECONDS = 30.0
 
 
 @app.command()
@@ -78,25 +97,26 @@ def chatir(
     json: JsonOption = False,
 ) -> None:
     """The ChatIR protocol: cumulative Hits@k over dialogues of eleven lengths."""
-    from dar_tui.cli.eval_run import Options, measure
     from dar_tui.evaluation.datasets import check_images, read_corpus, read_dialogs, read_rewrites
     from dar_tui.evaluation.experiment import Benchmark, chat_cases
 
-    said, names = read_dialogs(dialogs), read_corpus(corpus)
-    rows = names.rows_of(said)
-    rewritten = read_rewrites(rewrites, said) if rewrites else None
+    dialogues, names = read_dialogs(dialogs), read_corpus(corpus)
+    rows = names.rows_of(dialogues)
+    rewritten = read_rewrites(rewrites, dialogues) if rewrites else None
     if rewritten is not None and language:
         raise UsageError("--rewrites and --language exclude one another.", "Give one of them.")
     photos = check_images(names, images)
     benchmark = Benchmark(
         kind="chatir",
-        cases=chat_cases(said, rows, rewritten)[:first],
+        cases=chat_cases(dialogues, rows, rewritten)[:first],
         photos=tuple(photos),
-        source=" ".join([said.digest, names.digest, rewritten.digest if rewritten else ""]),
+        source=" ".join([dialogues.digest, names.digest, rewritten.digest if rewritten else ""]),
         settings={"dialogs": dialogs.name, "photos": len(photos), "rewrites": rewrites.name if rewrites else None},
     )
-    options = Options(encoder, query or ["joined"], fusion, weight, generated, imagine, generator, pictures, language)
-    measure(state_of(context), benchmark, options, seed=seed, out=out, figure=figure, json=json)
+    options = BenchmarkOptions(
+        encoder, query or ["joined"], fusion, weight, generated, imagine, generator, pictures, language
+    )
+    measure_benchmark(state_of(context), benchmark, options, seed=seed, out=out, figure=figure, json=json)
 
 
 @app.command()
@@ -124,7 +144,6 @@ def captions(
     json: JsonOption = False,
 ) -> None:
     """The caption benchmark: D0 is a photo's first caption, each further one says more of it."""
-    from dar_tui.cli.eval_run import Options, measure
     from dar_tui.evaluation.datasets import check_photos, chosen, read_captions
     from dar_tui.evaluation.experiment import Benchmark, caption_cases
 
@@ -138,10 +157,10 @@ def captions(
         source=known.digest,
         settings={"captions": captions.name, "photos": len(paths), "skip": skip, "turns": length},
     )
-    options = Options(
+    options = BenchmarkOptions(
         encoder, query or ["statements"], fusion, weight, generated, imagine, generator, pictures, language
     )
-    measure(state_of(context), benchmark, options, seed=seed, out=out, figure=figure, json=json)
+    measure_benchmark(state_of(context), benchmark, options, seed=seed, out=out, figure=figure, json=json)
 
 
 @app.command()
@@ -173,13 +192,11 @@ def live(
     json: JsonOption = False,
 ) -> None:
     """Whole sessions with a simulated user: what questions, feedback and pictures each add."""
-    from dar_tui.cli.eval_live import Setting, measure
-    from dar_tui.cli.eval_run import queries_named
     from dar_tui.evaluation.datasets import check_photos, chosen, read_attributes, read_captions
 
     known = chosen(read_captions(captions), photos, skip)
     (strategy,) = queries_named([query])
-    setting = Setting(
+    setting = LiveOptions(
         known=known,
         paths=check_photos(known, images, 1),
         attributes=read_attributes(attributes) if attributes else {},
@@ -193,9 +210,9 @@ def live(
         generator=generator if imagine else None,
         pictures=pictures,
         seed=seed,
-        told={"captions": captions.name, "photos": len(known.names), "skip": skip},
+        shown={"captions": captions.name, "photos": len(known.names), "skip": skip},
     )
-    measure(state_of(context), setting, out, figure=figure, json=json)
+    measure_live(state_of(context), setting, out, figure=figure, json=json)
 
 
 @app.command()
@@ -213,11 +230,11 @@ def compare(
     state = state_of(context)
     (first, a), (second, b) = _named(ours), _named(theirs)
     if first.targets != second.targets:
-        raise UsageError("These two runs look for other photos.", "Compare runs over the same dialogues.")
+        raise UsageError("These two runs look for different photos.", "Compare runs over the same dialogues.")
     gains = compared(a, b)
     if json:
-        told = {measure: asdict(gain) for measure, gain in gains.items()}
-        state.output.json({"ours": a.name, "theirs": b.name, "queries": len(first.targets), "gains": told})
+        as_json = {measure: asdict(gain) for measure, gain in gains.items()}
+        state.output.json({"ours": a.name, "theirs": b.name, "queries": len(first.targets), "gains": as_json})
         return
     from dar_tui.evaluation.table import compared as lines
 
@@ -256,3 +273,241 @@ def _named(given: str) -> tuple[Report, Any]:
         names = ", ".join(run.name for run in report.runs)
         raise UsageError(f"{path} holds several runs.", f"Name one, as in {path}#{report.runs[0].name}: {names}.")
     return report, report.run(name) if name else report.runs[0]
+
+
+class EvalProgress:
+    """A bar for each part of a benchmark in a terminal, a few plain lines elsewhere."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._last = time.monotonic()
+        self._tasks: dict[str, TaskID] = {}
+        self._bars = None
+        if output.stderr_is_terminal:
+            from rich.console import Console
+            from rich.progress import Progress as Bars
+
+            self._bars = Bars(console=Console(stderr=True), transient=True)
+
+    def __enter__(self) -> EvalProgress:
+        if self._bars is not None:
+            self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bars is not None:
+            self._bars.stop()
+
+    def advance(self, part: str, done: int, total: int) -> None:
+        """Tells that `done` of `total` are done in this part."""
+        if self._bars is not None:
+            from rich.markup import escape
+
+            if part not in self._tasks:
+                self._tasks[part] = self._bars.add_task(escape(visible(part)), total=total)
+            self._bars.update(self._tasks[part], completed=done)
+        elif time.monotonic() - self._last >= _LOG_SECONDS:
+            self._last = time.monotonic()
+            self._output.note(f"{visible(part)}: {done:,} of {total:,}")
+
+
+def show(output: Output, report: Report, folder: Path, *, figure: bool, json: bool) -> None:
+    """The report as JSON or a table, and where it is kept."""
+    from dar_tui.evaluation.report import FILE
+
+    files = [folder / FILE, folder / "table.csv"]
+    if figure:
+        from dar_tui.evaluation.table import draw
+
+        files += draw(report, folder / "figure")
+    if json:
+        output.json(report.to_json(), compact=True)
+    else:
+        import shutil
+
+        from dar_tui.evaluation.table import WIDE, shown
+
+        width = shutil.get_terminal_size().columns if output.stdout_is_terminal else WIDE
+        for line in shown(report, width):
+            output.result(line)
+    for file in files:
+        output.note(f"Saved in {visible(file)}")
+
+
+@dataclass(frozen=True)
+class BenchmarkOptions:
+    """What the benchmarks have in common, as given."""
+
+    encoder: Sequence[str] | None
+    query: Sequence[str]
+    fusion: Sequence[str] | None
+    weight: Sequence[float] | None
+    generated: Path | None
+    imagine: bool
+    generator: str
+    pictures: int
+    language: str
+
+
+def measure_benchmark(
+    state: State,
+    benchmark: Benchmark,
+    options: BenchmarkOptions,
+    *,
+    seed: int,
+    out: Path | None,
+    figure: bool,
+    json: bool,
+) -> None:
+    from dar_tui.evaluation.experiment import Ways, run
+
+    if options.generated and options.imagine:
+        raise UsageError("--generated and --imagine exclude one another.", "Give one of them.")
+    weights = (None, *(options.weight or ()))
+    ways = Ways(queries_named(options.query), tuple(options.fusion or ()), weights, options.pictures, seed)
+    specs = list(dict.fromkeys(options.encoder or [state.new_encoder()]))
+    sources = _sources(state, options)
+    folder = out or state.settings.home / "eval" / _name(benchmark, ways, options, specs)
+    with EvalProgress(state.output) as progress:
+        report = run(
+            benchmark,
+            ways,
+            sources,
+            [(spec, partial(state.load_encoder, spec)) for spec in specs],
+            folder,
+            state.settings.cache / "eval",
+            progress.advance,
+        )
+    show(state.output, report, folder, figure=figure, json=json)
+
+
+def queries_named(names: Sequence[str]) -> tuple[QueryStrategy, ...]:
+    from dar_tui.reformulate import QueryStrategy
+
+    known = [str(each) for each in QueryStrategy]
+    for name in names:
+        if name not in known:
+            raise UsageError(f"There is no query strategy {name!r}.", f"Use one of {', '.join(known)}.")
+    return tuple(QueryStrategy(name) for name in dict.fromkeys(names))
+
+
+def _sources(state: State, options: BenchmarkOptions) -> Sources:
+    from dar_tui.cli.state import language_model
+    from dar_tui.evaluation.experiment import Sources
+    from dar_tui.reformulate import QueryStrategy, RuleReformulator
+    from dar_tui.reformulate.language_model import LanguageReformulator
+
+    spec = options.generator or state.profile().generator
+    model = language_model(state, options.language or "rules")
+    rules = RuleReformulator(QueryStrategy.REWRITE)
+
+    return Sources(
+        options.generated,
+        partial(uncached, state, spec) if options.imagine else None,
+        spec,
+        LanguageReformulator(model, QueryStrategy.REWRITE) if model else rules,
+        options.language or "rules",
+    )
+
+
+def uncached(state: State, spec: str) -> AnyGenerator:
+    """The generator of this spec. Benchmarks keep what is drawn themselves; the picture cache would forget it."""
+    from dar_tui.imagine import load_generator
+
+    loader = state.generator_loader or load_generator
+    return loader(spec, state.settings.device, state.output.note, cache=state.settings.cache)
+
+
+def _name(benchmark: Benchmark, ways: Ways, options: BenchmarkOptions, specs: Sequence[str]) -> str:
+    """The folder of a run that was given none: the same for the same command."""
+    import hashlib
+
+    key = repr((benchmark.source, len(benchmark.cases), benchmark.settings, ways, options, specs))
+    # The class had this name when the first runs were made; one that was interrupted is found again by its folder.
+    key = key.replace("BenchmarkOptions(", "Options(")
+    return f"{benchmark.kind}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
+
+
+@dataclass(frozen=True, eq=False)
+class LiveOptions:
+    """What the command was given. `generator`: None for no pictures, "" for the profile's; no `questions`: all ways."""
+
+    known: Captioned
+    paths: list[Path]
+    attributes: Mapping[str, frozenset[str]]
+    dialogues: int
+    turns: int
+    questions: Sequence[str]
+    talkative: bool
+    encoder: str
+    query: QueryStrategy
+    fusion: str
+    generator: str | None
+    pictures: int
+    seed: int
+    shown: Settings
+
+
+def measure_live(state: State, setting: LiveOptions, out: Path | None, *, figure: bool, json: bool) -> None:
+    """Plays every dialogue in every mode and shows what each mode found. Raises DarError."""
+    import random
+
+    from dar_tui.evaluation.live import ALONE, PAGE, QUESTIONS, Mode, Trial, library_of, modes_of, run
+    from dar_tui.evaluation.report import Journal, report_of, save
+    from dar_tui.fusion.strategies import DEFAULT, strategy_named
+    from dar_tui.reformulate import RuleReformulator
+    from dar_tui.session.session import SessionOptions
+
+    fusion = setting.fusion or DEFAULT
+    strategy_named(fusion)
+    encoder = state.load_encoder(setting.encoder or state.new_encoder())
+    generator = None
+    if setting.generator is not None:
+        generator = uncached(state, setting.generator or state.profile().generator)
+    modes = modes_of(setting.questions or QUESTIONS, pictures=generator is not None)
+    targets = random.Random(setting.seed).sample(sorted(setting.known.names), setting.dialogues)
+    settings: Settings = {
+        **setting.shown,
+        "dialogues": len(targets),
+        "questions": setting.turns,
+        "asked": ", ".join(mode.questions for mode in modes if mode.questions and mode == Mode(mode.questions)),
+        "answers": "talkative" if setting.talkative else "plain",
+        "encoder": encoder.id,
+        "query": str(setting.query),
+        "fusion": fusion if generator else "",
+        "pictures": f"{setting.pictures} by {generator.id}" if generator else "none",
+        "seed": setting.seed,
+    }
+    digest = {"digest": setting.known.digest, "attributes digest": _digest(setting.attributes)}
+    name = hashlib.sha256(repr((sorted(settings.items()), sorted(digest.items()))).encode()).hexdigest()[:12]
+    folder = out or state.settings.home / "eval" / f"live-{name}"
+    cache = state.settings.cache / "eval"
+    photos = dict(zip(setting.known.names, setting.paths, strict=True))
+    with library_of(photos, encoder, cache) as (library, ids), EvalProgress(state.output) as progress:
+        stage = Trial(
+            library,
+            encoder,
+            state.settings.cache / "questions",
+            ids,
+            dict(zip(setting.known.names, setting.known.captions, strict=True)),
+            setting.turns,
+            setting.seed,
+            setting.talkative,
+            setting.attributes,
+            generator,
+            RuleReformulator(setting.query),
+            SessionOptions(PAGE, setting.pictures, fusion),
+        )
+        journal = Journal(folder / "journal.jsonl", {**settings, **digest})
+        entries = run(stage, targets, modes, journal, lambda done, total: progress.advance("dialogues", done, total))
+    baselines = {mode.name: "" if mode == ALONE else ALONE.name for mode in modes}
+    report = report_of("live", settings, targets, entries, baselines, PAGE)
+    save(report, folder)
+    show(state.output, report, folder, figure=figure, json=json)
+
+
+def _digest(attributes: Mapping[str, frozenset[str]]) -> str:
+    key = repr(sorted((name, sorted(known)) for name, known in attributes.items()))
+    return hashlib.sha256(key.encode()).hexdigest() if attributes else ""

@@ -18,8 +18,8 @@ from dar_tui.cli.output import json_path
 from dar_tui.cli.state import State, state_of
 
 if TYPE_CHECKING:
-    from indexer.captioning import Captioner
     from indexer.encoders import Encoder
+    from indexer.indexing.captioning import Captioner
     from indexer.indexing.events import IndexSummary
 
 
@@ -91,9 +91,9 @@ def index(
     from dar_tui.cli.progress import show
     from dar_tui.registry import remember_library
     from indexer.encoders import absolute_spec
-    from indexer.indexing.options import IndexOptions
+    from indexer.indexing.plan import IndexOptions
+    from indexer.indexing.run import index as run
     from indexer.photos.scan import ScanOptions
-    from indexer.pipeline import index as run
     from indexer.printable import visible as shown
 
     state = state_of(context)
@@ -127,7 +127,7 @@ def index(
     named = {*given, *(iexclude or ()), *(() if folders else (each for each in settings.exclude if "/" in each))}
     for pattern in summary.unmatched:
         if pattern in named:
-            state.output.note(f"Nothing is left out by the pattern {shown(pattern)}: no name or path is like it.")
+            state.output.note(f"Nothing is left out by the pattern {shown(pattern)}: no name or path matches it.")
     if not dry_run:
         remember_library(settings.home, path)
     if not (asked or own or settings.encoder or dry_run):
@@ -141,7 +141,7 @@ def index(
 
 def _captioner(state: State, spec: str, device: str | None) -> Callable[[], Captioner]:
     """What loads the captioner. Raises ModelUnavailable, with the command that pulls it, before any work is begun."""
-    from indexer.captioning import find_captioner, load_captioner
+    from indexer.indexing.captioning import find_captioner, load_captioner
 
     chosen = spec or state.settings.captioner
     find_captioner(chosen)
@@ -183,14 +183,14 @@ def _tell(state: State, summary: IndexSummary, *, json: bool) -> None:
     from indexer.printable import visible
 
     if json:
-        told = asdict(summary) | {"unmatched": list(summary.unmatched)}
-        del told["library"]
+        report = asdict(summary) | {"unmatched": list(summary.unmatched)}
+        del report["library"]
         where = {f"library{key.removeprefix('path')}": value for key, value in json_path(summary.library).items()}
-        told |= {
+        report |= {
             "seconds": round(summary.seconds, 3),
             "images_per_second": round(summary.images_per_second, 2),
         }
-        state.output.json(where | told, compact=True)
+        state.output.json(where | report, compact=True)
         return
     counts = (
         *((summary.added, "added"), (summary.changed, "changed"), (summary.moved, "moved")),
@@ -202,16 +202,16 @@ def _tell(state: State, summary: IndexSummary, *, json: bool) -> None:
     state.output.note(f"{verb}{changes} ({_duration(summary.seconds)}{rate}).")
     if summary.notes:
         state.output.note(
-            f"{summary.notes:,} {'is' if summary.notes == 1 else 'are'} damaged, and found by what is left:"
+            f"{summary.notes:,} {'is' if summary.notes == 1 else 'are'} damaged and indexed by what can be read:"
             " `dar library info --problems`."
         )
     kinds = [f"{count:,} {_kind_named(kind, count)}" for kind, count in summary.skipped.items() if kind != "other"]
     if kinds:
-        state.output.note(f"Not taken: {', '.join(kinds)}.")
+        state.output.note(f"Left out: {', '.join(kinds)}.")
     if summary.captioned:
         state.output.note(f"{summary.captioned:,} described.")
     if summary.interrupted:
-        state.output.note("Interrupted. What is indexed is kept; run the same command again to go on.")
+        state.output.note("Interrupted. What is indexed is kept; run the same command again to continue.")
     elif not summary.dry_run:
         state.output.note(f"{summary.photos:,} photos in {visible(summary.library)}.")
 

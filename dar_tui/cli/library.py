@@ -18,10 +18,10 @@ from dar_tui.cli.output import json_path
 from dar_tui.cli.state import State, state_of
 from indexer.errors import DarError, UsageError
 from indexer.paths import relative, resolved
-from indexer.printable import visible
+from indexer.printable import stripped, visible
 
 if TYPE_CHECKING:
-    from indexer.search.info import EncoderInfo, LibraryInfo
+    from indexer.library import EncoderInfo, LibraryInfo
 
 app = typer.Typer(help="List, inspect, check and move libraries.", rich_markup_mode=None, add_completion=False)
 
@@ -76,14 +76,22 @@ def info(
     state = state_of(context)
     with state.open_library(library) as opened:
         known, broken, damaged = opened.info(), opened.problems(), opened.notes()
+        places = opened.places()
     if json:
-        told = _info_json(known)
-        told["unreadable"] = [{**json_path(each.path), "reason": each.reason} for each in broken]
-        told["damaged"] = [{**json_path(each.path), "reason": each.reason} for each in damaged]
-        state.output.json(told)
+        report = _info_json(known)
+        report["unreadable"] = [{**json_path(each.path), "reason": each.reason} for each in broken]
+        report["places"] = {
+            "countries": [{"name": name, "photos": photos} for name, photos in places.countries],
+            "cities": [{"name": name, "country": country, "photos": photos} for name, country, photos in places.cities],
+        }
+        report["damaged"] = [{**json_path(each.path), "reason": each.reason} for each in damaged]
+        state.output.json(report)
         return
     for line in _info_lines(known):
         state.output.result(line)
+    for title, named in (("countries", places.countries), ("cities", [(each[0], each[-1]) for each in places.cities])):
+        if named:
+            state.output.result(f"{title:<9} " + ", ".join(f"{stripped(name)} {photos:,}" for name, photos in named))
     for each in broken if problems else []:
         state.output.result(f"  {visible(each.path)}: {each.reason}")
     for each in damaged if problems else []:
@@ -176,7 +184,7 @@ def drop(
         before = opened.info().size
         opened.drop(spare.record.encoder_id)
         freed = before - opened.info().size
-    state.output.note(f"{what[0].upper()}{what[1:]} are gone: {_size(max(freed, 0))} of disk given back.")
+    state.output.note(f"{what[0].upper()}{what[1:]} are gone: {_size(max(freed, 0))} of disk freed.")
 
 
 def _agreed(question: str) -> bool:
@@ -213,12 +221,12 @@ def verify(
 
 @app.command()
 def repair(context: typer.Context, library: LibraryOption = None, json: JsonOption = False) -> None:
-    """Mend a library's own files. Exit code 1 if something is left to do; the photos are not touched."""
-    from indexer.indexing.repair import repair as mend
+    """Repair a library's own files. Exit code 1 if something is left to do; the photos are not touched."""
+    from indexer.indexing.repair import repair as repair_library
 
     state = state_of(context)
     path = state.library_path(library)
-    repairs = mend(path, threads=os.cpu_count() or 1)
+    repairs = repair_library(path, threads=os.cpu_count() or 1)
     if json:
         state.output.json({**json_path(path), "done": repairs.done, "left": repairs.left})
     else:
@@ -261,7 +269,7 @@ def forget(
     if inside:
         kept = [*state.settings.exclude, glob.escape(os.fsdecode(resolved(folder)))]
         state.output.note(
-            "It lies in a folder of the library, so the next `dar index` takes it in again, unless it is left out:"
+            "It is in a folder of the library, so the next `dar index` takes it in again, unless it is left out:"
             f" `dar config set exclude {shlex.quote(visible(json.dumps(kept, ensure_ascii=False)))}`."
         )
 

@@ -95,13 +95,13 @@ def pull(context: typer.Context, name: _NameArgument) -> None:
 
     state = state_of(context)
     if state.settings.offline:
-        raise UsageError("dar is to stay offline.", "Leave --offline out, and unset DAR_OFFLINE and `offline`.")
+        raise UsageError("dar is offline.", "Leave --offline out, and unset DAR_OFFLINE and `offline`.")
     sources = _sources(state, name)
     if not sources:
         state.output.note(f"{name} ships with dar or is on this machine: there is nothing to pull.")
     for source in sources:
-        with _telling(state, source) as tell:
-            pulled = fetch(source, tell)
+        with _shown_progress(state, source) as advance:
+            pulled = fetch(source, advance)
         came = f", {_size(pulled.loaded)} of it fetched now" if 0 < pulled.loaded < pulled.size else ""
         kept = "is here already" if not pulled.loaded else "is here"
         state.output.note(f"{source} {kept} and whole ({_size(pulled.size)}{came}): {visible(pulled.folder)}")
@@ -162,11 +162,11 @@ def _sources(state: State, name: str) -> list[HubSource]:
 
 
 @contextmanager
-def _telling(state: State, source: HubSource) -> Iterator[Callable[[PullProgress], None]]:
+def _shown_progress(state: State, source: HubSource) -> Iterator[Callable[[PullProgress], None]]:
     """Shows how a pull goes: a bar in a terminal, a line now and then elsewhere."""
     if state.output.stderr_is_terminal:
-        with _bar(source) as tell:
-            yield tell
+        with _bar(source) as advance:
+            yield advance
         return
     state.output.note(f"Pulling {source}")
     last = time.monotonic()
@@ -197,11 +197,11 @@ def _bar(source: HubSource) -> Iterator[Callable[[PullProgress], None]]:
     ) as bars:
         task = bars.add_task(str(source), total=None)
 
-        def tell(progress: PullProgress) -> None:
+        def advance(progress: PullProgress) -> None:
             doing = f"{source}, checking" if progress.checking else str(source)
             bars.update(task, completed=progress.done, total=progress.total, description=doing)
 
-        yield tell
+        yield advance
 
 
 def _size(count: int) -> str:

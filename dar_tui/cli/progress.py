@@ -15,10 +15,10 @@ from indexer.indexing.events import (
     Event,
     Finished,
     IndexSummary,
-    Note,
     Planned,
     ProblemFound,
     Progress,
+    RunNote,
     Scanning,
 )
 from indexer.printable import visible
@@ -53,7 +53,7 @@ def _show_one(event: Event, view: _View) -> None:
     elif isinstance(event, ProblemFound):
         taken = "" if event.refused else "; indexed all the same"
         view.say(f"{visible(event.path)}: {event.reason}{taken}")
-    elif isinstance(event, Note):
+    elif isinstance(event, RunNote):
         view.say(event.text)
     elif isinstance(event, Planned):
         view.advance(0, event.total, event.counts)
@@ -88,7 +88,7 @@ class _Log(AbstractContextManager["_Log"]):
 
 
 class _Bar(AbstractContextManager["_Bar"]):
-    """One line at the bottom; what is said scrolls above it."""
+    """One line at the bottom; notes scroll above it."""
 
     def __init__(self) -> None:
         from rich.console import Console

@@ -20,6 +20,7 @@ from dar_tui.cli.options import STDIN
 from dar_tui.cli.state import State
 from dar_tui.dialogue.dialogue import Dialogue
 from dar_tui.dialogue.need import Need
+from dar_tui.language.when import Hemisphere
 from indexer.encoders import VISUAL
 from indexer.errors import DarError, EncoderMismatch, NothingFound, UnreadablePhoto, UsageError
 from indexer.paths import at_home
@@ -28,11 +29,11 @@ from indexer.printable import visible
 if TYPE_CHECKING:
     from PIL import Image
 
-    from dar_tui.fusion.evidence import Reader
+    from dar_tui.fusion.evidence import QueryEncoder
     from indexer.encoders import Encoder
     from indexer.library import Library
     from indexer.search.ranking import Query, Vectors
-    from indexer.store.records import EncoderRecord
+    from indexer.store.catalog import EncoderRecord
 
 _PIECE_BYTES = 1 << 20
 
@@ -45,6 +46,7 @@ class Asked:
     like: tuple[Path, ...] = ()
     unlike: tuple[str, ...] = ()
     literal: bool = False
+    hemisphere: Hemisphere = Hemisphere.NORTH
     at: datetime = field(default_factory=datetime.now)
 
     @cached_property
@@ -53,7 +55,7 @@ class Asked:
         text = self.text.strip()
         if not text:
             return Need()
-        need = Need() if self.literal else Dialogue().said(text, self.at).need()
+        need = Need() if self.literal else Dialogue(hemisphere=self.hemisphere).said(text, self.at).need()
         # What no rule can make anything of ("nothing") is looked for as it stands.
         says_something = need.wants or need.rejects or need.when or need.where
         return need if says_something else Need(subject=(text,))
@@ -152,11 +154,11 @@ class QueryBuilder:
         return encoder
 
     @cached_property
-    def reader(self) -> Reader:
+    def reader(self) -> QueryEncoder:
         """Texts and pictures into this encoder's vectors."""
-        from dar_tui.fusion.evidence import Reader
+        from dar_tui.fusion.evidence import QueryEncoder
 
-        return Reader(self.encoder)
+        return QueryEncoder(self.encoder)
 
     @cached_property
     def picture_space(self) -> str:
@@ -167,14 +169,12 @@ class QueryBuilder:
 
     def unread(self, asked: Asked) -> tuple[str, ...]:
         """What of the text the encoder does not understand: other scripts, emoji, random letters."""
-        from dar_tui.language.understanding import is_readable
-
         said = (*asked.need.wants, *asked.rejects)
-        return tuple(text for text in said if not is_readable(text, self.encoder))
+        return self.reader.unread(said) if said else ()
 
     def build(self, asked: Asked, pictures: Sequence[Vectors] = ()) -> tuple[Query, frozenset[int]]:
         """The query as a dialogue's first turn would have it, and the images that are examples and so no answers."""
-        from dar_tui.fusion.evidence import against
+        from dar_tui.fusion.evidence import against, firmly
         from dar_tui.fusion.strategies import DEFAULT, Evidence, strategy_named
 
         examples = [self._example(path) for path in asked.like]
@@ -192,7 +192,7 @@ class QueryBuilder:
             dim=self.record.dim,
         )
         ids = frozenset(image_id for _, image_id in examples if image_id is not None)
-        return strategy_named(DEFAULT)(known), ids
+        return strategy_named(DEFAULT)(firmly(known, self.reader, self._library) if rejects else known), ids
 
     def _example(self, path: Path) -> tuple[Vectors, int | None]:
         """A photo's vector: the stored one if the library has this file, else made now."""

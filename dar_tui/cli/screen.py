@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dar_tui.cli.output import Output
-from dar_tui.cli.saved import saved_session
-from dar_tui.cli.state import State
+from dar_tui.cli.state import ChatModels, State, saved_session
 from indexer.errors import ModelUnavailable, UsageError
 
 if TYPE_CHECKING:
-    from dar_tui.session.session import Engine
+    from dar_tui.session.session import SessionParts
     from dar_tui.tui.early_keys import EarlyKeys
     from dar_tui.tui.engine import Tell
     from indexer.encoders import Encoder
@@ -84,18 +83,18 @@ def _show(state: State, wanted: Wanted, keys: EarlyKeys) -> tuple[int, bool]:
     settings = state.settings
     # The terminal is asked what it can show before the app reads the keyboard.
     graphics = choose(wanted.images or settings.images, os.environ, keys.ask)
+    engine = SessionEngine(
+        settings, wanted.library, ScreenModels(state, wanted), pictures=wanted.pictures, fusion=wanted.fusion
+    )
     options = Options(
         home=settings.home,
         keys=settings.config_file.with_name("keys.toml"),
         pages=Path.cwd(),
         graphics=graphics,
-        parse_date=parse_date,
+        parse_date=lambda text, option, now: parse_date(text, option, now, engine.hemisphere),
         session=_session(wanted),
         colours=not os.environ.get("NO_COLOR"),
         typed=keys.text,
-    )
-    engine = SessionEngine(
-        settings, wanted.library, ScreenModels(state, wanted), pictures=wanted.pictures, fusion=wanted.fusion
     )
     # A terminal that is closed sends SIGHUP, which ends the process: what was said is on disk already.
     with shielded(settings.cache / LOG_NAME):
@@ -106,7 +105,7 @@ def _show(state: State, wanted: Wanted, keys: EarlyKeys) -> tuple[int, bool]:
 
 
 def _session(wanted: Wanted) -> Path | None:
-    """The file of the session to take up again. Raises NothingFound or UsageError where there is none."""
+    """The file of the session to resume. Raises NothingFound or UsageError where there is none."""
     if wanted.resume is None:
         return None
     from dar_tui.tui.session_engine import SESSIONS
@@ -136,11 +135,9 @@ class ScreenModels:
 
         return QueryBuilder(self._telling(tell), library).encoder
 
-    def parts(self, library: Library, encoder: Encoder, tell: Tell) -> Engine:
-        from dar_tui.cli.chat import Models
-
+    def parts(self, library: Library, encoder: Encoder, tell: Tell) -> SessionParts:
         wanted = self._wanted
-        models = Models(self._telling(tell), self.profile, self.generator, self._language, wanted.query)
+        models = ChatModels(self._telling(tell), self.profile, self.generator, self._language, wanted.query)
         return models.engine(library, encoder, imagines=wanted.imagines, asks=wanted.asks)
 
     def _or_bundled(self, spec: str, instead: str) -> str:
@@ -150,7 +147,7 @@ class ScreenModels:
         try:
             check_here(spec)
         except ModelUnavailable as error:
-            self.notes.append(f"{error.message} {error.hint} Going on with `{instead}`.")
+            self.notes.append(f"{error.message} {error.hint} Using `{instead}` instead.")
             return instead
         return spec
 

@@ -10,20 +10,20 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from dar_tui.cli.hits import hit_json, table
 from dar_tui.cli.output import Output, json_path
-from dar_tui.dialogue.turn import Question
+from dar_tui.cli.results import hit_json, table
+from dar_tui.language.turn import Question
 from dar_tui.session.events import (
     Event,
+    ImageGenerated,
     Imagining,
     Loaded,
     Loading,
-    Note,
     Part,
-    Picture,
     Prompts,
     Reformulated,
     Results,
+    SessionNote,
     TurnDone,
     TurnFailed,
 )
@@ -38,7 +38,7 @@ _HINT = "Commands: /like N, /unlike N, /pick N, /veto N, /skip, /yes, /no."
 
 
 @dataclass(frozen=True)
-class Line:
+class ScriptLine:
     """One line of a script: a message, or a command such as like 2. `number` counts from 1; 0 where there is none."""
 
     text: str
@@ -46,24 +46,24 @@ class Line:
     number: int = 0
 
 
-def parse(text: str, at: int) -> Line | None:
+def parse(text: str, at: int) -> ScriptLine | None:
     """A script's line; None for a blank one. Raises UsageError, naming the line `at`, for a command there is not."""
     text = text.strip()
     if not text:
         return None
     if not text.startswith("/"):
-        return Line(text)
+        return ScriptLine(text)
     found = _COMMAND.fullmatch(text)
     name = found["name"] if found else ""
     number = int(found["number"] or 0) if found else 0
     if name in _NUMBERED and number >= 1:
-        return Line(text, name, number)
+        return ScriptLine(text, name, number)
     if (name == "skip" or name in _ANSWERS) and found and found["number"] is None:
-        return Line(text, name)
+        return ScriptLine(text, name)
     raise UsageError(f"Line {at} of the script, {visible_text(text)}, is no command.", _HINT)
 
 
-def lines(texts: Iterable[str]) -> Iterator[Line]:
+def lines(texts: Iterable[str]) -> Iterator[ScriptLine]:
     """The script's lines, blank ones left out. Raises UsageError at the first that means nothing."""
     for at, text in enumerate(texts, 1):
         line = parse(text, at)
@@ -77,14 +77,14 @@ def visible_text(text: str) -> str:
 
 
 @dataclass
-class Played:
+class ScriptTurn:
     """What one line brought about; filled while its events come."""
 
     turn: int
     message: str
     query: tuple[str, ...] = ()
     prompts: tuple[str, ...] = ()
-    imagined: list[Picture] = field(default_factory=list)
+    imagined: list[ImageGenerated] = field(default_factory=list)
     results: Results | None = None
     question: Question | None = None
     notes: list[str] = field(default_factory=list)
@@ -97,13 +97,13 @@ class Played:
                 self.query = event.query.texts
             case Prompts():
                 self.prompts = event.prompts
-            case Picture():
+            case ImageGenerated():
                 self.imagined.append(event)
             case Results():
                 self.results = event
             case Question():
                 self.question = event
-            case Note(text):
+            case SessionNote(text):
                 self._note(text)
             case TurnFailed(part, message, hint):
                 self._note(f"{message} {hint}".strip())
@@ -136,7 +136,7 @@ class Played:
         }
 
 
-class Player:
+class ScriptPlayer:
     """Plays lines in a session and prints each as it ends."""
 
     def __init__(self, session: Session, output: Output, *, as_json: bool) -> None:
@@ -145,15 +145,15 @@ class Player:
         self._json = as_json
         self._shown: Results | None = None
 
-    def play(self, line: Line) -> None:
+    def play(self, line: ScriptLine) -> None:
         """Plays one line. Raises UsageError for a number that names nothing shown, DarError where searching failed."""
         answer = _ANSWERS.get(line.command)
         if not line.command or answer:
-            played = Played(len(self._session.dialogue.turns), line.text)
+            played = ScriptTurn(len(self._session.dialogue.turns), line.text)
             events = self._session.turn(answer or line.text)
         else:
             self._feedback(line)
-            played = Played(max(0, len(self._session.dialogue.turns) - 1), line.text)
+            played = ScriptTurn(max(0, len(self._session.dialogue.turns) - 1), line.text)
             events = self._session.rerank()
         for event in events:
             played.take(event)
@@ -166,7 +166,7 @@ class Player:
             self._print(played)
         self._output.flush()
 
-    def _feedback(self, line: Line) -> None:
+    def _feedback(self, line: ScriptLine) -> None:
         match line.command:
             case "like":
                 self._session.like(self._image(line))
@@ -179,19 +179,19 @@ class Player:
             case _:
                 self._session.skip()
 
-    def _image(self, line: Line) -> int:
+    def _image(self, line: ScriptLine) -> int:
         hits = self._shown.hits if self._shown else ()
         if line.number > len(hits):
             raise UsageError(f"{line.text}: {len(hits)} photos are shown.", "Count from 1, in the last page shown.")
         return hits[line.number - 1].image_id
 
-    def _picture_turn(self, line: Line) -> int:
+    def _picture_turn(self, line: ScriptLine) -> int:
         turns = [turn for turn, _ in self._session.gallery]
         if not turns:
             raise UsageError(f"{line.text}: nothing was imagined yet.", "Leave --no-imagine out.")
         return max(turns)
 
-    def _print(self, played: Played) -> None:
+    def _print(self, played: ScriptTurn) -> None:
         output = self._output
         output.result(f"[{played.turn}] {stripped(played.message)}")
         for note in played.notes:

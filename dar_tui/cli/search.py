@@ -20,9 +20,9 @@ from dar_tui.cli.state import State, state_of
 from indexer.errors import NothingFound, UsageError
 
 if TYPE_CHECKING:
-    from dar_tui.cli.imagining import Drawn
     from dar_tui.cli.query import Asked, QueryBuilder
-    from dar_tui.cli.reranking import Reranking
+    from dar_tui.cli.search_models import Reranking, SearchPictures
+    from dar_tui.fusion.finding import Filters
     from indexer.library import Library
     from indexer.search.hits import Hit
     from indexer.search.where import Where
@@ -42,7 +42,7 @@ class Answer:
 
     hits: list[Hit]
     encoder_id: str
-    drawn: Drawn | None = None
+    drawn: SearchPictures | None = None
     notes: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
     advice: str = ""
@@ -129,8 +129,9 @@ def search(
     preview: Annotated[bool, typer.Option("--preview", help="Show the photos, in a terminal.")] = False,
 ) -> None:
     """Find photos by describing them, or list those that pass the filters."""
-    from dar_tui.cli.hits import others_of
     from dar_tui.cli.query import Asked, photos_to_be_like
+    from dar_tui.cli.results import others_of
+    from dar_tui.language.when import hemisphere_of
 
     state = state_of(context)
     if json + paths + print0 > 1:
@@ -138,12 +139,17 @@ def search(
     if preview and (json or paths or print0):
         raise UsageError("--preview is for people, --json, --paths and -0 are for scripts.", "Give one of them.")
     asked = Asked(" ".join(text or ()), photos_to_be_like(like), tuple(unlike or ()), literal)
-    where = replace(_placed(_where(after, before, under or [], camera), near, place or []), name=name)
+    where = replace(_placed(_where(after, before, under or [], camera, asked), near, place or []), name=name)
     _check(asked, where, sort, strong)
     look_again = _reranker(state, asked, reranker) if rerank or reranker else None
-    if asked.in_words:
-        state.output.note(asked.in_words)
     with state.open_library(library, encoder) as opened:
+        seasons = hemisphere_of(state.settings.hemisphere, opened.is_southern)
+        if seasons is not asked.hemisphere:
+            asked = replace(asked, hemisphere=seasons)
+            dated = _where(after, before, under or [], camera, asked)
+            where = replace(where, after=dated.after, before=dated.before)
+        if asked.in_words:
+            state.output.note(asked.in_words)
         if asked.compares:
             depth = max(k, look_again.depth) if look_again else k
             answer = _ranked(state, opened, asked, where, depth, imagine=imagine, fold=not no_fold)
@@ -189,7 +195,9 @@ def _check(asked: Asked, where: Where, sort: Sort | None, strong: bool) -> None:
 def _ranked(state: State, library: Library, asked: Asked, where: Where, k: int, *, imagine: bool, fold: bool) -> Answer:
     """The photos that fit best, by the chat's policy: what the text says of days and folders filters too."""
     from dar_tui.cli.query import QueryBuilder
-    from dar_tui.fusion.finding import filters_of, find
+    from dar_tui.fusion.finding import filters_of, find, undated
+    from dar_tui.language.rules.dates import not_a_stretch
+    from dar_tui.language.understanding import not_understood
 
     builder = QueryBuilder(state, library)
     encoder_id = builder.record.encoder_id
@@ -197,34 +205,27 @@ def _ranked(state: State, library: Library, asked: Asked, where: Where, k: int, 
     query, examples = builder.build(asked, drawn.vectors if drawn else ())
     filters = replace(filters_of(library, asked.need, sorted(examples)), base=where)
     found = find(library, query, k, filters, fold=fold)
-    unread = builder.unread(asked)
-    notes = [found.note] if found.note else []
-    hits = list(found.hits)
-    if unread:
-        notes.append(f"Not understood by this library's encoder: {', '.join(map(_quoted, unread))}.")
+    unread, said = builder.unread(asked), asked.need.wants + asked.rejects
     if unread and set(asked.need.wants) <= set(unread):
-        hits = [_at_most_weak(hit) for hit in hits]
-    return Answer(hits, encoder_id, drawn, tuple(notes), unread, "" if hits else _advice(where, library))
+        found = found.doubtful
+    notes = (found.note or undated(library, filters), not_a_stretch(said, asked.at), not_understood(unread))
+    hits = list(found.hits)
+    advice = "" if hits else _advice(filters, library)
+    return Answer(hits, encoder_id, drawn, tuple(note for note in notes if note), unread, advice)
 
 
 def _listed(library: Library, asked: Asked, where: Where, k: int, *, by_name: bool) -> Answer:
     """The photos that pass the filters, no encoder being asked."""
     from dar_tui.cli.query import is_empty
-    from dar_tui.fusion.finding import filters_of, passing_of
+    from dar_tui.fusion.finding import filters_of, passing_of, undated
 
     record = library.encoder
     if record is None:
         raise is_empty(library)
     filters = replace(filters_of(library, asked.need), base=where)
     hits = list(passing_of(lambda count: library.listing(filters.where, count, by_name=by_name), k, filters))
-    return Answer(hits, record.encoder_id, advice="" if hits else _advice(where, library))
-
-
-def _at_most_weak(hit: Hit) -> Hit:
-    from indexer.search.strength import Strength
-
-    weaker = Strength.WEAK if hit.strength is Strength.STRONG else hit.strength
-    return replace(hit, strength=weaker, similar=tuple(_at_most_weak(each) for each in hit.similar))
+    note, advice = undated(library, filters), "" if hits else _advice(filters, library)
+    return Answer(hits, record.encoder_id, notes=(note,) if note else (), advice=advice)
 
 
 def _sorted(hits: Sequence[Hit], sort: Sort | None, asked: Asked) -> list[Hit]:
@@ -240,59 +241,65 @@ def _sorted(hits: Sequence[Hit], sort: Sort | None, asked: Asked) -> list[Hit]:
     ]
 
 
-def _quoted(text: str) -> str:
-    from indexer.printable import visible
-
-    return f'"{visible(text)}"'
-
-
-def _advice(where: Where, library: Library) -> str:
-    """What may have kept all photos out, of the filters that were given. Raises NothingFound if there are no photos."""
+def _advice(filters: Filters, library: Library) -> str:
+    """Which filter kept all photos out, and how dates and places were read. Raises NothingFound if none is there."""
     from dar_tui.cli.query import is_empty
+    from dar_tui.fusion.finding import Filters
     from indexer.paths import relative, resolved
     from indexer.printable import visible
+    from indexer.search.where import Where
 
     info = library.info()
     if not info.photos:
         raise is_empty(library)
+    where = filters.base
     roots = [resolved(root.path) for root in info.roots]
     advice: list[str] = []
     for folder in where.under:
         asked = resolved(folder)
         if all(relative(asked, root) is None and relative(root, asked) is None for root in roots):
             advice.append(f"{visible(folder)} is not in the library: `dar library info` lists what is.")
-    if where.after or where.before:
-        bounds = [
-            f"{word} {moment:%Y-%m-%d %H:%M}"
-            for word, moment in (("from", where.after), ("before", where.before))
-            if moment
-        ]
-        advice.append(f"The dates were read as {' and '.join(bounds)}.")
-        advice.append("Photos whose date is not known are left out by --after and --before.")
-    if where.places:
-        advice.append(f"--place {', '.join(where.places)}: no photo that is left has this as city, region or country.")
-    if where.near:
-        advice.append(f"--near was taken as {where.near[0]:.3f},{where.near[1]:.3f}, {where.near[2]:g} km around.")
-    return " ".join(advice) or (
-        "Widen --under, --camera or --name." if where.under or where.camera or where.name else ""
-    )
+    dates = (("from", where.after), ("before", where.before))
+    bounds = " and ".join(f"{word} {moment:%Y-%m-%d %H:%M}" for word, moment in dates if moment)
+    latitude, longitude, km = where.near or (0.0, 0.0, 0.0)
+    # Each by itself: only a filter that lets no photo pass is blamed.
+    given = {
+        f"in {' or '.join(map(visible, where.under))} (--under)": Where(under=where.under),
+        f"dated {bounds}": Where(where.after, where.before),
+        f"by a camera called {visible(where.camera)} (--camera)": Where(camera=where.camera),
+        f"named {visible(where.name)} (--name)": Where(name=where.name),
+        f"within {km:g} km of {latitude:.3f},{longitude:.3f} (--near)": Where(near=where.near),
+        **{f"in a place called {visible(name)} (--place)": Where(places=(name,)) for name in where.places},
+        **{f"in a place or folder called {visible(name)}": Where(places=(name,)) for name in filters.folders},
+        **{f"dated {when.understood}": Filters((when,)).where for when in filters.when},
+    }
+    given = {words: alone for words, alone in given.items() if alone != Where()}
+    emptied = [words for words, alone in given.items() if not library.count(alone)]
+    if emptied:
+        advice.append(f"No photo is {', and none '.join(emptied)}.")
+        if read := [words for words in given if words.startswith(("dated", "within")) and words not in emptied]:
+            advice.append(f"Some are {' and '.join(read)}.")
+    elif len(given) > 1:
+        advice.append(f"Some photos pass each filter, but none is {' and '.join(given)}.")
+    elif given:
+        advice.append(f"The filter was read as {next(iter(given))}.")
+    return " ".join(advice)
 
 
 def _reranker(state: State, asked: Asked, spec: str) -> Reranking:
-    from dar_tui.cli.reranking import Reranking
+    from dar_tui.cli.search_models import Reranking
 
     if not asked.need.wants:
         raise UsageError("--rerank needs a text to compare photos with.", "Describe the photo as well.")
     return Reranking(state, spec)
 
 
-def _where(after: str | None, before: str | None, under: list[Path], camera: str) -> Where:
+def _where(after: str | None, before: str | None, under: list[Path], camera: str, asked: Asked) -> Where:
     from dar_tui.cli.dates import parse_date
     from indexer.search.where import Where
 
-    now = datetime.now()
-    begins = parse_date(after, "--after", now) if after is not None else None
-    ends = parse_date(before, "--before", now) if before is not None else None
+    begins = parse_date(after, "--after", asked.at, asked.hemisphere) if after is not None else None
+    ends = parse_date(before, "--before", asked.at, asked.hemisphere) if before is not None else None
     if begins is not None and ends is not None and begins >= ends:
         raise UsageError(
             f"--after {after} and --before {before} leave no day between them.",
@@ -309,8 +316,8 @@ def _placed(where: Where, near: str, places: list[str]) -> Where:
     return replace(where, places=tuple(places))
 
 
-def _imagined(state: State, builder: QueryBuilder, asked: Asked) -> Drawn:
-    from dar_tui.cli.imagining import imagine
+def _imagined(state: State, builder: QueryBuilder, asked: Asked) -> SearchPictures:
+    from dar_tui.cli.search_models import imagine
 
     if not asked.text.strip():
         raise UsageError("--imagine needs a text to imagine.", "Describe the photo: `dar search --imagine 'a dog'`.")
@@ -320,7 +327,7 @@ def _imagined(state: State, builder: QueryBuilder, asked: Asked) -> Drawn:
     return drawn
 
 
-def _drawn_json(drawn: Drawn | None) -> dict[str, Any]:
+def _drawn_json(drawn: SearchPictures | None) -> dict[str, Any]:
     from dar_tui.cli.output import json_path
 
     if drawn is None:
@@ -329,8 +336,8 @@ def _drawn_json(drawn: Drawn | None) -> dict[str, Any]:
 
 
 def _print_json(state: State, asked: Asked, answer: Answer, hits: list[Hit], chances: dict[int, float]) -> None:
-    from dar_tui.cli.hits import hit_json
     from dar_tui.cli.output import json_path
+    from dar_tui.cli.results import hit_json
 
     drawn = answer.drawn
     stage = "fused" if drawn and drawn.paths else asked.stage
@@ -356,7 +363,7 @@ def _chance_json(hit: Hit, chances: dict[int, float]) -> dict[str, Any]:
 
 
 def _print_table(state: State, asked: Asked, hits: list[Hit], *, preview: bool, all_copies: bool) -> None:
-    from dar_tui.cli.hits import none_match, table
+    from dar_tui.cli.results import none_match, table
 
     output = state.output
     titles, *lines = table(hits, compared=asked.compares, all_copies=all_copies)
@@ -374,7 +381,7 @@ def _painted(state: State, hits: list[Hit]) -> list[list[str]]:
     if not state.output.stdout_is_terminal or os.environ.get("NO_COLOR") or state.settings.images == "off":
         state.output.note("--preview needs a terminal with colours; here are the names only.")
         return [[] for _ in hits]
-    from dar_tui.cli.preview import Painter
+    from dar_tui.cli.results import PreviewPainter
 
-    painter = Painter()
+    painter = PreviewPainter()
     return [painter.paint(hit.thumbnail) for hit in hits]

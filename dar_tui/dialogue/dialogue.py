@@ -1,6 +1,6 @@
-"""The dialogue context C_t = (D0, Q1, A1, ..., Qt, At), with what the user thought of the photos and pictures shown.
+"""The dialogue context C_t = (D0, Q1, A1, ..., Qt, At), with what the user thought of the photos and images shown.
 
-A dialogue is the list of what happened, in order, and nothing else: everything is derived from it. Knows how to become
+A dialogue is the list of its events, in order, and nothing else: everything is derived from it. Knows how to become
 JSON and come back. Does not know what the words mean (`dar_tui.dialogue.need`) and keeps no files
 (`dar_tui.session.transcript`).
 """
@@ -14,14 +14,15 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
-from dar_tui.dialogue import values
 from dar_tui.dialogue.need import Memory, Need
-from dar_tui.dialogue.turn import Expects, Question, Turn
-from dar_tui.dialogue.when import Hemisphere
+from dar_tui.language.turn import Expects, Question, Turn
+from dar_tui.language.when import Hemisphere
 from indexer.errors import DarError
 
 # Raised when an event gains or loses a field; older files stay readable by a branch in `event_from_json`.
 VERSION = 1
+# Clocks go wrong, but not so far; at the calendar's ends no "last summer" can be worked out.
+_YEARS = range(1900, 3000)
 
 
 class DialogueUnreadable(DarError):
@@ -29,7 +30,7 @@ class DialogueUnreadable(DarError):
 
 
 class Opinion(StrEnum):
-    """What the user thinks of a photo or an imagined picture; NONE takes an opinion back."""
+    """What the user thinks of a photo or a generated image; NONE takes an opinion back."""
 
     GOOD = "good"
     BAD = "bad"
@@ -37,23 +38,23 @@ class Opinion(StrEnum):
 
 
 @dataclass(frozen=True)
-class Said:
-    """The user's message, and when it was said: "last summer" means nothing without it."""
+class UserMessage:
+    """The user's message, and when it came: "last summer" means nothing without it."""
 
     text: str
     at: datetime
 
 
 @dataclass(frozen=True)
-class Asked:
+class QuestionAsked:
     """The system's question, which the next message answers unless it is skipped."""
 
     question: Question
 
 
 @dataclass(frozen=True)
-class Skipped:
-    """The user will not answer the question that stands."""
+class QuestionSkipped:
+    """The user will not answer the open question."""
 
 
 @dataclass(frozen=True)
@@ -66,81 +67,83 @@ class OnPhoto:
 
 @dataclass(frozen=True)
 class OnPicture:
-    """An imagined picture, the `index`-th (from 0) of a turn (from 0), picked as close or vetoed."""
+    """A generated image, the `index`-th (from 0) of a turn (from 0), picked as close or vetoed."""
 
     turn: int
     index: int
     opinion: Opinion
 
 
-Event = Said | Asked | Skipped | OnPhoto | OnPicture
+Event = UserMessage | QuestionAsked | QuestionSkipped | OnPhoto | OnPicture
 
 
 @dataclass(frozen=True)
 class Dialogue:
-    """All that happened between user and system so far, in order."""
+    """Every event between user and system so far, in order."""
 
     events: tuple[Event, ...] = ()
+    hemisphere: Hemisphere = Hemisphere.NORTH
+    """Where the user's seasons are; the same for the whole dialogue."""
     # Shared by all that a dialogue becomes; it spares going through a long one again, and changes nothing else.
     _memory: Memory = field(default_factory=Memory, compare=False, repr=False)
 
     def after(self, *events: Event) -> Dialogue:
-        """The dialogue with more having happened."""
-        return Dialogue(self.events + events, self._memory)
+        """The dialogue with these events added."""
+        return Dialogue(self.events + events, self.hemisphere, self._memory)
 
     def said(self, text: str, at: datetime) -> Dialogue:
         """The dialogue after a message."""
-        return self.after(Said(text, at))
+        return self.after(UserMessage(text, at))
 
     def asked(self, question: Question) -> Dialogue:
         """The dialogue after a question."""
-        return self.after(Asked(question))
+        return self.after(QuestionAsked(question))
 
     @cached_property
     def turns(self) -> tuple[Turn, ...]:
         """D0 and every later message, each with the question it answers."""
         turns: list[Turn] = []
-        standing: Question | None = None
+        pending: Question | None = None
         for event in self.events:
             match event:
-                case Asked(question):
-                    standing = question
-                case Skipped():
-                    standing = None
-                case Said(text, at):
+                case QuestionAsked(question):
+                    pending = question
+                case QuestionSkipped():
+                    pending = None
+                case UserMessage(text, at):
                     # Nothing has been described before D0, so it answers nothing.
-                    turns.append(Turn(text, at, standing if turns else None))
-                    standing = None
+                    turns.append(Turn(text, at, pending if turns else None))
+                    pending = None
         return tuple(turns)
 
     @property
     def pending(self) -> Question | None:
-        """The question that stands unanswered, if one does."""
-        standing: Question | None = None
+        """The open question: asked, neither answered nor skipped."""
+        pending: Question | None = None
         for event in self.events:
-            if isinstance(event, Asked):
-                standing = event.question
-            elif isinstance(event, (Said, Skipped)):
-                standing = None
-        return standing
+            if isinstance(event, QuestionAsked):
+                pending = event.question
+            elif isinstance(event, (UserMessage, QuestionSkipped)):
+                pending = None
+        return pending
 
     @property
     def questions(self) -> tuple[Question, ...]:
-        """Every question put, answered or not."""
-        return tuple(event.question for event in self.events if isinstance(event, Asked))
+        """Every question asked, answered or not."""
+        return tuple(event.question for event in self.events if isinstance(event, QuestionAsked))
 
     @property
     def skipped(self) -> tuple[Question, ...]:
         """The questions the user would not answer."""
         skipped: list[Question] = []
-        standing: Question | None = None
+        pending: Question | None = None
         for event in self.events:
-            if isinstance(event, Skipped) and standing is not None:
-                skipped.append(standing)
-            if isinstance(event, Asked):
-                standing = event.question
-            elif isinstance(event, (Said, Skipped)):
-                standing = None
+            if isinstance(event, QuestionSkipped) and pending is not None:
+                skipped.append(pending)
+            if isinstance(event, QuestionAsked):
+                pending = event.question
+            elif isinstance(event, (UserMessage, QuestionSkipped)):
+                pending = None
         return tuple(skipped)
 
     @property
@@ -155,21 +158,22 @@ class Dialogue:
 
     @property
     def picked(self) -> tuple[tuple[int, int], ...]:
-        """Imagined pictures picked as close, as (turn, index)."""
+        """Generated images picked as close, as (turn, index)."""
         return tuple(place for place, opinion in self._pictures().items() if opinion is Opinion.GOOD)
 
     @property
     def vetoed(self) -> tuple[tuple[int, int], ...]:
-        """Imagined pictures vetoed, as (turn, index)."""
+        """Generated images vetoed, as (turn, index)."""
         return tuple(place for place, opinion in self._pictures().items() if opinion is Opinion.BAD)
 
-    def need(self, hemisphere: Hemisphere = Hemisphere.NORTH) -> Need:
+    def need(self) -> Need:
         """What the dialogue adds up to."""
-        return self._memory.need_of(self.turns, self.skipped, hemisphere)
+        return self._memory.need_of(self.turns, self.skipped, self.hemisphere)
 
     def to_json(self) -> dict[str, Any]:
         """A dict of JSON values that `from_json` turns back into an equal dialogue."""
-        return {"version": VERSION, "events": [event_to_json(event) for event in self.events]}
+        events = [event_to_json(event) for event in self.events]
+        return {"version": VERSION, "hemisphere": str(self.hemisphere), "events": events}
 
     @classmethod
     def from_json(cls, data: object) -> Dialogue:
@@ -180,7 +184,7 @@ class Dialogue:
         events = data.get("events")
         if not isinstance(events, list):
             raise DialogueUnreadable("The saved dialogue has no list of events.", "Start a new one with `dar chat`.")
-        return cls(tuple(event_from_json(each) for each in events))
+        return cls(tuple(event_from_json(each) for each in events), hemisphere_from_json(data))
 
     def _photos(self) -> dict[str, Opinion]:
         return {event.photo: event.opinion for event in self.events if isinstance(event, OnPhoto)}
@@ -198,14 +202,24 @@ def check_version(version: object) -> None:
         )
 
 
+def hemisphere_from_json(data: Mapping[str, Any]) -> Hemisphere:
+    """The hemisphere saved with a dialogue; the north in those from before it was. Raises DialogueUnreadable."""
+    try:
+        return Hemisphere(data.get("hemisphere", Hemisphere.NORTH))
+    except ValueError as error:
+        raise DialogueUnreadable(
+            f"The saved dialogue has no hemisphere {data['hemisphere']!r}.", "Start a new one with `dar chat`."
+        ) from error
+
+
 def event_to_json(event: Event) -> dict[str, Any]:
     """One event as JSON values, its kind under "kind"."""
     match event:
-        case Said(text, at):
+        case UserMessage(text, at):
             return {"kind": "said", "text": text, "at": at.isoformat()}
-        case Asked(Question(text, topic, expects, choices)):
+        case QuestionAsked(Question(text, topic, expects, choices)):
             return {"kind": "asked", "text": text, "topic": topic, "expects": str(expects), "choices": list(choices)}
-        case Skipped():
+        case QuestionSkipped():
             return {"kind": "skipped"}
         case OnPhoto(photo, opinion):
             return {"kind": "on-photo", "photo": photo, "opinion": str(opinion)}
@@ -218,16 +232,16 @@ def event_from_json(data: Mapping[str, Any]) -> Event:
     try:
         match data["kind"]:
             case "said":
-                return Said(values.text(data["text"]), values.moment(data["at"]))
+                return UserMessage(json_text(data["text"]), json_moment(data["at"]))
             case "asked":
-                said, topic = values.text(data["text"]), values.text(data["topic"])
-                return Asked(Question(said, topic, Expects(data["expects"]), values.texts(data["choices"])))
+                wording, topic = json_text(data["text"]), json_text(data["topic"])
+                return QuestionAsked(Question(wording, topic, Expects(data["expects"]), json_texts(data["choices"])))
             case "skipped":
-                return Skipped()
+                return QuestionSkipped()
             case "on-photo":
-                return OnPhoto(values.text(data["photo"]), Opinion(data["opinion"]))
+                return OnPhoto(json_text(data["photo"]), Opinion(data["opinion"]))
             case "on-picture":
-                return OnPicture(values.number(data["turn"]), values.number(data["index"]), Opinion(data["opinion"]))
+                return OnPicture(json_number(data["turn"]), json_number(data["index"]), Opinion(data["opinion"]))
             case kind:
                 raise ValueError(f"unknown kind {kind!r}")
     except (KeyError, TypeError, ValueError) as error:
@@ -236,21 +250,42 @@ def event_from_json(data: Mapping[str, Any]) -> Event:
         ) from error
 
 
-__all__ = [
-    "VERSION",
-    "Asked",
-    "Dialogue",
-    "DialogueUnreadable",
-    "Event",
-    "Expects",
-    "OnPhoto",
-    "OnPicture",
-    "Opinion",
-    "Question",
-    "Said",
-    "Skipped",
-    "Turn",
-    "check_version",
-    "event_from_json",
-    "event_to_json",
-]
+# Values of saved dialogues and sessions, each what it has to be. They raise TypeError or ValueError where it is not.
+
+
+def json_text(value: object) -> str:
+    """A text."""
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is not text")
+    return value
+
+
+def json_texts(value: object) -> tuple[str, ...]:
+    """A list of texts."""
+    return tuple(json_text(each) for each in _listed(value))
+
+
+def json_number(value: object) -> int:
+    """A whole number from 0 on: a turn, a place in a list, a seed."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError(f"{value!r} is no number of anything")
+    return value
+
+
+def json_numbers(value: object) -> tuple[int, ...]:
+    """A list of whole numbers from 0 on."""
+    return tuple(json_number(each) for each in _listed(value))
+
+
+def json_moment(value: object) -> datetime:
+    """A date and time of this age."""
+    at = datetime.fromisoformat(json_text(value))
+    if at.year not in _YEARS:
+        raise ValueError(f"{value!r} is no time for anybody to say something")
+    return at
+
+
+def _listed(value: object) -> list[object]:
+    if not isinstance(value, list):
+        raise TypeError(f"{value!r} is no list")
+    return value

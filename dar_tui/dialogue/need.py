@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from dar_tui.dialogue.turn import Question, Turn
-from dar_tui.dialogue.when import Hemisphere, When
 from dar_tui.language.rules import Reading, Swap, mentions, read
 from dar_tui.language.rules.edits import strike, swap
 from dar_tui.language.rules.words import COLOURS, NUMBERS, content, stem, words
+from dar_tui.language.turn import Question, Turn
+from dar_tui.language.when import Hemisphere, When
 
-# Of each kind, what was said last; D0's statements stay. Among a hundred statements the newest no longer moves their
+# Of each kind, the newest; D0's statements stay. Among a hundred statements the newest no longer moves their
 # mean, and a turn of a dialogue of 2,000 took 36 s, which grew with the square. ChatIR's dialogues have eleven turns.
 _KEPT = 64
 
@@ -30,11 +30,11 @@ class Need:
     subject: tuple[str, ...] = ()
     """What D0, the first message, wants."""
     details: tuple[str, ...] = ()
-    """What later messages want, in the order they were said."""
+    """What later messages want, in their order."""
     rejects: tuple[str, ...] = ()
     """What is not in the photo, without articles. Never text for an encoder: it lowers scores or filters."""
     unknown: tuple[str, ...] = ()
-    """Topics the user cannot tell or would not say: not to be asked again."""
+    """Topics the user does not know or would not answer: not to be asked again."""
     when: tuple[When, ...] = ()
     """Days the photo was taken; all of them must hold."""
     where: tuple[str, ...] = ()
@@ -61,26 +61,26 @@ class _Folding:
     where: list[str] = field(default_factory=list)
 
     def take(self, at: int, reading: Reading) -> None:
-        """Adds one message; what is said later wins over what was said earlier."""
+        """Adds one message; later messages win over earlier ones."""
         swaps = reading.swaps or self._implied(reading)
         taken_back = [each.old for each in swaps if each.old not in reading.rejects]
         rejects = [*reading.rejects, *taken_back]
-        # 1. "a cat, not a dog" changes the word where it stands.
+        # 1. "a cat, not a dog" changes the word in place.
         changed = [each for each in swaps if any(mentions(text, each.old) for _, text in self.statements)]
         for each in changed:
             self.statements = [(turn, swap(text, each.old, each.new)) for turn, text in self.statements]
         # 2. A new want brings back what an earlier message rejected; this message's own rejects hold.
         self.rejects = [old for old in self.rejects if not any(mentions(want, old) for want in reading.wants)]
         # 3. What is rejected goes from every statement, this message's too.
-        wants = [want for want in reading.wants if not self._is_said(want, changed)]
+        wants = [want for want in reading.wants if not self._is_stated(want, changed)]
         self.statements = [(turn, text) for turn, text in [*self.statements, *((at, want) for want in wants)] if text]
         for reject in rejects:
             self.statements = [(turn, strike(text, reject)) for turn, text in self.statements]
         self.statements = [(turn, text) for turn, text in self.statements if text]
         self.rejects += [reject for reject in rejects if reject not in self.rejects]
-        # 4. A topic once unknown and now told is known.
-        told = [*reading.wants, *rejects]
-        self.unknown = [topic for topic in self.unknown if not any(mentions(text, topic) for text in told)]
+        # 4. A topic once unknown and now mentioned is known.
+        mentioned = [*reading.wants, *rejects]
+        self.unknown = [topic for topic in self.unknown if not any(mentions(text, topic) for text in mentioned)]
         self.unknown += [topic for topic in reading.unknown if topic not in self.unknown]
         for when in reading.when:
             self._date(when)
@@ -89,7 +89,7 @@ class _Folding:
         self._forget()
 
     def copy(self) -> _Folding:
-        """One of its own to go on from."""
+        """A copy that can be changed."""
         return _Folding(*(list(values) for values in vars(self).values()))
 
     def _forget(self) -> None:
@@ -99,8 +99,8 @@ class _Folding:
         self.rejects, self.unknown = self.rejects[-_KEPT:], self.unknown[-_KEPT:]
         self.when, self.where = self.when[-_KEPT:], self.where[-_KEPT:]
 
-    def _is_said(self, want: str, changed: Iterable[Swap]) -> bool:
-        """Whether a correction made in place already says all of `want`."""
+    def _is_stated(self, want: str, changed: Iterable[Swap]) -> bool:
+        """Whether a correction made in place already states all of `want`."""
         facts = set(content(want))
         swapped = [each for each in changed if mentions(want, each.new)]
         return bool(swapped) and any(facts <= set(content(text)) for _, text in self.statements)
@@ -110,15 +110,15 @@ class _Folding:
         if not reading.corrects:
             return ()
         found = []
-        said = " , ".join(text for _, text in self.statements)
+        known = " , ".join(text for _, text in self.statements)
         for want in reading.wants:
             keys = words(want)
             if len(keys) == 1 and keys[0].key in COLOURS:
-                earlier = {word.key for word in words(said)} & COLOURS - {keys[0].key}
+                earlier = {word.key for word in words(known)} & COLOURS - {keys[0].key}
                 found += [Swap(colour, want) for colour in earlier if len(earlier) == 1]
             elif len(keys) >= 2 and stem(keys[0].text) in NUMBERS:
                 noun = keys[1].text
-                counted = [each for each in NUMBERS if mentions(said, f"{each} {noun}") and each != stem(keys[0].text)]
+                counted = [each for each in NUMBERS if mentions(known, f"{each} {noun}") and each != stem(keys[0].text)]
                 found += [Swap(f"{each} {noun}", f"{keys[0].text} {noun}") for each in counted]
         return tuple(found)
 
@@ -141,7 +141,7 @@ def need_of(turns: Iterable[Turn], skipped: Iterable[Question] = (), hemisphere:
 
 
 class Memory:
-    """`need_of` that goes on from where it last was, for dialogues that grow. Usable from several threads."""
+    """`need_of` that continues from the turns it has read before, for dialogues that grow. Safe in several threads."""
 
     # A dialogue, and what it would be after each answer to a question.
     _PLACES = 4

@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 
 from indexer.encoders import JOINT, VISUAL, Encoder, fastest_batch
 from indexer.errors import DarError, UnreadablePhoto
+from indexer.files import make_private_folder
 from indexer.photos.photo import open_photo
 from indexer.printable import visible
-from indexer.store.disk import disk_errors_named, make_private_folder
+from indexer.store.disk import disk_errors_named
 
 if TYPE_CHECKING:
     from indexer.encoders import Pixels

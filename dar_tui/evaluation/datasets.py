@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from dar_tui.dialogue.dialogue import Dialogue
-from dar_tui.dialogue.turn import Question
+from dar_tui.language.turn import Question
 from dar_tui.reformulate import QueryStrategy, Reformulator, RuleReformulator, prompts, query_text
 from indexer.errors import DarError, UsageError
 from indexer.printable import visible
@@ -152,7 +152,7 @@ def _shown(value: object) -> str:
     return kinds.get(type(value), "a number")
 
 
-def _bad(path: Path, entry: str, reason: str, hint: str = "Mend the file, or get it again.") -> BadBenchmark:
+def _bad(path: Path, entry: str, reason: str, hint: str = "Fix the file, or get it again.") -> BadBenchmark:
     return BadBenchmark(f"{visible(path)}: {entry}: {reason}.", hint)
 
 
@@ -239,7 +239,7 @@ def _lines(path: Path, text: str) -> Iterator[tuple[str, str]]:
         name, tab, caption = line.partition("\t")
         if not tab or not name or not caption.strip():
             reason = "a name, a tab and a caption are wanted"
-            raise BadBenchmark(f"{visible(path)}: line {number}: {reason}.", "Mend the line, or take it out.")
+            raise BadBenchmark(f"{visible(path)}: line {number}: {reason}.", "Fix the line, or take it out.")
         stem, _, order = name.rpartition("#")
         # Flickr's token files number the captions of a photo; a name may hold a "#" of its own.
         yield (stem if stem and order.isdigit() else name), caption

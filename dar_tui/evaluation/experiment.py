@@ -32,7 +32,7 @@ from dar_tui.reformulate import QueryStrategy, Reformulator, RuleReformulator
 from indexer.encoders import JOINT, Encoder
 from indexer.errors import UsageError
 from indexer.search.ranking import Query, merged, scores
-from indexer.search.strength import spread_of
+from indexer.store.vectors import spread_of
 
 Vectors = NDArray[np.float32]
 

@@ -1,4 +1,4 @@
-"""How pictures suit text and corpus, for the `adaptive` strategy: `dar_tui.fusion.agreement` over arrays.
+"""How pictures suit text and corpus, for the `adaptive` strategy: `dar_tui.fusion.evidence` over arrays.
 
 A benchmark's corpus is arrays, not a library; the figures are the same.
 """
@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from dar_tui.evaluation.corpus import Corpus, Vectors
-from dar_tui.fusion.agreement import NEIGHBOURS
+from dar_tui.fusion.evidence import NEIGHBOURS
 from dar_tui.fusion.strategies import Fit
 from indexer.search.ranking import NEARLY_SAME
-from indexer.search.strength import PHOTO_SAMPLE, Strength, peaks, spread_of, thresholds
+from indexer.search.strength import PHOTO_SAMPLE, Strength, peaks, thresholds
+from indexer.store.vectors import spread_of
 
 _BLOCK = 4096
 

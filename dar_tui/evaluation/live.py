@@ -16,27 +16,26 @@ from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from dar_tui.dialogue.turn import Question
 from dar_tui.evaluation.datasets import AT, seed_of
 from dar_tui.evaluation.report import Entry, Journal
 from dar_tui.evaluation.simulated_user import Onlooker, Oracle, RandomQuestioner
 from dar_tui.fusion.strategies import DEFAULT
 from dar_tui.imagine.worker import AnyGenerator
 from dar_tui.language.rules.words import content
-from dar_tui.questions.asking import GroundedQuestioner, Policy, Questioner
-from dar_tui.questions.bank import Attribute, bank_vectors, load_bank
-from dar_tui.questions.slots import Slot, load_slots
+from dar_tui.language.turn import Question
+from dar_tui.questions.bank import Attribute, Slot, bank_vectors, load_bank, load_slots
+from dar_tui.questions.questioner import GroundedQuestioner, Policy, Questioner
 from dar_tui.reformulate import Reformulator, RuleReformulator
 from dar_tui.session.events import Event, Results, TurnDone, TurnFailed
-from dar_tui.session.saving import Log
-from dar_tui.session.session import Engine, Options, Session
-from dar_tui.session.transcript import Started
+from dar_tui.session.session import Session, SessionOptions, SessionParts
+from dar_tui.session.transcript import Log, Started
 from indexer.encoders import Encoder
 from indexer.errors import DarError, UsageError
-from indexer.indexing.options import IndexOptions
+from indexer.files import make_private_folder
+from indexer.indexing.plan import IndexOptions
+from indexer.indexing.run import index
 from indexer.library import Library
-from indexer.pipeline import index
-from indexer.store.disk import disk_errors_named, make_private_folder
+from indexer.store.disk import disk_errors_named
 
 PAGE = 10
 
@@ -95,7 +94,7 @@ class Trial:
     attributes: Mapping[str, frozenset[str]] = field(default_factory=dict)
     generator: AnyGenerator | None = None
     reformulator: Reformulator = field(default_factory=RuleReformulator)
-    options: Options = field(default_factory=lambda: Options(PAGE, fusion=DEFAULT))
+    options: SessionOptions = field(default_factory=lambda: SessionOptions(PAGE, fusion=DEFAULT))
 
     @cached_property
     def bank(self) -> tuple[Attribute, ...]:
@@ -138,7 +137,7 @@ class Trial:
         oracle = self._oracle(target)
         onlooker = Onlooker(self.caption_words, self.ids[target])
         generator = self.generator if mode.pictures else None
-        engine = Engine(
+        engine = SessionParts(
             self.library,
             self.encoder,
             self.reformulator,
@@ -228,7 +227,7 @@ def library_of(photos: Mapping[str, Path], encoder: Encoder, cache: Path) -> Ite
 
 
 @contextmanager
-def _session(engine: Engine, options: Options, name: str) -> Iterator[Session]:
+def _session(engine: SessionParts, options: SessionOptions, name: str) -> Iterator[Session]:
     """A session whose name, by which its seeds are made, is the same in every run."""
     with TemporaryDirectory(prefix="dar-eval-") as folder:
         session = Session(engine, Log(Path(folder) / f"{name}.jsonl", Started(AT)), options, now=lambda: AT)

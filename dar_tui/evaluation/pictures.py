@@ -18,16 +18,17 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from dar_tui.cancellation import never
 from dar_tui.evaluation.datasets import BadBenchmark, Case, TurnWords, seed_of
-from dar_tui.fusion.evidence import Reader
+from dar_tui.fusion.evidence import QueryEncoder
 from dar_tui.imagine import ConditionedGenerator, Conditions, Generator, Imagined
-from dar_tui.imagine.cache import Origin, save_png, write_atomically
-from dar_tui.language.stopping import never
+from dar_tui.imagine.cache import Origin, save_png
 from indexer.encoders import Encoder, fastest_batch
 from indexer.errors import DarError, UnreadablePhoto
+from indexer.files import make_private_folder, write_atomically
 from indexer.photos.photo import open_photo
 from indexer.printable import visible
-from indexer.store.disk import disk_errors_named, make_private_folder
+from indexer.store.disk import disk_errors_named
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -119,7 +120,7 @@ class DrawnPictures:
     def _from_vectors(
         self, generator: ConditionedGenerator, case: Case, words: Sequence[TurnWords]
     ) -> list[list[Vectors]]:
-        reader = Reader(self.encoder)
+        reader = QueryEncoder(self.encoder)
         places = [(turn, k) for turn, said in enumerate(words) for k in range(len(said.prompts))]
         paths = [self._path(case, turn, k, "npy") for turn, k in places]
         if not all(path.exists() for path in paths):

@@ -36,8 +36,9 @@ from dar_tui.evaluation.metrics import (
     reciprocal,
 )
 from indexer.errors import UsageError
+from indexer.files import make_private_folder, write_atomically
 from indexer.printable import visible
-from indexer.store.disk import disk_errors_named, make_private_folder, replace_file
+from indexer.store.disk import disk_errors_named
 
 Settings = Mapping[str, str | int | float | None]
 
@@ -261,8 +262,8 @@ def save(report: Report, folder: Path) -> Path:
     """Writes the report, and its table as CSV beside it; returns the report's file."""
     with disk_errors_named(folder, "folder"):
         make_private_folder(folder)
-        replace_file(folder / FILE, json.dumps(report.to_json()).encode("ascii"))
-        replace_file(folder / "table.csv", to_csv(report).encode("utf-8"))
+        write_atomically(folder / FILE, json.dumps(report.to_json()).encode("ascii"))
+        write_atomically(folder / "table.csv", to_csv(report).encode("utf-8"))
     return folder / FILE
 
 

@@ -10,15 +10,14 @@ import random
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+from dar_tui.cancellation import Cancelled, never
 from dar_tui.dialogue.dialogue import Dialogue
 from dar_tui.dialogue.need import Need
-from dar_tui.dialogue.turn import Expects, Question
 from dar_tui.fusion.finding import Filters
 from dar_tui.language.rules.words import content
-from dar_tui.language.stopping import Cancelled, never
-from dar_tui.questions.bank import Attribute, Vectors
+from dar_tui.language.turn import Expects, Question
+from dar_tui.questions.bank import Attribute, Slot, Vectors
 from dar_tui.questions.selection import Proposal, open_attributes
-from dar_tui.questions.slots import Slot
 from indexer.search.ranking import Query
 
 # Where the bank's words for a thing say that it is there; elsewhere they also name its alternatives.
@@ -26,7 +25,7 @@ SYNONYMS = frozenset(
     {"people", "age", "animals", "clothing", "vehicles", "sport", "water", "ground", "nature", "place", "building"}
     | {"objects", "food", "season", "occasion"}
 )
-# Words that settle a thing without saying that it is there: a beach leaves no snow to ask about, and shows none.
+# Words that decide a thing without saying that it is there: a beach leaves no snow to ask about, and shows none.
 ALTERNATIVES = {
     "two dogs": "two three dogs several one",
     "snow": "skiing ski snowboard sled ice summer beach",
@@ -158,7 +157,7 @@ def meanings(attribute: Attribute) -> list[frozenset[str]]:
     phrases: Iterable[str] = (attribute.statement,)
     if attribute.topic in SYNONYMS:
         others = ALTERNATIVES.get(attribute.statement, "").split()
-        phrases = (attribute.statement, *(each for each in attribute.settled_by if each not in others))
+        phrases = (attribute.statement, *(each for each in attribute.answered_by if each not in others))
     found = [frozenset(content(phrase)) for phrase in phrases]
     return [facts for facts in found if facts]
 

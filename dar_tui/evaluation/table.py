@@ -54,7 +54,7 @@ def compared(gains: Mapping[str, Gain], ours: str, theirs: str, width: int | Non
     """What one run gains over another, by measure."""
     table = Table("measure", "gain", "95 %", "", title=f"{ours}\nagainst {theirs}", title_justify="left")
     for measure, gain in gains.items():
-        sure = "sure" if gain.is_sure else "not told apart"
+        sure = "sure" if gain.is_sure else "within chance"
         table.add_row(measure, f"{gain.mean:+.2f}", f"{gain.low:+.2f} to {gain.high:+.2f}", sure)
     return _lines(table, width)
 

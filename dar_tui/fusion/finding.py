@@ -12,11 +12,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 
 from dar_tui.dialogue.need import Need
-from dar_tui.dialogue.when import When
 from dar_tui.language.rules.words import mentions
+from dar_tui.language.when import When
 from indexer.library import Library
 from indexer.search.hits import Hit
 from indexer.search.ranking import Query
+from indexer.search.strength import Strength
 from indexer.search.where import Where
 
 # A filter on the hits passes one in four at a first guess; each round fetches that many times more.
@@ -73,9 +74,8 @@ class Filters:
 
     def holds(self, hit: Hit) -> bool:
         """The part that is checked on the hit. A photo without a date fails every condition on it."""
-        if self.when and hit.taken_at is None:
-            return False
-        return hit.taken_at is None or all(when.holds(hit.taken_at.date()) for when in self.when)
+        days = hit.taken_days
+        return not self.when if days is None else all(when.may_hold(*days) for when in self.when)
 
     @property
     def names(self) -> str:
@@ -100,6 +100,16 @@ class Found:
     hits: tuple[Hit, ...]
     note: str = ""
 
+    @property
+    def doubtful(self) -> Found:
+        """The same with no match that counts as strong, since something that was asked for is not heeded."""
+        return replace(self, hits=tuple(map(_at_most_weak, self.hits)))
+
+
+def _at_most_weak(hit: Hit) -> Hit:
+    weaker = Strength.WEAK if hit.strength is Strength.STRONG else hit.strength
+    return replace(hit, strength=weaker, similar=tuple(map(_at_most_weak, hit.similar)))
+
 
 def filters_of(
     library: Library, need: Need, without: Sequence[int] = (), narrowing: Narrowing | None = None
@@ -118,7 +128,17 @@ def find(library: Library, query: Query, k: int, filters: Filters, *, fold: bool
     if hits or not (filters.when or filters.folders):
         return Found(hits)
     unfiltered = _filtered(library, query, k, replace(filters, when=(), folders=()), fold)
-    return Found(unfiltered, f"No photo passes the filter ({filters.names}), so it is left out.")
+    note = f"No photo passes the filter ({filters.names}), so it is left out; no match counts as strong without it."
+    return Found(unfiltered, note).doubtful
+
+
+def undated(library: Library, filters: Filters) -> str:
+    """How many photos a filter by date leaves out since theirs is not known, in words; "" for none."""
+    where = filters.where
+    count = library.undated(where) if filters.when or where.after or where.before else 0
+    if count == 1:
+        return "1 photo is left out because its date is not known."
+    return f"{count:,} photos are left out because their dates are not known." if count else ""
 
 
 def _filtered(library: Library, query: Query, k: int, filters: Filters, fold: bool) -> tuple[Hit, ...]:

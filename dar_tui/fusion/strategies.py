@@ -45,7 +45,7 @@ ROCCHIO_ALPHA, ROCCHIO_BETA, ROCCHIO_GAMMA = 1.0, 0.75, 0.15
 # for one thing less another (239 pairs such as "a street", "people") 84, 85, 86, 88, 88, 88, 89 % showed the one and
 # not the other with weights of 0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7; a photo looked for by its caption, less what it does
 # not show, was among the first 10 in 71, 71, 70, 68, 65, 63, 57 % (8,434 queries, `benchmarks.rejects --weights`). The
-# sum is level up to 0.3 and falls from there. The same for what is said and for `--unlike`.
+# sum is level up to 0.3 and falls from there. The same for statements and for `--unlike`.
 REJECT_WEIGHT = 0.3
 # Shorter than this a sum has cancelled out, and its direction is rounding noise.
 _NOTHING = 1e-6
@@ -53,7 +53,7 @@ _NOTHING = 1e-6
 
 @dataclass(frozen=True)
 class Fit:
-    """How one picture suits text and library (see `dar_tui.fusion.agreement`).
+    """How one picture suits text and library (see `dar_tui.fusion.evidence.fits`).
 
     `agreement`: the mean standardised text score of the photos most like the picture; 0 is what any photo has.
     `is_near`: whether some photo is as near to it as photos of this library are to one another.
@@ -111,7 +111,7 @@ def released(evidence: Evidence, weight: float | None = None) -> Query:
 
 
 def constant(evidence: Evidence, weight: float | None = None) -> Query:
-    """q = 0.8*t + 0.2*p at every turn: where the image weights that ADaFuSE (2026) learns settle, 0.15 to 0.25."""
+    """q = 0.8*t + 0.2*p at every turn: where the image weights that ADaFuSE (2026) learns end, 0.15 to 0.25."""
     return _convex(evidence, weight, early=0.2, late=0.2)
 
 
@@ -218,7 +218,7 @@ def _query(
         if lacking := tuple(term for term in rejected if term is not None):
             return Query(lacking, "least")
     if combine == "cosine" and any(feedback) and any(terms):
-        # Photos are far nearer to photos than to texts; unless standardised, a like would drown what was said.
+        # Photos are far nearer to photos than to texts; unless standardised, a like would drown the text.
         combine = "z"
     found = tuple(term for term in (*terms, *feedback) if term is not None)
     if not found:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from dar_tui.cancellation import Cancelled
 from indexer.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 # (k, step, steps): picture k (from 0) has taken `step` of `steps` (from 1); once memory ran out, it starts again.
 OnStep = Callable[[int, int, int], None]
-Cancelled = Callable[[], bool]
 # A line for the user about something they should know ("The model's safety checker is not loaded ...").
 Notify = Callable[[str], None]
 
@@ -117,15 +117,6 @@ class Preloadable(Protocol):
     """A generator that loads its models with the first picture, or earlier when asked to."""
 
     def load(self) -> None: ...
-
-
-@runtime_checkable
-class SentenceEncoder(Protocol):
-    """An encoder that gives, with its joint text vectors, the sentence vectors a `ConditionedGenerator` needs."""
-
-    def encode_texts_and_sentences(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """The (n, dim) joint and (n, sentence_dim) sentence vectors, both of unit length."""
-        ...
 
 
 def load_generator(

@@ -14,7 +14,6 @@ import json
 import logging
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -24,8 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
-from dar_tui.imagine import Cancelled, Generator, Imagined, OnStep, Recipe
-from indexer.store.disk import make_private_folder
+from dar_tui.cancellation import Cancelled
+from dar_tui.imagine import Generator, Imagined, OnStep, Recipe
+from indexer.files import make_private_folder, write_atomically
 
 # The chunk that is read back. `prompt`, `seed` and `model` beside it are for people and other programs.
 RECORD = "dar"
@@ -108,20 +108,6 @@ def read_png(path: Path) -> SavedPicture:
     # SyntaxError is Pillow's for a broken chunk.
     except (OSError, SyntaxError, KeyError, TypeError, ValueError, Image.DecompressionBombError) as error:
         raise ValueError(f"{path.name} is not a picture of ours: {error}") from error
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Writes to a temporary name beside `path`, syncs, renames: a reader sees the old file or the new, never half."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 class PictureCache:

@@ -19,12 +19,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dar_tui.imagine import Cancelled, Imagined, Notify, OnStep, Recipe
+from dar_tui.cancellation import Cancelled
+from dar_tui.imagine import Imagined, Notify, OnStep, Recipe
 from dar_tui.imagine.cache import flaw, to_image
 from dar_tui.imagine.recipes import Overrides, Traits, family_of, recipe_for
-from indexer.checkpoints import Checkpoint, find_checkpoint, first_line, quiet_libraries
-from indexer.devices import dtype_for, resolve_device
 from indexer.errors import DarError, ModelUnavailable
+from indexer.runtime import Checkpoint, dtype_for, find_checkpoint, first_line, quiet_libraries, resolve_device
 
 # Peak of activations for one picture in 16-bit numbers: about 0.8 GB at 512x512 and 3 GB at 1024x1024, most of it in
 # the autoencoder's last blocks (128-256 channels at full size, a handful of copies). Reckoned, not measured: where it

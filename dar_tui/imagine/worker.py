@@ -1,6 +1,6 @@
 """The generator's worker thread: loads the generator on first use and draws in a thread of its own.
 
-So a caller gets every step as it happens, and control back the moment a turn is cancelled, though a model may take
+So a caller gets every step as it is made, and control back the moment a turn is cancelled, though a model may take
 another step before it stops. Knows nothing of fusion, dialogues or files.
 """
 
@@ -13,7 +13,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from dar_tui.imagine import Cancelled, ConditionedGenerator, Conditions, Generator, Imagined, Recipe
+from dar_tui.cancellation import Cancelled
+from dar_tui.imagine import ConditionedGenerator, Conditions, Generator, Imagined, Recipe
 from indexer.errors import DarError, ModelUnavailable
 
 logger = logging.getLogger(__name__)

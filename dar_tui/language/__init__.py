@@ -1,13 +1,14 @@
 """What a language model is to dar: something that completes a text. `rules` reads dialogues with no model at all.
 
-Importing this module loads no model library; the models themselves load by `dar_tui.language.loading`.
+`turn` and `when` are the rules' input and the days they find. Importing this module loads no model library; the models
+themselves load by `dar_tui.language.loading`.
 """
 
 from __future__ import annotations
 
 from typing import Protocol
 
-from dar_tui.language.stopping import Cancelled, never
+from dar_tui.cancellation import Cancelled, never
 
 
 class LanguageModel(Protocol):

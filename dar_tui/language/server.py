@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 from urllib.parse import SplitResult, urlsplit
 
-from dar_tui.language.stopping import Cancelled, Stopped, never
+from dar_tui.cancellation import Cancelled, Stopped, never
 from indexer.errors import ModelUnavailable, UsageError
 
 # A local server may first load the model, up to a minute from a slow disk, and then writes 10 tokens a second on a CPU.

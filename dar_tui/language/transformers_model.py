@@ -13,10 +13,9 @@ from typing import Any
 
 import torch
 
-from dar_tui.language.stopping import Cancelled, Stopped, never
-from indexer.checkpoints import Checkpoint, find_checkpoint, first_line, quiet_libraries
-from indexer.devices import dtype_for, resolve_device
+from dar_tui.cancellation import Cancelled, Stopped, never
 from indexer.errors import ModelUnavailable
+from indexer.runtime import Checkpoint, dtype_for, find_checkpoint, first_line, quiet_libraries, resolve_device
 
 
 class TransformersModel:

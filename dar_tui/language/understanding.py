@@ -11,10 +11,12 @@ two words of another language in Latin letters ("Hund", "koira rannalla"): names
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from dar_tui.language.rules.captions import is_english
 from dar_tui.language.rules.words import words
 from indexer.encoders import Encoder, TakesWordsApart
+from indexer.printable import visible
 
 # Encoders whose texts were of many languages, by their names.
 _MANY_LANGUAGES = re.compile(r"xlm|nllb|siglip2|i18n|mt5|multilingual|chinese|m-?bert", re.IGNORECASE)
@@ -43,6 +45,12 @@ def is_readable(text: str, encoder: Encoder) -> bool:
     spelt = [word for word in found if word.isalpha() and word[0] < "\u0250"]
     noise = sum(len(word) for word in spelt if _is_noise(word, encoder))
     return noise == 0 or noise * 2 < sum(map(len, spelt))
+
+
+def not_understood(texts: Sequence[str]) -> str:
+    """What to say of texts that are not readable; "" for none."""
+    quoted = ", ".join(f'"{visible(text)}"' for text in texts)
+    return f"Not understood by this library's encoder: {quoted}." if quoted else ""
 
 
 def _is_noise(word: str, encoder: Encoder) -> bool:

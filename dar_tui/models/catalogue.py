@@ -83,7 +83,7 @@ def card_of(spec: str) -> Card | None:
 
 _NVIDIA_SECONDS = 3.0
 
-# 16-bit numbers on a GPU, 32-bit ones on a CPU: what `indexer.devices.dtype_for` chooses.
+# 16-bit numbers on a GPU, 32-bit ones on a CPU: what `indexer.runtime.dtype_for` chooses.
 _GPU_BYTES = 2
 _CPU_BYTES = 4
 # As `dar_tui.imagine.diffusion` estimates: activations of one picture in 16-bit numbers, and what is left to others.

@@ -14,9 +14,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from dar_tui.models.catalogue import card_of
-from indexer.checkpoints import HUB_ID
 from indexer.errors import ModelUnavailable, UsageError
 from indexer.paths import at_home
+from indexer.runtime import HUB_ID
 
 # What needs no weights of its own, or keeps them behind an address.
 _NOTHING_TO_PULL = ("bundled", "rules", "server")

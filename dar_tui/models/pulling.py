@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from dar_tui.models.hub_files import PARTIAL, HubSource, cache_folder, needed_files, storage_of
-from indexer.checkpoints import first_line
 from indexer.errors import DarError, ModelUnavailable
+from indexer.runtime import first_line
 
 _CHUNK = 1 << 20
 _ONLY_ERRORS = levels.ERROR
@@ -238,7 +238,7 @@ def _explained(source: HubSource) -> Iterator[None]:
     from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
 
     page = f"https://huggingface.co/{source.hub_id}"
-    again = f"run `dar models pull {source}` again to go on from there"
+    again = f"run `dar models pull {source}` again to continue"
     try:
         yield
     except DarError:

@@ -1,6 +1,7 @@
-"""What can be asked: a few hundred things that photos show, each with its question and its texts for an encoder.
+"""What can be asked: a few hundred things that photos show, each with its question and its texts for an encoder, and
+questions answered in words.
 
-The bank is data (bank.json). Knows no photos and no dialogue.
+Both are data (bank.json, slots.json). Knows no photos and no dialogue.
 """
 
 from __future__ import annotations
@@ -20,11 +21,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dar_tui.dialogue.turn import Expects, Question
-from dar_tui.imagine import SentenceEncoder
-from dar_tui.imagine.cache import write_atomically
 from dar_tui.language.rules.words import content
-from indexer.encoders import Encoder
+from dar_tui.language.turn import Expects, Question
+from indexer.encoders import Encoder, SentenceEncoder
+from indexer.files import write_atomically
 
 logger = logging.getLogger(__name__)
 
@@ -44,17 +44,17 @@ class Attribute:
     """Something a photo shows or not; `statement` is its identity, and what a plain yes states.
 
     `share`: of everyday photos that show it, a rough guess that the
-    library's own photos correct. `settled_by`: wants that mention one of these leave nothing to ask. `needs`: asked
+    library's own photos correct. `answered_by`: wants that mention one of these leave nothing to ask. `needs`: asked
     only of what is wanted ("is the dog black?" needs a dog). `choices`: two, or none; then `share` is the first one's.
     `answerable`: how likely it is that someone who remembers the photo can say. `one_of`: a photo shows one of its
-    topic's attributes, so that one yes settles all.
+    topic's attributes, so that one yes answers all.
     """
 
     statement: str
     question: str
     topic: str
     share: float
-    settled_by: tuple[str, ...]
+    answered_by: tuple[str, ...]
     needs: str = ""
     choices: tuple[Choice, ...] = ()
     answerable: float = 1.0
@@ -64,8 +64,8 @@ class Attribute:
     def texts(self) -> tuple[str, ...]:
         """What an encoder reads for it: the statement, or both choices.
 
-        A statement is compared with no opposite. Over the library's own photos it told those whose captions mention the
-        thing from the others with an area under the curve of 0.82 (154 attributes, 1,000 photos); less an opposing
+        A statement is compared with no opposite. Over the library's own photos it separated those whose captions name
+        the thing from the others with an area under the curve of 0.82 (154 attributes, 1,000 photos); less an opposing
         text such as "a person" for "a person wearing red", with 0.71.
         """
         return tuple(choice.text for choice in self.choices) or (self.statement,)
@@ -76,15 +76,34 @@ class Attribute:
         return frozenset(content(self.statement))
 
     @cached_property
-    def settling(self) -> tuple[frozenset[str], ...]:
-        """The facts of each phrase that settles it; a turn of the dialogue compares all of the bank's."""
-        return tuple(facts for facts in (frozenset(content(phrase)) for phrase in self.settled_by) if facts)
+    def answering(self) -> tuple[frozenset[str], ...]:
+        """The facts of each phrase that answers it; a turn of the dialogue compares all of the bank's."""
+        return tuple(facts for facts in (frozenset(content(phrase)) for phrase in self.answered_by) if facts)
 
     def put(self, text: str = "") -> Question:
         """The question, in these words or the bank's."""
         choices = tuple(choice.answer for choice in self.choices)
         expects = Expects.CHOICE if choices else Expects.YES_NO
         return Question(text or self.question, self.statement, expects, choices)
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A question answered in words about all the attributes of some topics at once: "What are they wearing?"
+
+    A yes or no says little, and most of what could be asked so is not known; of its place, doings and things people
+    remember something.
+
+    `needs`: the attribute that must be wanted, or ""."""
+
+    name: str
+    question: str
+    topics: frozenset[str]
+    needs: str = ""
+
+    def put(self) -> Question:
+        """The question."""
+        return Question(self.question, self.name, Expects.OPEN)
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +119,12 @@ def load_bank() -> tuple[Attribute, ...]:
     """The bank that ships with dar."""
     topics = json.loads(files(__package__).joinpath("bank.json").read_text(encoding="utf-8"))
     return tuple(_attribute(topic, each) for topic in topics for each in topic["attributes"])
+
+
+def load_slots() -> tuple[Slot, ...]:
+    """The slots that ship with dar."""
+    entries = json.loads(files(__package__).joinpath("slots.json").read_text(encoding="utf-8"))
+    return tuple(Slot(each["name"], each["question"], frozenset(each["topics"]), each["needs"]) for each in entries)
 
 
 def bank_vectors(bank: Sequence[Attribute], encoder: Encoder, cache: Path) -> BankVectors:
@@ -156,7 +181,7 @@ def _attribute(topic: dict[str, Any], entry: dict[str, Any]) -> Attribute:
         question=entry["question"],
         topic=topic["topic"],
         share=float(entry["share"]),
-        settled_by=tuple(entry["settled_by"]),
+        answered_by=tuple(entry["answered_by"]),
         needs=entry.get("needs", ""),
         choices=tuple(Choice(each["answer"], each["text"]) for each in entry.get("choices", ())),
         answerable=float(entry.get("answerable", 1.0)),

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dar_tui.dialogue.need import Need
-from dar_tui.dialogue.turn import Expects, Question
-from dar_tui.language.rules.words import content
-from dar_tui.questions.bank import Attribute, BankVectors
+from dar_tui.language.rules.words import content, mentions
+from dar_tui.language.turn import Expects, Question
+from dar_tui.questions.bank import Attribute, BankVectors, Slot
 
 Vectors = NDArray[np.float32]
 Chances = NDArray[np.float64]
@@ -39,6 +39,9 @@ LEAST_BITS = 0.03
 _YEAR_ANSWERABLE = 0.5
 # A filter by year hides photos that know no date; it is proposed only where nearly all do.
 _MOST_UNDATED = 0.05
+# How likely someone asked so names a thing that the photo shows. A guess that orders the slots, and the order hardly
+# matters: over 1,000 dialogues about development photos, mean log rank -0.14 in this order and in a random one.
+MENTIONED = 0.5
 _YEAR = re.compile(r"in \d{4}")
 _OF_PEOPLE = frozenset(
     {"how many people", "age", "gender", "clothing", "clothing colour", "hair", "posture", "activity"}
@@ -59,7 +62,7 @@ class Proposal:
 
     @property
     def answers(self) -> tuple[tuple[str, float], ...]:
-        """What may be answered, and how likely that is; what tells nothing is left out."""
+        """What may be answered, and how likely that is; what changes nothing is left out."""
         if self.question.expects is Expects.OPEN:
             return ((self.example, self.yes),)
         first, second = self.question.choices[:2] if self.question.choices else ("yes", "no")
@@ -71,33 +74,33 @@ def open_attributes(
     meanings: Vectors,
     need: Need,
     asked: Iterable[Question],
-    untold: frozenset[str] = frozenset(),
+    unanswerable: frozenset[str] = frozenset(),
 ) -> list[int]:
     """The attributes, by number, that may still be asked.
 
-    Left out: what the need settles, what its speaker cannot tell (`untold`: topics as a whole), what was asked before
-    in these or other words, and what presupposes something not wanted.
+    Left out: what the need answers, what the user cannot answer (`unanswerable`: topics as a whole), what was asked
+    before in these or other words, and what presupposes something not wanted.
     """
     topics = {question.topic for question in asked} | set(need.unknown)
     put = [number for number, attribute in enumerate(bank) if attribute.statement in topics]
     wants = [frozenset(content(want)) for want in (*need.wants, *(need.unknown))]
     rejects = frozenset(stem for reject in need.rejects for stem in content(reject))
     by_topic = Counter(bank[number].topic for number in put)
-    told = {attribute.topic for attribute in bank if attribute.one_of and _within(attribute.facts, wants)}
+    known = {attribute.topic for attribute in bank if attribute.one_of and _within(attribute.facts, wants)}
     without_people = bool(rejects & frozenset(content("person, someone, man, woman, human")))
     found = []
     for number, attribute in enumerate(bank):
-        settled = (
+        closed = (
             number in put
-            or attribute.topic in told
-            or attribute.topic in untold
-            or any(_within(facts, wants) for facts in attribute.settling)
+            or attribute.topic in known
+            or attribute.topic in unanswerable
+            or any(_within(facts, wants) for facts in attribute.answering)
             or bool(rejects & attribute.facts)
             or (without_people and attribute.topic in _OF_PEOPLE)
             or bool(attribute.needs and not _mentioned(wants, attribute.needs))
             or by_topic[attribute.topic] >= MOST_OF_A_TOPIC
         )
-        if settled or any(float(meanings[number] @ meanings[other]) >= SAME_MEANING for other in put):
+        if closed or any(float(meanings[number] @ meanings[other]) >= SAME_MEANING for other in put):
             continue
         found.append(number)
     return found
@@ -124,7 +127,7 @@ def probabilities(bank: Sequence[Attribute], vectors: BankVectors, photos: Vecto
 def information(weights: Chances, shows: Chances) -> Chances:
     """(attributes,) bits that the answer gives about which photo it is: H(answer) - H(answer | photo).
 
-    `weights` (photos,) the chance of each; `shows` (attributes, photos). What the encoder cannot tell gives nothing.
+    `weights` (photos,) the chance of each; `shows` (attributes, photos). What the encoder cannot see gives nothing.
     """
     return np.asarray(_entropy(shows @ weights) - _entropy(shows) @ weights, np.float64)
 
@@ -142,10 +145,51 @@ def ranked(
     ]
 
 
+def open_slots(
+    slots: Sequence[Slot], bank: Sequence[Attribute], need: Need, asked: Sequence[Question]
+) -> tuple[Slot, ...]:
+    """The slots not asked yet whose needs are wanted."""
+    put = {question.topic for question in asked} | set(need.unknown)
+    by_statement = {attribute.statement: attribute for attribute in bank}
+    return tuple(
+        slot
+        for slot in slots
+        if slot.name not in put and (not slot.needs or _wanted(by_statement[slot.needs], need.wants))
+    )
+
+
+def unanswerable_topics(slots: Sequence[Slot], need: Need) -> frozenset[str]:
+    """The topics of slots of which the user cannot say anything."""
+    return frozenset(topic for slot in slots if slot.name in need.unknown for topic in slot.topics)
+
+
+def proposed(
+    slots: Sequence[Slot], bank: Sequence[Attribute], open_numbers: Sequence[int], weights: Chances, shows: Chances
+) -> list[Proposal]:
+    """The slots worth asking, best first.
+
+    `open_numbers`: the attributes still open. `weights` (photos,) and `shows` (attributes, photos) as for `ranked`.
+    A slot's bits are those of hearing each of its open attributes named or not, as if they were independent.
+    """
+    named = MENTIONED * shows
+    bits = information(weights, named)
+    found = []
+    for slot in slots:
+        numbers = [number for number in open_numbers if bank[number].topic in slot.topics]
+        total = float(bits[numbers].sum())
+        if total < LEAST_BITS:
+            continue
+        chances = named[numbers] @ weights
+        likeliest = bank[numbers[int(np.argmax(bits[numbers]))]]
+        example = likeliest.choices[0].answer if likeliest.choices else likeliest.statement
+        found.append(Proposal(slot.put(), total, float(1 - np.prod(1 - chances)), example))
+    return sorted(found, key=lambda proposal: -proposal.bits)
+
+
 def year_question(
     taken_at: Sequence[datetime | None], weights: Chances, need: Need, asked: Iterable[Question]
 ) -> Proposal | None:
-    """ "Was it in 2019?" where the candidates' dates part them; None where days are told, or photos know no date."""
+    """ "Was it in 2019?" where the candidates' dates part them; None where days are known, or photos know no date."""
     topics = {question.topic for question in asked} | set(need.unknown)
     undated = sum(weight for moment, weight in zip(taken_at, weights, strict=True) if moment is None)
     if (
@@ -162,6 +206,10 @@ def year_question(
         if bits >= LEAST_BITS and (best is None or bits > best.bits):
             best = Proposal(Question(f"Was it in {year}?", f"in {year}", Expects.YES_NO), bits, yes)
     return best
+
+
+def _wanted(attribute: Attribute, wants: Sequence[str]) -> bool:
+    return any(mentions(want, phrase) for want in wants for phrase in (attribute.statement, *attribute.answered_by))
 
 
 def _mentioned(texts: Sequence[frozenset[str]], phrase: str) -> bool:

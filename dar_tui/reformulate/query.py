@@ -11,7 +11,6 @@ from enum import StrEnum
 
 from dar_tui.dialogue.dialogue import Dialogue
 from dar_tui.dialogue.need import Need
-from dar_tui.dialogue.when import Hemisphere
 from dar_tui.language.rules.words import FUNCTION_WORDS, content, words
 
 # BLIP's text tower reads 35 tokens of a caption and CLIP's 77. English takes about 1.3 tokens a word, so 48 words fit
@@ -52,10 +51,9 @@ def query_text(
     dialogue: Dialogue,
     strategy: QueryStrategy = QueryStrategy.STATEMENTS,
     word_budget: int = WORD_BUDGET,
-    hemisphere: Hemisphere = Hemisphere.NORTH,
 ) -> QueryText:
     """R1 by rules: the dialogue's query under a strategy. `word_budget` bounds `rewrite` alone."""
-    need = summarise(dialogue, hemisphere)
+    need = summarise(dialogue)
     if strategy is QueryStrategy.STATEMENTS:
         return weighted(strategy, need.wants)
     is_joined = strategy is QueryStrategy.JOINED
@@ -63,13 +61,13 @@ def query_text(
     return weighted(strategy, (joined,) if joined else ())
 
 
-def summarise(dialogue: Dialogue, hemisphere: Hemisphere = Hemisphere.NORTH) -> Need:
+def summarise(dialogue: Dialogue) -> Need:
     """Step (a): the dialogue summarised into what is wanted, rejected and unknown."""
-    return dialogue.need(hemisphere)
+    return dialogue.need()
 
 
 def structure(need: Need) -> Outline:
-    """Step (b): D0 and the elaborations apart, and what another statement says already left out.
+    """Step (b): D0 and the elaborations apart, and what another statement states already left out.
 
     Of two statements with the same facts the later stays, unless it elaborates on nothing D0 did not say.
     """

@@ -1,6 +1,6 @@
-"""What a session says while a turn runs, as plain data; a question is `dar_tui.dialogue.turn.Question` itself.
+"""What a session yields while a turn runs, as plain data; a question is `dar_tui.language.turn.Question` itself.
 
-Knows neither how a turn is played nor how it is shown.
+Knows neither how a turn runs nor how it is shown.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dar_tui.dialogue.turn import Question
+from dar_tui.language.turn import Question
 
 if TYPE_CHECKING:
     # The rules of language behind these take 0.2 s to import, which the app's first paint does not have.
@@ -39,7 +39,7 @@ class Part(StrEnum):
 
 @dataclass(frozen=True)
 class Reformulated:
-    """S_t: the query text, and the need it says."""
+    """S_t: the query text, and the need behind it."""
 
     turn: int
     query: QueryText
@@ -66,21 +66,21 @@ class Prompts:
 
 @dataclass(frozen=True)
 class Loading:
-    """The generator is being loaded, which happens once."""
+    """The generator is being loaded, which is done once."""
 
     turn: int
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """The generator that `Loading` told of is there; the first step begins."""
+    """The generator that `Loading` announced is ready; the first step begins."""
 
     turn: int
 
 
 @dataclass(frozen=True)
 class Imagining:
-    """Picture `k` (from 0) has taken `step` of `steps` (from 1)."""
+    """Image `k` (from 0) has taken `step` of `steps` (from 1)."""
 
     turn: int
     k: int
@@ -89,7 +89,7 @@ class Imagining:
 
 
 @dataclass(frozen=True)
-class Picture:
+class ImageGenerated:
     """I_tk is there. `path` is the session's own copy; None where the disk refused it."""
 
     turn: int
@@ -99,7 +99,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Note:
+class SessionNote:
     """One line the user should know: a rewrite not used, a filter left out."""
 
     text: str
@@ -107,7 +107,7 @@ class Note:
 
 @dataclass(frozen=True)
 class TurnFailed:
-    """One part of the turn failed; what was shown before stands."""
+    """One part of the turn failed; what was shown before stays."""
 
     part: Part
     message: str
@@ -141,5 +141,15 @@ class TurnDone:
 
 
 Event = (
-    Reformulated | Results | Prompts | Loading | Loaded | Imagining | Picture | Note | Question | TurnFailed | TurnDone
+    Reformulated
+    | Results
+    | Prompts
+    | Loading
+    | Loaded
+    | Imagining
+    | ImageGenerated
+    | SessionNote
+    | Question
+    | TurnFailed
+    | TurnDone
 )

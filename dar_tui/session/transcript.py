@@ -1,16 +1,20 @@
-"""Saved sessions: one file of JSON lines each, a record for everything that happened, written as it happens.
+"""Saved sessions: one file of JSON lines each, a record for every message, question, opinion, page and image, written
+as they come.
 
 Knows how records survive a crash: a line counts once its newline is on disk, and what a cut left after the last newline
-is ignored on reading and cut off before writing goes on. Does not know what a session does; pictures stay where they
-are, only their paths are kept.
+is ignored on reading and cut off before more is written. Does not know what a session does; images stay where they are,
+only their paths are kept. The records' kinds and keys are a file format: a class may be renamed, its kind not.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import os
+import secrets
+import threading
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -18,18 +22,28 @@ from typing import Any, Self
 
 from filelock import FileLock, Timeout
 
-from dar_tui.dialogue import values
 from dar_tui.dialogue.dialogue import (
     VERSION,
     Dialogue,
     DialogueUnreadable,
     Event,
-    Said,
+    UserMessage,
     check_version,
     event_from_json,
     event_to_json,
+    hemisphere_from_json,
+    json_moment,
+    json_number,
+    json_numbers,
+    json_text,
+    json_texts,
 )
+from dar_tui.language.when import Hemisphere
+from dar_tui.reformulate.query import QueryStrategy, QueryText, weighted
+from dar_tui.session.events import Part, TurnFailed
 from indexer.errors import DarError
+
+logger = logging.getLogger(__name__)
 
 _SUFFIX = ".jsonl"
 # What people remember and look for is private: nobody else on the machine may read it.
@@ -48,6 +62,7 @@ class Started:
     at: datetime
     library: str = ""
     profile: str = ""
+    hemisphere: Hemisphere = Hemisphere.NORTH
 
 
 @dataclass(frozen=True)
@@ -83,7 +98,7 @@ Record = Started | Prompted | Pictured | Shown | Event
 
 @dataclass(frozen=True)
 class Saved:
-    """A session as its file tells it: every whole record in order, and the dialogue they add up to."""
+    """A session as its file has it: every whole record in order, and the dialogue they add up to."""
 
     dialogue: Dialogue
     records: tuple[Record, ...]
@@ -91,7 +106,7 @@ class Saved:
 
 @dataclass(frozen=True)
 class Listed:
-    """A session in a folder: its file, when it began, and the first message ("" if nothing was said yet)."""
+    """A session in a folder: its file, when it began, and the first message ("" where there is none yet)."""
 
     path: Path
     at: datetime
@@ -105,7 +120,7 @@ class Transcript:
         """Raises SessionBusy while another writer has it, DialogueUnreadable where the file is no session."""
         path.parent.mkdir(parents=True, exist_ok=True, mode=_PRIVATE_FOLDER)
         self.path = path
-        # The operating system lets go of the lock when a writer dies, so a crash leaves no session locked.
+        # The operating system releases the lock when a writer dies, so a crash leaves no session locked.
         self._lock = FileLock(path.with_suffix(".lock"), timeout=0, mode=_PRIVATE_FILE, is_singleton=False)
         try:
             self._lock.acquire()
@@ -115,7 +130,7 @@ class Transcript:
             ) from error
         try:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), _PRIVATE_FILE)
-            self._mend()
+            self._cut_incomplete()
         except BaseException:
             self.close()
             raise
@@ -157,7 +172,7 @@ class Transcript:
         while data:
             data = data[os.write(self._file, data) :]
 
-    def _mend(self) -> None:
+    def _cut_incomplete(self) -> None:
         """Cuts off what a crash left of a record, and makes the folder's entry for the file durable."""
         whole = _whole(self.path.read_bytes())
         _records(whole, self.path)
@@ -168,6 +183,94 @@ class Transcript:
                 os.fsync(folder)
             finally:
                 os.close(folder)
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What a transcript holds: the dialogue, the query of each turn, prompt and seed of each image by its place.
+
+    `prompted` is what images were last generated from.
+    """
+
+    dialogue: Dialogue
+    prompted: Prompted | None = None
+    queries: Mapping[int, QueryText] = field(default_factory=dict)
+    pictured: Mapping[tuple[int, int], tuple[str, int]] = field(default_factory=dict)
+
+
+class Log:
+    """Writes one session's transcript at `path`; no file is made before there is something to save.
+
+    Usable from several threads. Closing it lets another process write the session.
+    """
+
+    def __init__(self, path: Path, started: Started) -> None:
+        self.path = path
+        self.started = started
+        self._transcript: Transcript | None = None
+        self._lock = threading.Lock()
+
+    @classmethod
+    def begin(
+        cls,
+        folder: Path,
+        at: datetime,
+        library: str = "",
+        profile: str = "",
+        hemisphere: Hemisphere = Hemisphere.NORTH,
+    ) -> Log:
+        """A new session's log in this folder, of a name that no other gets that begins in the same second."""
+        path = session_path(folder, at)
+        return cls(path.with_stem(f"{path.stem}-{secrets.token_hex(2)}"), Started(at, library, profile, hemisphere))
+
+    def write(self, record: Record) -> TurnFailed | None:
+        """Saves one record; a disk that refuses is reported, and costs the saved session, never the turn."""
+        with self._lock:
+            try:
+                if self._transcript is None:
+                    self._transcript = self._open()
+                self._transcript.append(record)
+            except OSError as error:
+                logger.warning("The session is not saved: %s", error)
+                return not_saved(error)
+        return None
+
+    def restored(self) -> Restored:
+        """What is saved so far. Raises DialogueUnreadable, or SessionBusy where another process writes it."""
+        with self._lock:
+            if self._transcript is None:
+                saved = resume(self.path)
+                # Opened now, so that a session in use elsewhere is refused before anything is shown.
+                self._transcript = self._open()
+            saved = resume(self.path)
+        prompted = [record for record in saved.records if isinstance(record, Prompted)]
+        drawn = {each.turn: each for each in prompted}
+        pictured: dict[tuple[int, int], tuple[str, int]] = {}
+        for record in saved.records:
+            if isinstance(record, Pictured) and record.turn in drawn:
+                of_turn = drawn[record.turn]
+                if record.index < len(of_turn.prompts):
+                    pictured[record.turn, record.index] = of_turn.prompts[record.index], of_turn.seeds[record.index]
+        # What was encoded counts, not how it came about; texts of one query weigh the same whatever the strategy.
+        queries = {each.turn: weighted(QueryStrategy.STATEMENTS, each.query) for each in prompted}
+        return Restored(saved.dialogue, prompted[-1] if prompted else None, queries, pictured)
+
+    def close(self) -> None:
+        """Lets another process write the session; a later write opens it again."""
+        with self._lock:
+            if self._transcript is not None:
+                self._transcript.close()
+                self._transcript = None
+
+    def _open(self) -> Transcript:
+        transcript = Transcript(self.path)
+        try:
+            if self.path.stat().st_size == 0:
+                transcript.append(self.started)
+        except BaseException:
+            transcript.close()
+            raise
+        return transcript
 
 
 def session_path(folder: Path, at: datetime) -> Path:
@@ -194,7 +297,8 @@ def resume(path: Path) -> Saved:
         ) from error
     records = _records(_whole(data), path)
     events = tuple(record for record in records if not isinstance(record, (Started, Prompted, Pictured, Shown)))
-    return Saved(Dialogue(events), records)
+    hemisphere = records[0].hemisphere if records and isinstance(records[0], Started) else Hemisphere.NORTH
+    return Saved(Dialogue(events, hemisphere), records)
 
 
 def sessions(folder: Path) -> list[Listed]:
@@ -206,7 +310,7 @@ def sessions(folder: Path) -> list[Listed]:
         except DialogueUnreadable:
             continue
         if records and isinstance(records[0], Started):
-            message = next((record.text for record in records if isinstance(record, Said)), "")
+            message = next((record.text for record in records if isinstance(record, UserMessage)), "")
             found.append(Listed(path, records[0].at, message))
     return sorted(found, key=lambda each: (each.at.timestamp(), each.path.name), reverse=True)
 
@@ -214,8 +318,8 @@ def sessions(folder: Path) -> list[Listed]:
 def record_to_json(record: Record) -> dict[str, Any]:
     """One record as JSON values, its kind under "kind"."""
     match record:
-        case Started(at, library, profile):
-            return {"kind": "started", "version": VERSION, "at": at.isoformat(), "library": library, "profile": profile}
+        case Started():
+            return {"kind": "started", "version": VERSION, **asdict(record), "at": record.at.isoformat()}
         case Prompted() | Pictured() | Shown():
             return {"kind": type(record).__name__.lower(), **asdict(record)}
         case _:
@@ -228,23 +332,30 @@ def record_from_json(data: Mapping[str, Any]) -> Record:
         match data["kind"]:
             case "started":
                 check_version(data["version"])
-                library, profile = values.text(data["library"]), values.text(data["profile"])
-                return Started(values.moment(data["at"]), library, profile)
+                library, profile = json_text(data["library"]), json_text(data["profile"])
+                return Started(json_moment(data["at"]), library, profile, hemisphere_from_json(data))
             case "prompted":
-                query, prompts = values.texts(data["query"]), values.texts(data["prompts"])
-                seeds = values.numbers(data["seeds"])
+                query, prompts = json_texts(data["query"]), json_texts(data["prompts"])
+                seeds = json_numbers(data["seeds"])
                 if len(seeds) != len(prompts):
                     raise ValueError("each prompt has one seed")
-                return Prompted(values.number(data["turn"]), query, prompts, seeds)
+                return Prompted(json_number(data["turn"]), query, prompts, seeds)
             case "pictured":
-                turn, index = values.number(data["turn"]), values.number(data["index"])
-                return Pictured(turn, index, values.text(data["path"]))
+                turn, index = json_number(data["turn"]), json_number(data["index"])
+                return Pictured(turn, index, json_text(data["path"]))
             case "shown":
-                return Shown(values.number(data["turn"]), values.text(data["stage"]), values.texts(data["photos"]))
+                return Shown(json_number(data["turn"]), json_text(data["stage"]), json_texts(data["photos"]))
             case _:
                 return event_from_json(data)
     except (KeyError, TypeError, ValueError) as error:
         raise DialogueUnreadable(f"The saved session holds something that is no record ({error}).") from error
+
+
+def not_saved(error: OSError) -> TurnFailed:
+    """The report that the session cannot be saved."""
+    return TurnFailed(
+        Part.SAVE, f"This session is not being saved: {error.strerror or error}.", "Free some space; searching goes on."
+    )
 
 
 def _whole(data: bytes) -> bytes:

@@ -12,18 +12,18 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dar_tui.dialogue.turn import Question
+from dar_tui.language.turn import Question
 from dar_tui.session.events import (
     Event,
+    ImageGenerated,
     Imagining,
     Loaded,
     Loading,
-    Note,
     Part,
-    Picture,
     Prompts,
     Reformulated,
     Results,
+    SessionNote,
     Stage,
     Timings,
     TurnDone,
@@ -126,11 +126,11 @@ class Exchange:
                 return replace(self, loading=False)
             case Imagining(_, k, step, steps):
                 return replace(self, loading=False, drawings=self._drawn(k, step=step, steps=steps))
-            case Picture(_, k, _, path):
+            case ImageGenerated(_, k, _, path):
                 return replace(self, loading=False, drawings=self._drawn(k, path=path, done=True))
             case Question():
                 return replace(self, question=event)
-            case Note(text):
+            case SessionNote(text):
                 return replace(self, notes=(*self.notes, text))
             case TurnFailed(part, message, hint):
                 return replace(self, loading=False, failures=(*self.failures, Failure(part, message, hint)))

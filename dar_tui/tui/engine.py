@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from dar_tui.dialogue.turn import Question
+from dar_tui.language.turn import Question
 from dar_tui.session.events import Event
 
 if TYPE_CHECKING:

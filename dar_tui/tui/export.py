@@ -18,8 +18,8 @@ from urllib.parse import quote
 from dar_tui.tui import wording
 from dar_tui.tui.conversation import Exchange
 from indexer.errors import DarError
+from indexer.files import write_atomically
 from indexer.printable import stripped, visible
-from indexer.store.disk import replace_file
 
 if TYPE_CHECKING:
     from indexer.search.hits import Hit
@@ -48,11 +48,11 @@ def save(record: Record, path: Path) -> None:
     """Writes the page; its kind is its suffix, .html or .md. Raises DarError where the disk refuses."""
     try:
         if path.suffix.lower() == ".html":
-            replace_file(path, _html(record).encode("utf-8", "replace"))
+            write_atomically(path, _html(record).encode("utf-8", "replace"))
         else:
             folder = path.with_name(f"{path.stem}-pictures")
             folder.mkdir(exist_ok=True)
-            replace_file(path, _markdown(record, folder).encode("utf-8", "replace"))
+            write_atomically(path, _markdown(record, folder).encode("utf-8", "replace"))
     except OSError as error:
         raise DarError(
             f"{visible(path)} cannot be written: {error.strerror or error}.", "Save it in another place with ctrl+s."

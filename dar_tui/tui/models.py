@@ -10,7 +10,7 @@ from dar_tui.tui.unnoticed import unnoticed
 
 if TYPE_CHECKING:
     from dar_tui.imagine.worker import AnyGenerator, LoadGenerator
-    from dar_tui.session.session import Engine as Parts
+    from dar_tui.session.session import SessionParts as Parts
     from indexer.encoders import Encoder
     from indexer.library import Library
 

@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from indexer.store.disk import make_private_folder, replace_file
+from indexer.files import make_private_folder, write_atomically
 
 _NAME = "interface.json"
 
@@ -32,4 +32,4 @@ def remember(home: Path, remembered: Remembered) -> None:
     """Writes it down. A disk that refuses is no reason to say anything."""
     with contextlib.suppress(OSError):
         make_private_folder(home)
-        replace_file(home / _NAME, json.dumps(asdict(remembered)).encode("utf-8"), sync=False)
+        write_atomically(home / _NAME, json.dumps(asdict(remembered)).encode("utf-8"), sync=False)

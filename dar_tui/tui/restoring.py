@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from dar_tui.dialogue.dialogue import Asked, Said
+from dar_tui.dialogue.dialogue import QuestionAsked, UserMessage
 from dar_tui.session.events import Stage
 from dar_tui.session.transcript import Pictured, Prompted, Record, Shown, resume
 from dar_tui.tui.conversation import KEPT_HITS, Drawing, Exchange, State
@@ -18,7 +18,7 @@ def exchanges_of(session: Path, library: Library) -> tuple[Exchange, ...]:
     """What was said and shown, oldest first; photos deleted since are left out. Raises DialogueUnreadable."""
     exchanges: list[Exchange] = []
     for record in resume(session).records:
-        if isinstance(record, Said):
+        if isinstance(record, UserMessage):
             exchanges.append(Exchange(record.text, turn=len(exchanges), state=State.DONE))
         elif exchanges:
             exchanges[-1] = _after(exchanges[-1], record, session.with_suffix(""), library)
@@ -36,7 +36,7 @@ def _after(exchange: Exchange, record: Record, album: Path, library: Library) ->
             return replace(exchange, drawings=drawings)
         case Shown(turn, stage, photos) if turn == exchange.turn:
             return replace(exchange, hits=_hits(photos, library), stage=Stage(stage))
-        case Asked(question):
+        case QuestionAsked(question):
             return replace(exchange, question=question)
         case _:
             return exchange

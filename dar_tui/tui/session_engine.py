@@ -39,6 +39,7 @@ from indexer.errors import DarError, LibraryNotFound
 if TYPE_CHECKING:
     from dar_tui.fusion.finding import Narrowing as SessionNarrowing
     from dar_tui.imagine.worker import AnyGenerator
+    from dar_tui.language.when import Hemisphere
     from dar_tui.session.session import Session
     from dar_tui.settings import Settings
     from indexer.encoders import Encoder
@@ -84,9 +85,9 @@ class SessionEngine:
 
     def open(self, library: Path | None = None, session: Path | None = None) -> Opened:
         """Opens a library with a session; what was open before is closed."""
-        from dar_tui.session.saving import Log
-        from dar_tui.session.session import Options, Session
-        from dar_tui.session.transcript import Started
+        from dar_tui.language.when import hemisphere_of
+        from dar_tui.session.session import Session, SessionOptions
+        from dar_tui.session.transcript import Log, Started
         from dar_tui.tui.opening import open_with_encoder
         from dar_tui.tui.restoring import exchanges_of
 
@@ -102,12 +103,15 @@ class SessionEngine:
                 load = parts.load_generator
                 self._generator = self._generator or Once(lambda: loaded(load))
                 parts = replace(parts, load_generator=self._generator)
-            options = Options(page=PAGE, pictures=self._pictures)
+            options = SessionOptions(page=PAGE, pictures=self._pictures)
             if self._fusion:
                 options = replace(options, fusion=self._fusion)
-            started = Started(self._now(), str(path), self._models.profile)
+            seasons = hemisphere_of(self._settings.hemisphere, opened.is_southern)
+            started = Started(self._now(), str(path), self._models.profile, seasons)
             log = (
-                Log(session, started) if session else Log.begin(path / SESSIONS, started.at, str(path), started.profile)
+                Log(session, started)
+                if session
+                else Log.begin(path / SESSIONS, started.at, str(path), started.profile, seasons)
             )
             made = Session.resume(parts, log, options) if session else Session(parts, log, options)
         except BaseException:
@@ -218,9 +222,9 @@ class SessionEngine:
         """One index run, one core left to the interface."""
         import os
 
-        from indexer.indexing.options import IndexOptions
+        from indexer.indexing.plan import IndexOptions
+        from indexer.indexing.run import index
         from indexer.photos.scan import ScanOptions
-        from indexer.pipeline import index
 
         spec = self._own_spec() or self._models.new_spec
         options = IndexOptions(
@@ -246,6 +250,13 @@ class SessionEngine:
                 return library.encoder.spec if library.encoder else ""
         except LibraryNotFound:
             return ""
+
+    @property
+    def hemisphere(self) -> Hemisphere:
+        """Where the open session's seasons are."""
+        from dar_tui.language.when import Hemisphere
+
+        return self._session.dialogue.hemisphere if self._session is not None else Hemisphere.NORTH
 
     def facts(self) -> LibraryFacts:
         """The library in hand."""

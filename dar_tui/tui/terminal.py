@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
-from indexer.store.disk import make_private_folder
+from indexer.files import make_private_folder
 
 # One run's log; older ones are of no use to anybody.
 LOG_NAME = "dar.log"

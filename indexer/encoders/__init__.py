@@ -1,10 +1,10 @@
 """Text and pixels into one vector space: what an encoder is (protocols), and `load_encoder`.
 
-- `bundled`: the encoder that ships with dar, on ONNX Runtime without torch (`onnx_graphs`)
-- `families`: the torch models by name, `open_clip`, `blip` and `beit3`; `family` is what each has to provide
+- `bundled`: the encoder that ships with dar, on ONNX Runtime without torch
+- `families`: the torch models by name, `open_clip`, `blip` and `beit3`, each a `Family` that `torch_encoder` runs
 - `torch_encoder`: runs any of them; `weights`: reading and renaming checkpoints
 
-May import checkpoints, devices, errors and paths; not photos, store or search. Importing it loads no model library:
+May import runtime, files, errors and paths; not photos, store or search. Importing it loads no model library:
 families load when `load_encoder` meets their spec.
 """
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Vectors = NDArray[np.float32]
     Pixels = NDArray[np.uint8] | NDArray[np.float32]
 
-# A line for the user about something slow that is happening once ("Preparing the bundled encoder ...").
+# A line for the user about something slow that is done once ("Preparing the bundled encoder ...").
 Notify = Callable[[str], None]
 
 JOINT = "joint"
@@ -76,6 +76,15 @@ class Encoder(Protocol):
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         """Returns (n, dim) float32 unit rows in the joint space; texts past `max_text_tokens` are cut."""
+        ...
+
+
+@runtime_checkable
+class SentenceEncoder(Protocol):
+    """An encoder that also gives sentence vectors, in which two texts that mean the same are near."""
+
+    def encode_texts_and_sentences(self, texts: Sequence[str]) -> tuple[Vectors, Vectors]:
+        """The (n, dim) joint and (n, sentence_dim) sentence vectors, both of unit length."""
         ...
 
 

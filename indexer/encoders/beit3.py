@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from indexer.encoders.family import Tokens, padded, squeezed
+from indexer.encoders.torch_encoder import Tokens, padded, squeezed
 from indexer.encoders.weights import (
     check_names,
     load_into,

@@ -21,10 +21,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from indexer.checkpoints import find_checkpoint, first_line, quiet_libraries
-from indexer.devices import dtype_for, resolve_device
 from indexer.encoders.bundled.backbones import TOKENIZER
-from indexer.encoders.family import CLIP_MEAN, CLIP_STD, Colour, Tokens, padded, squeezed
+from indexer.encoders.torch_encoder import CLIP_MEAN, CLIP_STD, Colour, Tokens, padded, squeezed
 from indexer.encoders.weights import (
     check_names,
     fingerprint,
@@ -36,6 +34,7 @@ from indexer.encoders.weights import (
 )
 from indexer.errors import ModelUnavailable, UsageError
 from indexer.printable import stripped
+from indexer.runtime import dtype_for, find_checkpoint, first_line, quiet_libraries, resolve_device
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -204,7 +203,7 @@ class BlipFamily:
 
     def load_image_tower(self) -> nn.Module:
         model = self._load()
-        return _ImageTower(self._fitted(model.vision_model), model.vision_proj).eval()
+        return _BlipImageTower(self._fitted(model.vision_model), model.vision_proj).eval()
 
     def load_matcher(self) -> nn.Module:
         """Normalised pixels (n, 3, side, side), ids and mask (n, longest) to (n,) chances that they match."""
@@ -222,7 +221,7 @@ class BlipFamily:
         for layer in model.text_encoder.encoder.layer:
             # A third of the text encoder attends to pictures, for the matching head.
             del layer.crossattention
-        return _TextTower(model.text_encoder, model.text_proj).eval()
+        return _BlipTextTower(model.text_encoder, model.text_proj).eval()
 
     @cached_property
     def _tokenizer(self) -> Any:
@@ -234,7 +233,7 @@ class BlipFamily:
         return tokenizer
 
 
-class _ImageTower(nn.Module):
+class _BlipImageTower(nn.Module):
     def __init__(self, vision: nn.Module, projection: nn.Module) -> None:
         super().__init__()
         self.vision = vision
@@ -246,7 +245,7 @@ class _ImageTower(nn.Module):
         return vectors
 
 
-class _TextTower(nn.Module):
+class _BlipTextTower(nn.Module):
     def __init__(self, encoder: nn.Module, projection: nn.Module) -> None:
         super().__init__()
         self.encoder = encoder

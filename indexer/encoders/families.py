@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from indexer.checkpoints import HUB_ID
+from indexer.runtime import HUB_ID
 
 if TYPE_CHECKING:
-    from indexer.encoders.family import Family
+    from indexer.encoders.torch_encoder import Family
 
 _TOKENIZERS = ("tokenizer*", "special_tokens_map.json", "vocab*", "merges.txt", "spiece.model", "sentencepiece*")
 

@@ -22,10 +22,10 @@ from open_clip.pretrained import get_pretrained_cfg
 from open_clip.transform import PreprocessCfg, image_transform_v2, merge_preprocess_dict
 from torch import Tensor, nn
 
-from indexer.checkpoints import find_checkpoint, first_line
-from indexer.encoders.family import Colour, Tokens
+from indexer.encoders.torch_encoder import Colour, Tokens
 from indexer.encoders.weights import vectors_id
 from indexer.errors import ModelUnavailable, UsageError
+from indexer.runtime import find_checkpoint, first_line
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,7 +43,7 @@ _DECODER_PARTS = ("text_decoder",)
 
 
 @dataclass(frozen=True)
-class Source:
+class OpenClipWeights:
     """Where one model is: its files, what they are a model of, and how its pictures are to be prepared.
 
     `architecture` is a name open_clip knows or `local-dir:FOLDER`; `config` is what that stands for.
@@ -60,7 +60,7 @@ class Source:
 class OpenClipFamily:
     """One open_clip model; `source` says which."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: OpenClipWeights) -> None:
         self._source = source
         text, vision = source.config["text_cfg"], source.config["vision_cfg"]
         # open_clip goes by the tower's own size, whatever the preprocessing says; 224 is its default.
@@ -147,7 +147,7 @@ class _TextTower(nn.Module):
         return vectors
 
 
-def find_source(spec: str) -> Source:
+def find_source(spec: str) -> OpenClipWeights:
     """The model that `spec` names: `ARCHITECTURE/TAG`, `ARCHITECTURE:FILE`, a folder with its configuration, or a hub
     id after `hf-hub:`.
 
@@ -169,7 +169,7 @@ def find_source(spec: str) -> Source:
     return _tagged(spec)
 
 
-def _in_folder(folder: Path, name: str, weights: Path | None = None) -> Source:
+def _in_folder(folder: Path, name: str, weights: Path | None = None) -> OpenClipWeights:
     config = folder / CONFIG
     try:
         content = json.loads(config.read_text(encoding="utf-8"))
@@ -183,7 +183,7 @@ def _in_folder(folder: Path, name: str, weights: Path | None = None) -> Source:
         raise ModelUnavailable(f"{config} is not a configuration of open_clip's.") from error
     if lacking:
         raise ModelUnavailable(f"{config} lacks {', '.join(sorted(lacking))}.")
-    return Source(
+    return OpenClipWeights(
         _plain(name), f"local-dir:{folder}", model, weights or _weights_in(folder), content.get("preprocess_cfg", {})
     )
 
@@ -198,17 +198,17 @@ def _weights_in(folder: Path) -> Path:
     return alone[0]
 
 
-def _file_of(architecture: str, weights: Path) -> Source:
+def _file_of(architecture: str, weights: Path) -> OpenClipWeights:
     if not weights.is_file():
         raise ModelUnavailable(f"There is no file {weights}.", "Give the path of the model's weights.")
-    return Source(architecture, architecture, _known(architecture), weights.resolve(), {})
+    return OpenClipWeights(architecture, architecture, _known(architecture), weights.resolve(), {})
 
 
-def _tagged(spec: str) -> Source:
+def _tagged(spec: str) -> OpenClipWeights:
     architecture, tag, settings = known_tag(spec)
     repository, file = hub_file(settings, spec)
     weights = find_checkpoint(repository, file, asked=f"open_clip:{spec}").folder / file
-    return Source(
+    return OpenClipWeights(
         f"{architecture}-{tag}",
         architecture,
         _known(architecture),

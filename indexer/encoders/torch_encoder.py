@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
@@ -20,19 +20,22 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from indexer.devices import cpu_multiplies_bf16, dtype_for, resolve_device
 from indexer.encoders import ImageEmbeddings, Notify
-from indexer.encoders.onnx_graphs import export_graph, open_graph, write_whole
 from indexer.errors import ModelUnavailable, UsageError
-from indexer.lone_threads import lone_threads
+from indexer.files import write_whole
+from indexer.runtime import cpu_multiplies_bf16, dtype_for, export_graph, lone_threads, open_graph, resolve_device
 
 if TYPE_CHECKING:
     from PIL import Image
+    from torch import nn
 
-    from indexer.encoders import Notify, Pixels, Vectors
-    from indexer.encoders.family import Colour, Family
+    from indexer.encoders import Pixels, Vectors
 
+Colour = tuple[float, float, float]
 
+# OpenAI's CLIP, and BLIP after it, normalise pixels by the mean and deviation of CLIP's training pictures.
+CLIP_MEAN: Colour = (0.48145466, 0.4578275, 0.40821073)
+CLIP_STD: Colour = (0.26862954, 0.26130258, 0.27577711)
 # Each is a runtime and a number format. `auto` is what was measured fastest for the device.
 BACKENDS = ("auto", "torch-fp32", "torch-bf16", "torch-fp16", "onnx-fp32")
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -58,6 +61,66 @@ _LARGEST_GRAPH = 1_900_000_000
 
 # A turn has a handful of texts; more at once would only pad the short ones further.
 _TEXTS_AT_ONCE = 32
+
+
+@dataclass(frozen=True, eq=False)
+class Tokens:
+    """Texts as a text tower reads them: `ids` and `mask`, both (n, longest) int64; `mask` is 0 on padding, else 1."""
+
+    ids: NDArray[np.int64]
+    mask: NDArray[np.int64]
+
+
+class Family(Protocol):
+    """One model: what it is called, how it reads pictures and words, and where its towers come from.
+
+    `mean` and `std` are what pixels of 0 to 1 are normalised by. Towers come in fp32 and in eval mode: an image tower
+    maps normalised pixels (n, 3, side, side), a text tower ids and mask (n, longest) each, to vectors (n, dim) of any
+    length. Either is loaded without keeping the other's weights in memory. `transformer` says whether the image tower
+    is one, which rounding to 16 bits harms less than a convolutional one.
+    """
+
+    id: str
+    dim: int
+    image_size: int
+    max_text_tokens: int
+    mean: Colour
+    std: Colour
+    transformer: bool
+
+    def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
+        """(side, side, 3), resized and cropped as the model was trained; called from many threads."""
+        ...
+
+    def tokenize(self, texts: Sequence[str]) -> Tokens:
+        """At most `max_text_tokens` of each text."""
+        ...
+
+    def load_image_tower(self) -> nn.Module: ...
+
+    def load_text_tower(self) -> nn.Module: ...
+
+
+def squeezed(image: Image.Image, side: int) -> NDArray[np.uint8]:
+    """(side, side, 3): the whole picture squeezed into a square by Pillow's bicubic filter, as torchvision's `Resize`
+    does for BLIP and BEiT-3."""
+    import numpy as np
+    from PIL import Image as pillow
+
+    return np.asarray(image.convert("RGB").resize((side, side), pillow.Resampling.BICUBIC))
+
+
+def padded(sequences: Sequence[Sequence[int]], padding: int) -> Tokens:
+    """Token ids of several lengths as one batch, padded at the end up to the longest."""
+    import numpy as np
+
+    longest = max(len(sequence) for sequence in sequences)
+    ids = np.full((len(sequences), longest), padding, dtype=np.int64)
+    mask = np.zeros_like(ids)
+    for row, sequence in enumerate(sequences):
+        ids[row, : len(sequence)] = sequence
+        mask[row, : len(sequence)] = 1
+    return Tokens(ids, mask)
 
 
 @dataclass(frozen=True)

@@ -13,14 +13,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from indexer.checkpoints import first_line
 from indexer.errors import ModelUnavailable
+from indexer.runtime import first_line
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 # Hashing whole files would add a second for each gigabyte to every start. Training moves every tensor, so that 64
-# samples spread over a file tell any two trainings apart; a copy of a file keeps its name.
+# samples spread over a file distinguish any two trainings; a copy of a file keeps its name.
 _SAMPLES = 64
 _SAMPLE_BYTES = 65_536
 # What training scripts put their tensors under.
@@ -107,7 +107,7 @@ def _tensors_in(content: Any, path: Path) -> dict[str, Tensor]:
     tensors = content if isinstance(content, Mapping) else {}
     found = {str(name): value for name, value in tensors.items() if isinstance(value, torch.Tensor)}
     if not found:
-        raise ModelUnavailable(f"{path} holds no weights that can be told by name.")
+        raise ModelUnavailable(f"{path} holds no weights that can be recognised by name.")
     prefix = "module."  # from training on several GPUs
     if all(name.startswith(prefix) for name in found):
         found = {name.removeprefix(prefix): value for name, value in found.items()}

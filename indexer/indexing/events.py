@@ -1,4 +1,4 @@
-"""What an index run tells as it goes: plain data, in the order it happens."""
+"""What an index run reports as it goes: plain data, in the order of the run."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class ProblemFound:
 
 
 @dataclass(frozen=True)
-class Note:
+class RunNote:
     """Something worth a line."""
 
     text: str
@@ -70,7 +70,7 @@ class IndexSummary:
     those in the folders looked at, `notes` the files there that were opened though something is wrong with them.
     `skipped` counts by kind what was left out of them, `unmatched` are the patterns to exclude that matched nothing in
     any of them. `captioned`: images a captioner described afterwards, in time that is not in
-    `seconds`. `interrupted`: it was cancelled, and the next run goes on from here.
+    `seconds`. `interrupted`: it was cancelled, and the next run continues from here.
     """
 
     library: Path
@@ -100,4 +100,4 @@ class Finished:
     summary: IndexSummary
 
 
-Event = Scanning | Planned | Progress | ProblemFound | Note | Finished
+Event = Scanning | Planned | Progress | ProblemFound | RunNote | Finished

@@ -1,6 +1,7 @@
-"""Files to pixels, in threads, a bounded number ahead of the encoder.
+"""Files to pixels, in threads, a bounded number ahead of the encoder; and pixels to vectors.
 
-Knows hashing, decoding and thumbnails, and files that change or vanish meanwhile. Changes nothing in the catalog.
+Knows hashing, decoding and thumbnails, files that change or vanish meanwhile, and how to keep a bad photo from costing
+its batch or the run. Changes nothing in the catalog.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import os
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,22 +18,24 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from indexer.errors import PhotoOutOfReach, UnreadablePhoto
+import numpy as np
+
+from indexer.encoders import ImageEmbeddings
+from indexer.errors import DarError, PhotoOutOfReach, UnreadablePhoto
 from indexer.indexing.plan import Candidate
 from indexer.photos.decoders import Decoders
+from indexer.photos.facts import CaptureFacts, FileFacts
+from indexer.photos.file_facts import read_file_facts
 from indexer.photos.photo import content_hash, open_photo, read_own_facts
 from indexer.photos.scan import reason_of
-from indexer.photos.sidecars import read_file_facts
-from indexer.photos.taken import CaptureFacts, FileFacts
 from indexer.printable import stripped
 from indexer.store.catalog import Catalog
 from indexer.store.catalog_writer import ImageFields
+from indexer.store.disk import write_thumbnail
 from indexer.store.embeddings import is_embedded
-from indexer.store.thumbnails import write_thumbnail
 
 if TYPE_CHECKING:
     from indexer.encoders import Encoder, Pixels
-
 
 # A file that is being written changes again and again; after this many looks it is left for the next run.
 _LOOKS = 3
@@ -93,7 +96,7 @@ Reading = Vanished | OutOfReach | Broken | Hashed | Decoded | Refreshed
 Mapped = Callable[[Callable[[Candidate], Reading], Iterable[Candidate]], Iterator[tuple[Candidate, Reading]]]
 
 
-class Reader:
+class PhotoReader:
     """Reads one file at a time, in whichever thread it is called."""
 
     def __init__(
@@ -249,3 +252,41 @@ def look_ahead(workers: int, ahead: int) -> Iterator[Mapped]:
         yield mapped
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def encode_each(encoder: Encoder, batch: Sequence[Pixels]) -> list[ImageEmbeddings | str]:
+    """For each photo its embeddings, of one row, or the reason why it has none.
+
+    A batch that fails is tried again one by one. Raises what the encoder raised if it then takes none of them: the
+    encoder is at fault, not the photos.
+    """
+    try:
+        return _rows(encoder, encoder.encode_prepared(batch), len(batch))
+    except (DarError, MemoryError):
+        raise
+    except Exception as error:  # a model runtime may raise anything; which photo was at fault is found below
+        if len(batch) == 1:
+            raise
+        results: list[ImageEmbeddings | str] = []
+        for pixels in batch:
+            try:
+                results += _rows(encoder, encoder.encode_prepared([pixels]), 1)
+            except Exception as reason:  # as above
+                results.append(f"cannot be encoded: {stripped(str(reason), limit=100)}")
+        if all(isinstance(result, str) for result in results):
+            raise error
+        return results
+
+
+def _rows(encoder: Encoder, embeddings: ImageEmbeddings, count: int) -> list[ImageEmbeddings | str]:
+    joint, visual = embeddings.joint, embeddings.visual
+    if joint.shape != (count, encoder.dim) or (visual is not None and visual.shape != (count, encoder.visual_dim)):
+        raise ValueError(f"{encoder.id} gave vectors of shape {joint.shape} for {count} photos")
+    together = joint if visual is None else np.hstack([joint, visual])
+    finite = [bool(np.isfinite(vector).all()) for vector in together]
+    return [
+        ImageEmbeddings(joint[row : row + 1], None if visual is None else visual[row : row + 1])
+        if finite[row]
+        else "cannot be encoded: its vector is not finite"
+        for row in range(count)
+    ]

@@ -19,14 +19,10 @@ from indexer.photos.decoders import Decoders
 from indexer.photos.photo import THUMBNAIL_SIDE, content_hash, open_photo
 from indexer.printable import visible
 from indexer.store.backup import BACKUP_NAME, backup_problem, has_sound_backup, problems_of, restore
-from indexer.store.catalog import CATALOG_NAME, Catalog
-from indexer.store.disk import disk_errors_named
+from indexer.store.catalog import CATALOG_NAME, Catalog, EncoderRecord, spaces_of
+from indexer.store.disk import disk_errors_named, is_thumbnail, thumbnail_file, write_thumbnail, writer_lock
 from indexer.store.embeddings import unembedded
-from indexer.store.lock import writer_lock
-from indexer.store.records import EncoderRecord, spaces_of
-from indexer.store.stores import open_store
-from indexer.store.thumbnails import is_thumbnail, thumbnail_file, write_thumbnail
-from indexer.store.verification import damaged_embeddings
+from indexer.store.maintenance import damaged_embeddings, open_store
 
 # Killed writers leave their temp files; nobody else's are in these places.
 _LEFTOVERS = ("*.tmp", "thumbs/*/*.tmp")
@@ -34,14 +30,14 @@ _LEFTOVERS = ("*.tmp", "thumbs/*/*.tmp")
 
 @dataclass
 class Repairs:
-    """`done`: what was mended. `left`: what is still to do, and by which command. One line each."""
+    """`done`: what was repaired. `left`: what is still to do, and by which command. One line each."""
 
     done: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
 
 
 def repair(folder: Path, *, threads: int = 1, graph_threshold: int = GRAPH_THRESHOLD) -> Repairs:
-    """Mends the library in `folder`. Photos are read, never written.
+    """Repairs the library in `folder`. Photos are read, never written.
 
     Raises LibraryNotFound, LibraryBusy, LibraryTooNew, and LibraryDamaged where neither the catalog nor its copy is
     sound.
@@ -52,7 +48,7 @@ def repair(folder: Path, *, threads: int = 1, graph_threshold: int = GRAPH_THRES
     with disk_errors_named(folder):
         # 1. The catalog: whole, or as it was when it was last copied.
         with writer_lock(folder):
-            _mend_catalog(folder, repairs)
+            _repair_catalog(folder, repairs)
         # 2. Vectors. Opening the writer forgets those that are no longer in the files.
         lost = _lost_rows(folder)
         with open_writer(folder) as writer:
@@ -60,9 +56,9 @@ def repair(folder: Path, *, threads: int = 1, graph_threshold: int = GRAPH_THRES
                 _drop_damaged(writer, encoder, lost.get(encoder.id, 0), repairs)
             # 3. Graphs and sketches, from the vectors that are left.
             for encoder in writer.catalog.encoders():
-                _mend_derived(writer, encoder, threads, graph_threshold, repairs)
+                _repair_derived(writer, encoder, threads, graph_threshold, repairs)
             # 4. Thumbnails, from the photos.
-            _mend_thumbnails(writer, repairs)
+            _repair_thumbnails(writer, repairs)
             # 5. The catalog's copy.
             if problem := backup_problem(folder):
                 (folder / BACKUP_NAME).unlink()
@@ -75,7 +71,7 @@ def repair(folder: Path, *, threads: int = 1, graph_threshold: int = GRAPH_THRES
     return repairs
 
 
-def _mend_catalog(folder: Path, repairs: Repairs) -> None:
+def _repair_catalog(folder: Path, repairs: Repairs) -> None:
     catalog = folder / CATALOG_NAME
     try:
         problems = problems_of(catalog) if catalog.is_file() else ["catalog: is missing"]
@@ -117,7 +113,7 @@ def _drop_damaged(writer: LibraryWriter, encoder: EncoderRecord, lost: int, repa
         repairs.left.append(f"run `{command}`: {lacking} photos have no vector and are not found until then")
 
 
-def _mend_derived(
+def _repair_derived(
     writer: LibraryWriter, encoder: EncoderRecord, threads: int, graph_threshold: int, repairs: Repairs
 ) -> None:
     for space in spaces_of(encoder):
@@ -129,7 +125,7 @@ def _mend_derived(
         repairs.done.append(f"what makes searches of {encoder.spec} faster is made again")
 
 
-def _mend_thumbnails(writer: LibraryWriter, repairs: Repairs) -> None:
+def _repair_thumbnails(writer: LibraryWriter, repairs: Repairs) -> None:
     damaged = [
         (image_id, digest)
         for image_id, digest, checksum in writer.catalog.thumbnails()

@@ -1,7 +1,7 @@
-"""One index run: scan, compare, read, encode, commit, in numbered steps.
+"""One index run: scan, compare, read, encode, commit, in numbered steps; `index` is the door to it.
 
-Knows the order of things and what may interrupt it. Knows nothing of vectors but that an encoder makes them and the
-writer keeps them.
+Knows the order of things, what must hold before a run may begin and what may interrupt it. Knows nothing of terminals,
+and of vectors only that an encoder makes them and the writer stores them.
 """
 
 from __future__ import annotations
@@ -12,17 +12,24 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from indexer.encoders import fastest_batch
-from indexer.errors import DarError
-from indexer.indexing.batch import Batch, FactsEntry, FileEntry, FileProblem, NewImage
-from indexer.indexing.encoding import encode_each
-from indexer.indexing.events import Event, Finished, IndexSummary, Note, Planned, ProblemFound, Progress, Scanning
-from indexer.indexing.finishing import finish
-from indexer.indexing.options import IndexOptions
-from indexer.indexing.plan import UNKNOWN_SIZE, Candidate, Plan, make_plan
+from indexer.errors import DarError, LibraryNotFound, UsageError
+from indexer.indexing.captioning import describe
+from indexer.indexing.events import (
+    Event,
+    Finished,
+    IndexSummary,
+    Planned,
+    ProblemFound,
+    Progress,
+    RunNote,
+    Scanning,
+)
+from indexer.indexing.plan import UNKNOWN_SIZE, Candidate, IndexOptions, Ledger, Plan, Target, make_plan
 from indexer.indexing.reading import (
     Broken,
     Decoded,
@@ -30,25 +37,35 @@ from indexer.indexing.reading import (
     KnownImages,
     Mapped,
     OutOfReach,
-    Reader,
+    PhotoReader,
     Reading,
     Refreshed,
     Vanished,
+    encode_each,
     look_ahead,
 )
-from indexer.indexing.settling import Ledger
-from indexer.indexing.target import Target
-from indexer.indexing.writer import LibraryWriter
-from indexer.paths import outermost, resolved, to_path, within
+from indexer.indexing.writer import (
+    Batch,
+    FactsEntry,
+    FileEntry,
+    FileProblem,
+    LibraryWriter,
+    NewImage,
+    null_digest,
+    open_writer,
+)
+from indexer.paths import at_home, outermost, resolved, to_path, within
 from indexer.photos.decoders import Decoders
 from indexer.photos.formats import READS, package_for
 from indexer.photos.scan import LINKED_FOLDER, LINKED_PHOTO, ScanResult, is_deleted, scan
 from indexer.printable import visible
+from indexer.store.backup import prepare_folder
 from indexer.store.catalog import CATALOG_NAME, Catalog
 from indexer.store.embeddings import is_embedded, unembedded
 
 if TYPE_CHECKING:
     from indexer.encoders import Encoder
+    from indexer.indexing.captioning import Captioner
 
 # A commit syncs three files, 5 to 50 ms; every 64 photos or 2 s that is little time, and little work lost to a kill.
 _COMMIT_PHOTOS = 64
@@ -61,6 +78,53 @@ _WORTH_A_NOTE = 500
 _PROGRESS_SECONDS = 0.1
 # The catalog's note of what the dar could open that last looked through the whole library (`formats.READS`).
 _READS = "reads"
+# As many as are read while nobody wonders what takes so long.
+_MANY_THUMBNAILS = 2_000
+
+
+def index(
+    library: Path,
+    folders: Sequence[Path],
+    encoder: Encoder | Callable[[], Encoder],
+    options: IndexOptions | None = None,
+    cancelled: Callable[[], bool] = lambda: False,
+    captioner: Callable[[], Captioner] | None = None,
+) -> Iterator[Event]:
+    """Brings the library up to date with the folders (all its own, if none are given); ends with Finished.
+
+    The encoder is only called for if there is something to encode. `captioner`, if given, loads what describes the
+    photos that it has not described, once they are in; a rehearsal does without. When `cancelled` says so, on
+    KeyboardInterrupt and when the iterator is closed, what is encoded is committed first. Raises DarError for a folder
+    that is missing or looks unmounted, LibraryBusy, EncoderMismatch, and for a full disk; everything committed before
+    stays.
+    """
+    options = options or IndexOptions()
+    exists = (library / CATALOG_NAME).is_file()
+    for folder in folders:
+        if not at_home(folder).is_dir():
+            scan(at_home(folder), options.scan)  # raises, and knows why
+    if not folders and not exists:
+        if not library.exists():
+            raise LibraryNotFound(f"There is no library at {visible(library)}.", "Name a folder: `dar index FOLDER`.")
+        raise UsageError("No folder was given and the library has none yet.", "Name a folder: `dar index FOLDER`.")
+    with ExitStack() as stack:
+        writer: LibraryWriter | None = None
+        if options.dry_run:
+            catalog = Catalog.open(library / CATALOG_NAME) if exists else Catalog.empty()
+            stack.callback(catalog.close)
+        else:
+            prepare_folder(library)
+            writer = stack.enter_context(open_writer(library, options.vectors))
+            catalog = writer.catalog
+        for event in Run(library, catalog, writer, encoder, options, cancelled).events(folders):
+            if isinstance(event, Finished) and captioner is not None and writer is not None:
+                summary = event.summary
+                if not summary.interrupted:
+                    done = yield from describe(writer, captioner, cancelled)
+                    summary = replace(summary, captioned=done.captioned, interrupted=done.interrupted)
+                writer.copy_catalog()
+                event = Finished(summary)
+            yield event
 
 
 class Run:
@@ -130,7 +194,7 @@ class Run:
         if self._writer is not None:
             self._writer.put_places()
         if not self._interrupted and self._writer is not None:
-            yield from finish(self._catalog, self._writer, self._target, self._options)
+            yield from _finish(self._catalog, self._writer, self._target, self._options)
             self._finish_scans()
         if self._writer is not None:
             self._writer.copy_catalog()  # now, since whoever has the summary may ask for nothing more
@@ -165,12 +229,12 @@ class Run:
         self._scans.append((target, result))
         linked = result.skipped.get(LINKED_FOLDER, 0) + result.skipped.get(LINKED_PHOTO, 0)
         if linked and not result.files:
-            yield Note(
+            yield RunNote(
                 f"{visible(target)} holds {linked:,} links but no photos; --follow-links takes what they lead to."
             )
         for suffix, count in result.missing_extra.items():
             package = package_for(os.fsencode(suffix))
-            yield Note(f"{count} {suffix} files are left out: `pip install {package}` reads them.")
+            yield RunNote(f"{count} {suffix} files are left out: `pip install {package}` reads them.")
 
     def _what_stays(self, target: bytes) -> str:
         if next(self._catalog.files_in(target), None) is None:
@@ -182,11 +246,11 @@ class Run:
         )
 
     def _read_all(self, plan: Plan) -> Iterator[Event]:
-        # 3. Files as long as a known image: a hash tells moves, copies and touches without decoding anything.
+        # 3. Files as long as a known image: a hash recognises moves, copies and touches without decoding anything.
         #    Gone files leave in the same commit, so that a moved photo is never missing in between.
         fresh = list(plan.fresh)
         with self._look_ahead() as in_threads:
-            for candidate, reading in in_threads(Reader(self._library, None, _nothing_known).hash, plan.familiar):
+            for candidate, reading in in_threads(PhotoReader(self._library, None, _nothing_known).hash, plan.familiar):
                 if not isinstance(reading, Hashed):
                     self._take(candidate, reading)
                 elif self._catalog.image_of(reading.content_hash) is not None:
@@ -212,11 +276,11 @@ class Run:
 
     def _refresh(self, candidates: Sequence[Candidate]) -> Iterator[Event]:
         if (outdated := sum(candidate.outdated for candidate in candidates)) >= _WORTH_A_NOTE:
-            yield Note(
+            yield RunNote(
                 f"Reading dates and places of {outdated:,} photos again: this version of dar finds more of them."
             )
         with Decoders() as decoders, self._look_ahead() as in_threads:
-            reader = Reader(self._library, None, _nothing_known, decoders)
+            reader = PhotoReader(self._library, None, _nothing_known, decoders)
             for candidate, reading in in_threads(reader.refresh, candidates):
                 self._done += 1
                 if isinstance(reading, Refreshed) and candidate.known is not None:
@@ -230,12 +294,12 @@ class Run:
         if not fresh:
             return
         with ExitStack() as stack:
-            reader = Reader(self._library, None, _nothing_known)
+            reader = PhotoReader(self._library, None, _nothing_known)
             if self._writer is not None:
                 encoder, record = self._target.load()
                 # Entered before the threads that ask it, so that it outlives them.
                 known = stack.enter_context(KnownImages(self._library / CATALOG_NAME, record.id))
-                reader = Reader(self._library, encoder, known, stack.enter_context(Decoders()))
+                reader = PhotoReader(self._library, encoder, known, stack.enter_context(Decoders()))
                 self._reread = reader.read_unknown
             in_threads = stack.enter_context(self._look_ahead())
             self._committed = time.perf_counter()
@@ -257,7 +321,7 @@ class Run:
         """Does with one file what has to be done, up to the next commit."""
         self._done += 1
         if isinstance(reading, Vanished):
-            return  # Whether it is gone, or its drive, the next scan tells.
+            return  # Whether it is gone, or its drive, the next scan finds out.
         if isinstance(reading, OutOfReach):
             self._note_out_of_reach(candidate, reading.reason)
         elif isinstance(reading, Broken):
@@ -288,7 +352,7 @@ class Run:
             self._take(candidate, self._reread(candidate))
 
     def _settle(self, candidate: Candidate, reading: Hashed) -> None:
-        origin = self._ledger.settle(candidate, self._catalog.image_of(reading.content_hash))
+        origin = self._ledger.count(candidate, self._catalog.image_of(reading.content_hash))
         if origin is not None:
             self._batch.gone.append(origin)
         entry = FileEntry(candidate.path, reading.size, reading.mtime_ns, reading.content_hash, reading.facts)
@@ -373,7 +437,7 @@ class Run:
             for path, known in unembedded(self._catalog, record.id)
             if path not in planned and within(path, listed) and not within(path, unlisted)
         ]
-        # They count as unchanged already, and again when they are settled.
+        # They count as unchanged already, and again when they are read.
         self._ledger.unchanged -= len(lacking)
         self._total += len(lacking)
         return lacking
@@ -435,3 +499,41 @@ def _nothing_known(content_hash: bytes) -> bool:
 
 def _unread(candidate: Candidate) -> Reading:
     raise RuntimeError("no encoder is loaded")
+
+
+def _finish(catalog: Catalog, writer: LibraryWriter, target: Target, options: IndexOptions) -> Iterator[RunNote]:
+    """Switches to the run's encoder if that was asked for, and brings peaks, sketches and graphs up to date."""
+    encoder, record = target.encoder, target.record
+    if encoder is not None and record is not None:
+        if target.switches and not record.active:
+            writer.activate(record)
+            if old := target.replaced:
+                yield RunNote(
+                    f"Searches use the encoder of this version of dar now, {record.encoder_id}."
+                    f" `dar library drop {old.encoder_id}` frees the disk that the vectors of before take."
+                )
+        digest, _ = catalog.null_vectors(record)
+        if options.null_texts and digest != null_digest(options.null_texts):
+            writer.keep_null_vectors(options.null_texts, encoder.encode_texts(list(options.null_texts)))
+    # Of libraries from before there were hashes, and of photos whose thumbnail was lost then.
+    if unhashed := catalog.unhashed():
+        if len(unhashed) > _MANY_THUMBNAILS:
+            yield RunNote(
+                f"Reading {len(unhashed):,} thumbnails once, to distinguish copies of a picture from similar ones."
+            )
+        writer.hash_pictures(unhashed)
+    if not writer.is_finished():
+        if catalog.counts()[1] > options.graph_threshold:
+            yield RunNote("Bringing the search graph up to date.")
+        writer.finish(options.threads, options.graph_threshold, options.compact_above)
+    active = target.searched_instead()
+    if record is not None and active is None and (lacking := len(unembedded(catalog, record.id))):
+        yield RunNote(
+            f"{lacking:,} photos, of folders that could not be looked at, have no vectors of {record.spec} yet and are"
+            " not found until `dar index` sees them."
+        )
+    if active is None or record is None:
+        return
+    yield RunNote(f"Searches still use {active.spec}; `dar library use {record.spec}` makes them use {record.spec}.")
+    if lacking := len(unembedded(catalog, active.id)):
+        yield RunNote(f"{active.spec} has no vectors yet of {lacking:,} photos; `dar index` makes them.")

@@ -9,29 +9,24 @@ import hashlib
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from indexer.encoders import JOINT, VISUAL
-from indexer.indexing.batch import Batch, NewImage
+from indexer.photos.facts import CaptureFacts, FileFacts
 from indexer.search.ranking import NEARLY_SAME
 from indexer.search.strength import PHOTO_SAMPLE, peaks
 from indexer.store.backup import BACKUP_NAME, write_backup
-from indexer.store.catalog import CATALOG_NAME
-from indexer.store.catalog_schema import shrink
-from indexer.store.catalog_writer import CatalogWriter
-from indexer.store.compaction import compact
-from indexer.store.disk import disk_errors_named
-from indexer.store.dropping import let_go, remove_dropped
+from indexer.store.catalog import CATALOG_NAME, EncoderRecord, FileRecord, spaces_of
+from indexer.store.catalog_writer import CatalogWriter, ImageFields
+from indexer.store.disk import disk_errors_named, thumbnail_file, writer_lock
 from indexer.store.embeddings import live_rows
-from indexer.store.lock import writer_lock
-from indexer.store.records import EncoderRecord, spaces_of
-from indexer.store.stores import choose_store, open_store
-from indexer.store.thumbnails import thumbnail_file
-from indexer.store.vector_store import RowAppender, VectorStore, chunks
-from indexer.store.vectors import Vectors, checksums
+from indexer.store.maintenance import choose_store, compact, mark_dropped, open_store, remove_dropped
+from indexer.store.schema import shrink
+from indexer.store.vectors import RowAppender, Vectors, VectorStore, checksums, chunks
 
 # Up to here a sketch is gone through in 64 ms of processor time, and a graph would take a quarter of an hour to make
 # and three seconds to open (docs/performance.md).
@@ -40,6 +35,62 @@ GRAPH_THRESHOLD = 1_000_000
 COMPACT_ABOVE = 1_000
 # Thumbnails read between two commits: half a second's.
 _HASHED_AT_ONCE = 500
+
+
+@dataclass(frozen=True, eq=False)
+class NewImage:
+    """An image with its vectors: `joint` (dim,), `visual` (visual_dim,) or None, both float32 and of unit length."""
+
+    content_hash: bytes
+    fields: ImageFields
+    joint: Vectors
+    visual: Vectors | None = None
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """A file, the hash of the image it holds, which is known already or comes in the same batch, and what it says of
+    its photo; None: what it had before."""
+
+    path: bytes
+    size: int
+    mtime_ns: int
+    content_hash: bytes
+    facts: FileFacts | None = None
+
+
+@dataclass(frozen=True)
+class FactsEntry:
+    """What a file that has not changed says by the rules and sidecars of now; `own`: what its bytes do, if read."""
+
+    path: bytes
+    known: FileRecord
+    facts: FileFacts
+    own: CaptureFacts | None = None
+
+
+@dataclass(frozen=True)
+class FileProblem:
+    """A file, or a folder that cannot be listed (size -1), and why it is not in the library."""
+
+    path: bytes
+    size: int
+    mtime_ns: int
+    reason: str
+
+
+@dataclass
+class Batch:
+    """What is committed together. Absolute paths; `gone` files are dropped before `files` are put."""
+
+    images: list[NewImage] = field(default_factory=list)
+    files: list[FileEntry] = field(default_factory=list)
+    problems: list[FileProblem] = field(default_factory=list)
+    gone: list[bytes] = field(default_factory=list)
+    facts: list[FactsEntry] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.images) + len(self.files) + len(self.problems) + len(self.gone) + len(self.facts)
 
 
 class LibraryWriter:
@@ -121,7 +172,7 @@ class LibraryWriter:
         """Takes the vectors of an encoder that searches do not use out of the library, and off the disk."""
         with self.catalog.transaction():
             self.catalog.drop_encoder(encoder.id)
-            let_go(self.catalog, spaces_of(encoder))
+            mark_dropped(self.catalog, spaces_of(encoder))
         remove_dropped(self.catalog, self.store)
         shrink(self.folder / CATALOG_NAME)
 

@@ -1,25 +1,36 @@
 """Decoders that run in processes of their own: C and C++ that crashes on damaged files, and prints.
 
 Each process is kept for the next file, since to start one takes longer than many a photo (0.12 to 0.2 s of processor
-time). Knows no format: what a program says and does, `decoder_process.py` and the programs themselves tell.
+time). Both ends of the pipe are here, dar's and the process's own loop (`serve`); knows no format.
+
+A request: a line of JSON, the arguments; the file in pieces, four bytes with its length before each; an empty piece.
+A reply: a line of JSON, whose "bytes" is the length of what follows it.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import struct
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from threading import Event, Lock, Timer
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 from indexer.errors import UnreadablePhoto
-from indexer.photos.decoder_process import read_reply, write_request
 from indexer.printable import stripped
 
+_PIECE_BYTES = 1 << 20
+_LENGTH = struct.Struct(">I")
+# The largest photo that is decoded takes 440 MB, its file 400 MB, and decoders hold the picture two or three times.
+_MEMORY_BYTES = 4 << 30
+
+Reply = dict[str, object]
 # The largest photos take seconds; a file that takes longer is made to.
 _SECONDS = 120
 # How long a process that has nothing to do may take to end.
@@ -27,6 +38,70 @@ _GOODBYE_SECONDS = 5
 _ROOT = Path(__file__).parents[2]
 
 Process = subprocess.Popen[bytes]
+
+
+def write_request(stream: IO[bytes], arguments: Sequence[str], file: BinaryIO) -> None:
+    """Sends the rest of the file, however long it is by now. Raises BrokenPipeError."""
+    stream.write(json.dumps(list(arguments)).encode() + b"\n")
+    while piece := file.read(_PIECE_BYTES):
+        stream.write(_LENGTH.pack(len(piece)) + piece)
+    stream.write(_LENGTH.pack(0))
+    stream.flush()
+
+
+def read_reply(stream: IO[bytes]) -> tuple[Mapping[str, Any], bytes]:
+    """Raises EOFError where it ends early, JSONDecodeError where it is no reply."""
+    line = stream.readline()
+    if not line.endswith(b"\n"):
+        raise EOFError
+    reply = json.loads(line)
+    return reply, _exactly(stream, reply["bytes"])
+
+
+def serve(answer: Callable[[Sequence[str], BinaryIO], tuple[Reply, bytes]]) -> None:
+    """Answers requests from stdin until it ends.
+
+    `answer` gets the arguments and the file; it returns the line, as a dict, and the bytes.
+    """
+    _limit_memory()
+    replies = _private_stdout()
+    while line := sys.stdin.buffer.readline():
+        reply, data = answer(json.loads(line), _read_file(sys.stdin.buffer))
+        replies.write(json.dumps({**reply, "bytes": len(data)}).encode() + b"\n")
+        replies.write(data)
+        replies.flush()
+
+
+def _read_file(stream: IO[bytes]) -> BinaryIO:
+    content = io.BytesIO()
+    while length := _LENGTH.unpack(_exactly(stream, _LENGTH.size))[0]:
+        content.write(_exactly(stream, length))
+    content.seek(0)
+    return content
+
+
+def _exactly(stream: IO[bytes], length: int) -> bytes:
+    data = stream.read(length)
+    if len(data) < length:
+        raise EOFError
+    return data
+
+
+def _private_stdout() -> BinaryIO:
+    """What was stdout, which no decoder can print to any more."""
+    replies = os.fdopen(os.dup(1), "wb")
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
+    return replies
+
+
+def _limit_memory() -> None:
+    # A crafted file must end its decoder, not the user's desktop. Windows has no such limit, macOS may refuse one.
+    with suppress(ImportError, OSError, ValueError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
 
 
 class UnknownKind(UnreadablePhoto):
@@ -57,8 +132,8 @@ class Decoders:
         process = self._taken(program)
         answered = False
         try:
-            told, data = _asked(process, arguments, file)
-            answered = "error" not in told
+            reply, data = _asked(process, arguments, file)
+            answered = "error" not in reply
         finally:
             # One that met a damaged file is not asked again: what that did to its memory could show in the next photo.
             if answered:
@@ -67,8 +142,8 @@ class Decoders:
             else:
                 _end(process, at_once=True)
         if not answered:
-            raise _refusal(str(told["error"]), stripped(str(told["text"]), limit=100))
-        return told, data
+            raise _refusal(str(reply["error"]), stripped(str(reply["text"]), limit=100))
+        return reply, data
 
     def _taken(self, program: Path) -> Process:
         while True:
@@ -123,7 +198,7 @@ def _asked(process: Process, arguments: Sequence[str], file: BinaryIO) -> tuple[
 def _end(process: Process, *, at_once: bool = False) -> None:
     if at_once:
         process.kill()
-    # Which also closes its stdin: it has been told to end.
+    # Which also closes its stdin: it has been asked to end.
     try:
         process.communicate(timeout=_GOODBYE_SECONDS)
     except subprocess.TimeoutExpired:

@@ -3,9 +3,9 @@ take memory without asking, and print.
 
     python -P extras_decoder.py
 
-asked as `decoder_process.py` says, with "HEIF", "AVIF", "JXL" or "TIFF", SIDE and MOST. Answers with the EXIF, the XMP,
+asked as `decoders.py` says, with "HEIF", "AVIF", "JXL" or "TIFF", SIDE and MOST. Answers with the EXIF, the XMP,
 then the pixels, about SIDE on the shorter side; for a SIDE of 0 the pixels are one, and HEIF and AVIF are not decoded.
-A file of more than MOST pixels is not decoded (libjxl tells its size only afterwards). Knows
+A file of more than MOST pixels is not decoded (libjxl knows its size only afterwards). Knows
 the plugins and dar's way to bring pixels to eight bits.
 """
 
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from PIL import Image
 
-from indexer.photos.decoder_process import Told, serve
+from indexer.photos.decoders import Reply, serve
 
 if TYPE_CHECKING:
     from tifffile import TiffPage
@@ -26,11 +26,11 @@ _MAKE, _MODEL, _ORIENTATION, _CHANGED, _DETAILS = 271, 272, 274, 306, 34665
 _TAKEN, _DIGITIZED = 36867, 36868
 
 
-class _TooLarge(Exception):
+class _TooManyPixels(Exception):
     pass
 
 
-def answer(arguments: Sequence[str], file: BinaryIO) -> tuple[Told, bytes]:
+def answer(arguments: Sequence[str], file: BinaryIO) -> tuple[Reply, bytes]:
     """What the program replies: the line, as a dict, and the bytes.
 
     The dict has "error" ("unknown", "large", "damaged") and "text" where the file is refused. Else "width" and
@@ -40,7 +40,7 @@ def answer(arguments: Sequence[str], file: BinaryIO) -> tuple[Told, bytes]:
     kind, side, most = arguments[0], int(arguments[1]), int(arguments[2])
     try:
         image = _opened(kind, file, most)
-    except _TooLarge as error:
+    except _TooManyPixels as error:
         return {"error": "large", "text": str(error)}, b""
     except (SyntaxError, EOFError):
         return {"error": "unknown", "text": ""}, b""
@@ -64,8 +64,8 @@ def answer(arguments: Sequence[str], file: BinaryIO) -> tuple[Told, bytes]:
     # The pipe should not carry forty times what is needed.
     factor = min(image.size) // (2 * side) if side else 1
     small = image.reduce(factor) if factor > 1 else image
-    told: Told = {"width": width, "height": height, "mode": small.mode, "columns": small.width, "rows": small.height}
-    return {**told, "exif": len(exif), "xmp": len(xmp)}, exif + xmp + small.tobytes()
+    reply: Reply = {"width": width, "height": height, "mode": small.mode, "columns": small.width, "rows": small.height}
+    return {**reply, "exif": len(exif), "xmp": len(xmp)}, exif + xmp + small.tobytes()
 
 
 def _opened(kind: str, file: BinaryIO, most: int) -> Image.Image:
@@ -102,7 +102,7 @@ def _tiff(file: BinaryIO, most: int) -> Image.Image:
             if not isinstance(page, TiffPage):
                 raise SyntaxError("no whole page")
             if page.imagewidth * page.imagelength > most:
-                raise _TooLarge(f"{page.imagewidth}x{page.imagelength}")
+                raise _TooManyPixels(f"{page.imagewidth}x{page.imagelength}")
             if page.photometric not in (PHOTOMETRIC.RGB, PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.MINISWHITE):
                 raise ValueError("its colours are of a kind that cannot be read")
             if page.imagedepth != 1 or page.samplesperpixel > 8:
@@ -137,8 +137,8 @@ def _exif_of(page: TiffPage) -> bytes:
         if tag is not None and isinstance(tag.value, str | int):
             exif[number] = int(tag.value) if number == _ORIENTATION else str(tag.value)
     details: Any = page.tags.get(_DETAILS)
-    told = details.value if details is not None and isinstance(details.value, dict) else {}
-    named = {_TAKEN: told.get("DateTimeOriginal"), _DIGITIZED: told.get("DateTimeDigitized")}
+    reply = details.value if details is not None and isinstance(details.value, dict) else {}
+    named = {_TAKEN: reply.get("DateTimeOriginal"), _DIGITIZED: reply.get("DateTimeDigitized")}
     dates = {number: text for number, text in named.items() if isinstance(text, str)}
     if dates:
         exif[_DETAILS] = dates

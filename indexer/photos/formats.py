@@ -1,14 +1,21 @@
 """Which files count as photos: suffixes worth opening, formats worth decoding, and the extras that add to both.
 
-Knows nothing of folders or pixels. A suffix only makes a file a candidate; what it is, its first bytes decide.
+Knows nothing of folders or pixels. A suffix only makes a file a candidate; what it is, its first bytes decide. What
+decoders print is turned off here: the terminal belongs to progress bars and interfaces, and what a decoder has to
+say of a file arrives as an exception all the same.
 """
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import importlib.util
+import logging
 import os
+import warnings
 from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import BinaryIO
 
 CORE_SUFFIXES = frozenset(
     {
@@ -32,6 +39,11 @@ _OTHER_PICTURES = frozenset(
         *(b".arw_original", b".gif_original", b".webp_original", b".mos", b".mef", b".mrw", b".dcr", b".kdc", b".cap"),
     }
 )
+_FIRST_BOXES = (b"ftyp", b"jP  ", b"JXL ")
+JXL_STREAM = b"\xff\x0a"
+_JPEG_2000_STREAM, _JPEG_2000_END = b"\xff\x4f\xff\x51", b"\xff\xd9"
+# Files of these kinds have about ten boxes at their top.
+_MOST_BOXES = 1000
 _VIDEOS = frozenset(
     {
         *(b".mp4", b".mov", b".m4v", b".avi", b".mkv", b".webm", b".3gp", b".3g2", b".mts", b".m2ts", b".mpg"),
@@ -42,7 +54,7 @@ _VIDEOS = frozenset(
 VIDEO, NO_SUFFIX, OTHER = "video", "no suffix", "other"
 """Kinds of files that are left out, besides pictures' suffixes: see `kind_left_out`."""
 
-# How the files begin that are opened whatever they are called: enough to tell a photo without suffix from the rest.
+# How the files begin that are opened whatever they are called: enough to recognise a photo without suffix.
 _HEADS = (
     *(b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
     *(b"\x00\x00\x00\x0cjP  \r\n\x87\n", b"\x00\x00\x00\x0cJXL \r\n\x87\n"),
@@ -116,6 +128,36 @@ def begins_like_a_photo(head: bytes) -> bool:
     return head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS
 
 
+def ends_early(file: BinaryIO) -> bool:
+    """Whether a file of boxes (HEIC, AVIF, JPEG XL, JPEG 2000) is shorter than they say, or a JPEG 2000 has no end."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    head = file.read(12)
+    if head.startswith(_JPEG_2000_STREAM):
+        file.seek(-len(_JPEG_2000_END), os.SEEK_END)
+        return file.read() != _JPEG_2000_END
+    if head[4:8] not in _FIRST_BOXES:
+        return False
+    place = 0
+    for _ in range(_MOST_BOXES):
+        if place == size:
+            return False
+        file.seek(place)
+        head = file.read(16)
+        length = int.from_bytes(head[:4], "big")
+        if length == 1:
+            length = int.from_bytes(head[8:], "big")
+        if len(head) < 8 or place + length > size:
+            return True
+        if length == 0:  # to the end of the file
+            file.seek(-len(_JPEG_2000_END), os.SEEK_END)
+            return head[4:8] == b"jp2c" and file.read() != _JPEG_2000_END
+        if length < 8:
+            return False
+        place += length
+    return False
+
+
 def is_raw_name(path: bytes) -> bool:
     """Whether the file is named as camera raw files are."""
     return os.path.splitext(path)[1].lower() in _RAW_SUFFIXES  # noqa: PTH122 - pathlib takes no bytes
@@ -158,3 +200,22 @@ def register_formats() -> tuple[str, ...]:
 
 def _is_installed(module: str) -> bool:
     return importlib.util.find_spec(module) is not None
+
+
+def silence_decoders() -> None:
+    """Turns off what Pillow warns and logs and what libtiff prints. Cheap to repeat, safe in threads."""
+    # `warnings.catch_warnings` is not safe in threads, so the filter, narrow and the same every time, stays.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
+    logger = logging.getLogger("PIL")
+    if not logger.handlers:
+        # Without any handler Python prints errors that are only logged.
+        logger.addHandler(logging.NullHandler())
+    # libtiff writes to the process's stderr itself, and Pillow gives no way to stop it; the symbol is found through
+    # Pillow's extension module, which is linked to it. Where it is not found, messages are printed: no worse than that.
+    extension = find_spec("PIL._imaging")
+    try:
+        libtiff = ctypes.CDLL(extension.origin if extension else None)
+        for set_handler in (libtiff.TIFFSetErrorHandler, libtiff.TIFFSetWarningHandler):
+            set_handler(None)
+    except (AttributeError, OSError):
+        return

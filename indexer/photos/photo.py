@@ -24,14 +24,12 @@ from PIL import Image, ImageFile
 
 from indexer.errors import PhotoOutOfReach, UnreadablePhoto
 from indexer.photos.decoders import Decoders
-from indexer.photos.extras import HEADERS_ONLY, TIFF, is_rare_tiff, kinds_of, open_extra
-from indexer.photos.facts import joined_facts, orientation, read_facts
-from indexer.photos.formats import register_formats
+from indexer.photos.extras import HEADERS_ONLY, TIFF, Raw, is_rare_tiff, is_raw, kinds_of, open_extra, open_raw
+from indexer.photos.facts import CaptureFacts
+from indexer.photos.formats import JXL_STREAM, ends_early, register_formats, silence_decoders
+from indexer.photos.metadata import joined_facts, orientation, read_facts
 from indexer.photos.pixels import picture_hash, to_rgb
-from indexer.photos.quiet import silence_decoders
-from indexer.photos.raw import Raw, is_raw, open_raw
 from indexer.photos.scan import reason_of
-from indexer.photos.taken import CaptureFacts
 from indexer.printable import stripped
 
 THUMBNAIL_SIDE = 320
@@ -101,6 +99,7 @@ def open_photo(path: Path | bytes, side: int, decoders: Decoders | None = None) 
     with ExitStack() as stack:
         decoders = decoders or stack.enter_context(Decoders())
         file = stack.enter_context(_regular_file(path))
+        stack.enter_context(_ends_named(file))
         stack.enter_context(_decoder_errors_named())
         read = _read_apart(file, name, wanted, decoders) or _read_here(file, name, wanted, decoders)
     rgb, width, height = read.rgb, read.width, read.height
@@ -190,7 +189,7 @@ def _read(file: BinaryIO, name: bytes, wanted: int, formats: Sequence[str] = ())
 
 class _EndedJpeg:
     """Reads a JPEG's file, and after a file that ends early the marker at which its decoder gives what it has, the rest
-    in grey. Pillow does the same for all images at once if a global says so, and no thread could tell them apart."""
+    in grey. Pillow does the same for all images at once if a global is set, and no thread could distinguish them."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -301,7 +300,7 @@ def _read_raw(file: BinaryIO, name: bytes, wanted: int, decoders: Decoders) -> _
     read = _read_preview(raw, name, wanted)
     if read is not None:
         facts = joined_facts(facts, read.facts)
-        # A preview saved upright needs no turn, whatever is said of the sensor: both lie, or both stand.
+        # A preview saved upright needs no turn, whatever the sensor's own orientation: both lie, or both stand.
         if read.orientation >= 5 and (read.width - read.height) * (raw.width - raw.height) > 0:
             read = replace(read, orientation=1)
     if read is None or read.damage or min(read.width, read.height) < THUMBNAIL_SIDE:
@@ -447,10 +446,26 @@ def _decoder_errors_named() -> Iterator[None]:
         raise UnreadablePhoto(_damage(error)) from None
 
 
+@contextmanager
+def _ends_named(file: BinaryIO) -> Iterator[None]:
+    """Says of a damaged file that it ends early where its structure tells; not all decoders do."""
+    try:
+        yield
+    except UnreadablePhoto as error:
+        if not error.message.startswith(("is damaged", "is not an image")):
+            raise
+        if ends_early(file):
+            raise UnreadablePhoto(_TRUNCATED) from None
+        file.seek(0)
+        if file.read(len(JXL_STREAM)) == JXL_STREAM:  # which has neither length nor end mark
+            raise UnreadablePhoto("is damaged, or ends early (truncated)") from None
+        raise
+
+
 def _damage(error: Exception) -> str:
     text = stripped(str(error), limit=100)
     if isinstance(error, EOFError) or "truncated" in text.lower():
         return _TRUNCATED
     # Only OSError is Pillow speaking to the user, and then at times in bare numbers (libtiff's codes).
-    said = isinstance(error, OSError) and error.errno is None and any(character.isalpha() for character in text)
-    return f"is damaged: {text}" if said else "is damaged"
+    worded = isinstance(error, OSError) and error.errno is None and any(character.isalpha() for character in text)
+    return f"is damaged: {text}" if worded else "is damaged"

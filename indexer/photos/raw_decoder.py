@@ -2,7 +2,7 @@
 
     python -P raw_decoder.py
 
-asked as `decoder_process.py` says, with "preview" or "develop". Answers with the preview's bytes or the developed
+asked as `decoders.py` says, with "preview" or "develop". Answers with the preview's bytes or the developed
 pixels. Knows rawpy and nothing of dar.
 """
 
@@ -13,14 +13,14 @@ from typing import BinaryIO
 
 import rawpy
 
-from indexer.photos.decoder_process import Told, serve
+from indexer.photos.decoders import Reply, serve
 
 PREVIEW, DEVELOP = "preview", "develop"
 UNKNOWN, SHORT, LARGE, DAMAGED = "unknown", "short", "large", "damaged"
 """Why there is no answer: LibRaw does not know the file, it ends early, is too large, or is damaged otherwise."""
 
 
-def answer(arguments: Sequence[str], file: BinaryIO) -> tuple[Told, bytes]:
+def answer(arguments: Sequence[str], file: BinaryIO) -> tuple[Reply, bytes]:
     """What the program replies: the line, as a dict, and the bytes.
 
     The dict has "error" (one of the words above) and "text" where LibRaw refused. Else "width" and "height" as the
@@ -31,20 +31,20 @@ def answer(arguments: Sequence[str], file: BinaryIO) -> tuple[Told, bytes]:
         with rawpy.RawPy() as raw:
             raw.open_buffer(file)
             sizes = raw.sizes
-            told: Told = {
+            reply: Reply = {
                 "width": sizes.width,
                 "height": sizes.height,
                 "pixels": sizes.raw_width * sizes.raw_height,
                 "flip": sizes.flip,
             }
             if arguments[0] == PREVIEW:
-                return told, _preview(raw)
+                return reply, _preview(raw)
             # Half as wide and high: one pixel from each 2 x 2 of the sensor's, which spares most of the work.
             pixels = raw.postprocess(half_size=True, use_camera_wb=True, output_bps=8)
             rows, columns, channels = pixels.shape
             if channels == 1:  # of a monochrome sensor
                 pixels = pixels.repeat(3, axis=2)
-            return {**told, "columns": columns, "rows": rows}, pixels.tobytes()
+            return {**reply, "columns": columns, "rows": rows}, pixels.tobytes()
     except rawpy.LibRawFileUnsupportedError:
         return {"error": UNKNOWN, "text": ""}, b""
     except rawpy.LibRawIOError:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from indexer.errors import DarError
+from indexer.photos.file_facts import SIDECAR_SUFFIXES, sidecars_of, stamp_of
 from indexer.photos.formats import (
     NO_SUFFIX,
     OTHER,
@@ -26,7 +27,6 @@ from indexer.photos.formats import (
     kind_left_out,
     left_out_suffixes,
 )
-from indexer.photos.sidecars import SIDECAR_SUFFIXES, sidecars_of, stamp_of
 from indexer.printable import stripped, visible
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ _LEAST_BYTES = 1_000
 class FoundFile:
     """A candidate: its path within the scanned folder ("/" between parts), size in bytes and time of last change.
 
-    `sidecars`: paths within the scanned folder of the files that tell of it; `stamp` changes when they do.
+    `sidecars`: paths within the scanned folder of the files that are about it; `stamp` changes when they do.
     """
 
     relpath: bytes

@@ -5,18 +5,18 @@ Knows how it is put together from what the catalog says; not how photos are rank
 
 from __future__ import annotations
 
+import calendar
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 from indexer.paths import relative, resolved, to_path
+from indexer.photos.facts import MONTH, YEAR
 from indexer.search.strength import Strength
-from indexer.store.captions import captions_of
-from indexer.store.catalog import Catalog
-from indexer.store.records import ImageRecord
-from indexer.store.seals import damaged
-from indexer.store.thumbnails import thumbnail_file
+from indexer.store.catalog import Catalog, ImageRecord, captions_of
+from indexer.store.disk import thumbnail_file
+from indexer.store.schema import damaged
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Hit:
 
     `rank` counts from 1. `copies`: other files with the very same bytes. `similar`: near-duplicates folded under this
     hit, with its rank. `thumbnail` may be missing on disk. `taken_at` is naive local time; `width`, `height` upright.
-    `caption`: what a model said of it (`dar index --captions`), or "". `taken_unsure`: whether the date is uncertain to
+    `caption`: a model's words for it (`dar index --captions`), or "". `taken_unsure`: whether the date is uncertain to
     the day, or of a kind that is often wrong.
     """
 
@@ -50,6 +50,19 @@ class Hit:
     city: str = ""
     region: str = ""
     country: str = ""
+    taken_known: int = 19
+
+    @property
+    def taken_days(self) -> tuple[date, date] | None:
+        """The first and the last day on which it may have been taken; None if nothing is known of it."""
+        if self.taken_at is None:
+            return None
+        first = self.taken_at.date()
+        if self.taken_known <= YEAR:
+            return first, first.replace(month=12, day=31)
+        if self.taken_known <= MONTH:
+            return first, first.replace(day=calendar.monthrange(first.year, first.month)[1])
+        return first, first
 
     @property
     def place(self) -> str:
@@ -130,4 +143,5 @@ def _hit(
         city=image.city,
         region=image.region,
         country=image.country,
+        taken_known=image.taken_known,
     )

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from indexer.encoders import JOINT, VISUAL
 from indexer.errors import UsageError
-from indexer.search.strength import Spread
-from indexer.store.records import Picture
+from indexer.store.catalog import ImageTraits
+from indexer.store.vectors import Spread
 
 Vectors = NDArray[np.float32]
 
@@ -148,7 +148,7 @@ def best(values: NDArray[np.float32], ids: NDArray[np.int64], count: int) -> NDA
 
 
 def fold(
-    vectors: Vectors, space: str, pictures: Callable[[Sequence[int]], Sequence[Picture]], limit: int | None = None
+    vectors: Vectors, space: str, pictures: Callable[[Sequence[int]], Sequence[ImageTraits]], limit: int | None = None
 ) -> list[list[int]]:
     """Groups rows, best first, under the best row they are a copy or of one burst with: [[leader, follower, ...], ...].
 
@@ -157,7 +157,7 @@ def fold(
     """
     groups: list[list[int]] = []
     free = np.ones(len(vectors), np.bool_)
-    known: dict[int, Picture] = {}
+    known: dict[int, ImageTraits] = {}
     least = min(_COPY_COSINES[space], _BURST_COSINES[space])
     while free.any() and (limit is None or len(groups) < limit):
         leader = int(np.argmax(free))
@@ -177,7 +177,7 @@ def fold(
     return groups
 
 
-def _copies(leader: int, rows: Sequence[int], known: Mapping[int, Picture]) -> set[int]:
+def _copies(leader: int, rows: Sequence[int], known: Mapping[int, ImageTraits]) -> set[int]:
     """The rows that show what the leader shows, or what another of them shows: of a re-saved and a brightened copy
     each may be near the original and not near the other.
 
@@ -196,7 +196,7 @@ def _copies(leader: int, rows: Sequence[int], known: Mapping[int, Picture]) -> s
     return found
 
 
-def _burst(leader: int, rows: Sequence[int], known: Mapping[int, Picture]) -> set[int]:
+def _burst(leader: int, rows: Sequence[int], known: Mapping[int, ImageTraits]) -> set[int]:
     """The rows taken in one go with the leader: each soon after the one before, and roughly like it or the leader."""
     mine = known[leader]
     moment = _moment(mine)
@@ -222,13 +222,13 @@ def _burst(leader: int, rows: Sequence[int], known: Mapping[int, Picture]) -> se
     return found
 
 
-def _roughly_alike(one: Picture, other: Picture) -> bool:
+def _roughly_alike(one: ImageTraits, other: ImageTraits) -> bool:
     """As the frames of a burst are; so are pictures whose hashes are not known, of which the clock has spoken."""
     return one.phash is None or other.phash is None or _bits_apart(one.phash, other.phash) <= _BURST_BITS
 
 
-def _moment(picture: Picture) -> datetime | None:
-    """When it was taken, if a camera's clock said so: a date alone, as names and folders give it, is a midnight."""
+def _moment(picture: ImageTraits) -> datetime | None:
+    """When it was taken, if by a camera's clock: a date alone, as names and folders give it, is a midnight."""
     if not picture.camera or not picture.taken_at:
         return None
     try:

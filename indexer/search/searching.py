@@ -1,23 +1,30 @@
-"""One search over one state of the library: who is looked at, scores, strengths, folding, in numbered steps.
+"""A query over one committed state of the library: which photos match best, and how strong each match is.
 
-Knows arrays only; what the photos are called and where they lie is added afterwards.
+The state is a `Snapshot`: which photos are live, and their vectors. Knows arrays only; what the photos are called and
+where they are is added afterwards (`hits`). Where vectors lie, and how they are scanned, is the vector store's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from indexer.encoders import JOINT, VISUAL
+from indexer.errors import EncoderMismatch
 from indexer.search.hits import Placing
 from indexer.search.ranking import Query, Term, best, direction, fold, merged, same, scores
-from indexer.search.snapshot import Positions, Snapshot
-from indexer.search.strength import Spread, spread_of, thresholds
-from indexer.store.records import Picture
-from indexer.store.vectors import damaged_vectors
+from indexer.search.strength import thresholds
+from indexer.store.catalog import Catalog, EncoderRecord, ImageTraits, spaces_of
+from indexer.store.embeddings import checksums_of, live_rows
+from indexer.store.vectors import Spread, VectorRows, Vectors, VectorStore, checksums, damaged_vectors, spread_of
 
+Positions = NDArray[np.int64]
+Answer = TypeVar("Answer")
 # Fetched for each photo shown, so that folded bursts do not leave the page short; more if they do.
 _FOLD_OVERFETCH = 4
 # Looked at exactly for each photo wanted, where what chooses them (a graph, a sketch) only nearly knows the order.
@@ -28,9 +35,139 @@ _MAX_FETCH = 5000
 # Vectors have length 1, to within what rounding to 16 bits on the way leaves; what exceeds that, or is no number, is
 # damage.
 _LARGEST_COSINE = 1.1
-_UNKNOWN = Picture(None, None, "", 0, 0)
+_UNKNOWN = ImageTraits(None, None, "", 0, 0)
 
-Pictures = Callable[[Sequence[int]], Mapping[int, Picture]]
+Pictures = Callable[[Sequence[int]], Mapping[int, ImageTraits]]
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """`ids` and `rows` (n,) are the live photos in the order of rows; a *position* is an index into both."""
+
+    version: int
+    encoder: EncoderRecord
+    ids: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    text_peaks: Vectors
+    photo_peaks: Vectors
+    spaces: Mapping[str, VectorRows]
+
+    @classmethod
+    def read(cls, store: VectorStore, catalog: Catalog, encoder: EncoderRecord) -> Snapshot:
+        """The state the catalog is in, as this encoder sees the photos. Call it within `consistent()`.
+
+        Opens every space now, so that a later compaction cannot take it away. Raises FileNotFoundError if one did.
+        """
+        spaces = {space.name: store.open(space, encoder.rows) for space in spaces_of(encoder)}
+        return cls(catalog.version(), encoder, *live_rows(catalog, encoder.id), *catalog.peaks(encoder.id), spaces)
+
+    def dim(self, space: str) -> int:
+        """The length of this space's vectors; raises EncoderMismatch if the library's encoder does not have it."""
+        dim = {JOINT: self.encoder.dim, VISUAL: self.encoder.visual_dim}.get(space, 0)
+        if not dim:
+            raise EncoderMismatch(
+                f"The library's encoder {self.encoder.encoder_id} has no {space} space.", "Search by text, or re-index."
+            )
+        return dim
+
+    @property
+    def picture_space(self) -> str:
+        """The space in which photos are compared with photos."""
+        return VISUAL if self.encoder.visual_dim else JOINT
+
+    def check(self, terms: Sequence[Term]) -> None:
+        """Raises EncoderMismatch unless every term could have been made by the library's encoder."""
+        for term in terms:
+            dim = self.dim(term.space)
+            if len(term.vector) != dim:
+                raise EncoderMismatch(
+                    f"The query has {len(term.vector)} numbers; the library's encoder, {self.encoder.encoder_id}, makes"
+                    f" {dim}.",
+                    f"Search with the encoder `{self.encoder.spec}`.",
+                )
+
+    def check_vectors(self, catalog: Catalog, image_ids: Sequence[int]) -> None:
+        """Raises LibraryDamaged unless the vectors of these images are as they were written.
+
+        Reading every checksum would cost more than a search; those of the photos to be shown cost next to nothing.
+        """
+        recorded = list(checksums_of(catalog, self.encoder.id, image_ids).values())
+        rows = np.array([row for row, _ in recorded], np.int64)
+        if len(rows) and rows.max() >= self.encoder.rows:
+            raise damaged_vectors()
+        if checksums(*(space.take(rows) for space in self.spaces.values())) != [checksum for _, checksum in recorded]:
+            raise damaged_vectors()
+
+    def take(self, space: str, positions: Positions) -> Vectors:
+        """The (n, dim) vectors of the photos at these positions."""
+        return self.spaces[space].take(self.rows[positions])
+
+    def cosines(self, terms: Sequence[Term], positions: Positions) -> list[NDArray[np.float32]]:
+        """For each term, its exact cosine with the photo at each position."""
+        vectors: dict[str, Vectors] = {}
+        for term in terms:
+            if term.space not in vectors:
+                vectors[term.space] = self.take(term.space, positions)
+        return _each(terms, lambda term: np.asarray(vectors[term.space] @ _numbers(term), np.float32))
+
+    def scans(self, terms: Sequence[Term]) -> tuple[list[NDArray[np.float32]], bool]:
+        """(for each term, its cosines with all photos; whether they are exact, or nearly so only)."""
+        exact = True
+
+        def scan(term: Term) -> NDArray[np.float32]:
+            nonlocal exact
+            found = self.spaces[term.space].scan(_numbers(term))
+            exact = exact and found.exact_from == 0
+            return found.products if len(self.rows) == len(found.products) else found.products[self.rows]
+
+        return _each(terms, scan), exact
+
+    def spreads(self, terms: Sequence[Term]) -> list[Spread] | None:
+        """The spread of each term's cosines without reading them; None where the store does not know it."""
+        if not all(self.spaces[term.space].indexed for term in terms):
+            return None
+        return _each(terms, lambda term: self.spaces[term.space].spread(_numbers(term)))
+
+    def scans_fast(self, terms: Sequence[Term]) -> bool:
+        """Whether going through all photos is a matter of milliseconds."""
+        return all(self.spaces[term.space].scans_fast for term in terms)
+
+    def candidates(self, terms: Sequence[Term], fetch: int) -> tuple[Positions, Vectors | None]:
+        """The positions of about `fetch` nearest photos of each wanted term, and of all that are not indexed yet.
+
+        With their cosines, where there is one term and its index knows them: then no vector needs to be read.
+        """
+        covered = min(self.spaces[term.space].indexed for term in terms)
+        young = np.arange(np.searchsorted(self.rows, covered), len(self.rows))
+        nearest = [self.spaces[term.space].nearest(_numbers(term), fetch) for term in terms if term.weight > 0]
+        places = [self._position_of[each.rows] for each in nearest]
+        if len(terms) == 1 and nearest and nearest[0].products is not None:
+            live = places[0] >= 0
+            cosines = [*self.cosines(terms, young), nearest[0].products[live]]
+            return np.concatenate([young, places[0][live]]), np.concatenate(cosines)
+        return np.unique(np.concatenate([young, *(found[found >= 0] for found in places)])), None
+
+    @cached_property
+    def _position_of(self) -> NDArray[np.int32]:
+        """The position of each row, -1 where no live photo has it. Looking 200 rows up in `rows` took 0.25 ms."""
+        positions = np.full(self.encoder.rows, -1, np.int32)
+        if len(self.rows) and not 0 <= self.rows[0] <= self.rows[-1] < self.encoder.rows:
+            raise damaged_vectors()
+        positions[self.rows] = np.arange(len(self.rows), dtype=np.int32)
+        return positions
+
+
+def _numbers(term: Term) -> Vectors:
+    return term.vector.astype(np.float32, copy=False)
+
+
+def _each(terms: Sequence[Term], answer: Callable[[Term], Answer]) -> list[Answer]:
+    """The answer to each term; asked once where two are the same, as what is scored and what is judged mostly are."""
+    answers: list[Answer] = []
+    for place, term in enumerate(terms):
+        asked = next((earlier for earlier in range(place) if same(terms[earlier], term)), None)
+        answers.append(answer(term) if asked is None else answers[asked])
+    return answers
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +181,7 @@ class _Pool:
     whole: bool
 
 
-# What a damaged vector does to a product is found there (`_check`); numpy's warning would tell nobody anything.
+# What a damaged vector does to a product is found there (`_check`); numpy's warning would help nobody.
 @np.errstate(all="ignore")
 def search(
     snapshot: Snapshot,
@@ -97,7 +234,7 @@ def _by_index(
     allowed: NDArray[np.bool_] | None,
     want: int,
 ) -> _Pool | None:
-    """What the graphs and the filter leave; None if only going through everything will tell."""
+    """What the graphs and the filter leave; None if only a scan of everything can answer."""
     asked = (*terms, along)
     spreads = snapshot.spreads(asked)
     if spreads is None:
@@ -182,10 +319,10 @@ def _groups(snapshot: Snapshot, pool: _Pool, k: int, want: int, pictures: Pictur
         want *= 2
 
 
-def _pictures_of(ids: list[int], pictures: Pictures) -> Callable[[Sequence[int]], list[Picture]]:
+def _pictures_of(ids: list[int], pictures: Pictures) -> Callable[[Sequence[int]], list[ImageTraits]]:
     """What is known of rows, by their indices into `ids`; nothing of an image that is not there."""
 
-    def of(rows: Sequence[int]) -> list[Picture]:
+    def of(rows: Sequence[int]) -> list[ImageTraits]:
         found = pictures([ids[row] for row in rows])
         return [found.get(ids[row], _UNKNOWN) for row in rows]
 

@@ -1,4 +1,4 @@
-"""A second copy of the catalog, for the day the first is damaged.
+"""The library's folder, made and private, and a second copy of the catalog for the day the first is damaged.
 
 Knows whole files. What is lost between the copy and the damage, the next index run finds in the photos again.
 """
@@ -11,18 +11,21 @@ from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
-from indexer.errors import LibraryDamaged, LibraryTooNew
+from indexer.errors import DarError, LibraryDamaged, LibraryTooNew
+from indexer.files import create_private_file, make_private_folder, sync_file
 from indexer.printable import visible
 from indexer.store.catalog import CATALOG_NAME, Catalog
-from indexer.store.disk import create_private_file, sync_file
-from indexer.store.seals import REPAIR_HINT
-from indexer.store.verification import catalog_problems
+from indexer.store.disk import disk_errors_named
+from indexer.store.maintenance import catalog_problems
+from indexer.store.schema import REPAIR_HINT
 
 BACKUP_NAME = "catalog.backup.sqlite3"
 DAMAGED_NAME = "catalog.damaged.sqlite3"
 # Saved sessions name images by id. Ids given out after the copy was made are not in it, and none may be given twice.
 _ID_MARGIN = 1_000_000
 _REBUILD = "Delete the library folder and run `dar index` on your photos again; the photos are not touched."
+# What a library folder may hold before it is a library.
+_OWN_NAMES = ("sessions", "thumbs", "writer.lock", "writer.json", CATALOG_NAME)
 
 
 def write_backup(folder: Path, connection: sqlite3.Connection) -> None:
@@ -103,3 +106,19 @@ def restore(folder: Path, because: str) -> datetime:
     finally:
         temporary.unlink(missing_ok=True)
     return made
+
+
+def prepare_folder(path: Path) -> None:
+    """Makes the library's folder if it is missing; raises DarError rather than move in with somebody else's files."""
+    with disk_errors_named(path):
+        if path.exists() and not path.is_dir():
+            raise DarError(f"{visible(path)} is a file, not a folder.", "Choose another place with --library.")
+        make_private_folder(path)
+        check_not_lost(path)
+        if not (path / CATALOG_NAME).exists():
+            for entry in path.iterdir():
+                if entry.name not in _OWN_NAMES:
+                    raise DarError(
+                        f"{visible(path)} is not a library and not empty ({visible(entry.name)} is in it).",
+                        "Choose an empty or new folder with --library.",
+                    )

@@ -1,7 +1,7 @@
-"""What the library holds, as its catalog tells it: roots, files, images, problems, encoders.
+"""What the library holds, as its catalog records it: roots, files, images, problems, encoders, captions.
 
-Reads only; `catalog_writer` changes things, `embeddings` and `captions` read tables of their own. Knows nothing of
-vectors' values, of pixels or of what is on disk now.
+Reads only; `catalog_writer` changes things, `embeddings` reads the table of vectors. Knows nothing of vectors' values,
+of pixels or of what is on disk now.
 """
 
 from __future__ import annotations
@@ -9,14 +9,26 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from indexer.encoders import JOINT, VISUAL
 from indexer.paths import below, join, relative, to_path
-from indexer.store.catalog_schema import WITH_SEALS, check_version, connect, consistent_read, migrate, schema_version
-from indexer.store.records import EncoderRecord, FileRecord, ImageRecord, Picture, Problem, Root
-from indexer.store.seals import damaged, has_column, provide, seal_expression
+from indexer.store.schema import (
+    WITH_CAPTIONS,
+    WITH_SEALS,
+    check_version,
+    connect,
+    consistent_read,
+    damaged,
+    has_column,
+    migrate,
+    provide,
+    schema_version,
+    seal_expression,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,6 +39,115 @@ CATALOG_NAME = "catalog.sqlite3"
 CHANGES = "changes"
 # SQLite takes at least 999 parameters in one statement, on every version and build.
 _PARAMETERS = 900
+_TAKEN_KNOWN = """CASE WHEN images.taken_unsure AND substr(images.taken_at, 9) = '01T00:00:00' THEN
+    coalesce(nullif(max(
+        CASE WHEN length(images.own_taken_at) <= 7 AND images.taken_at LIKE images.own_taken_at || '%'
+            THEN length(images.own_taken_at) ELSE 0 END,
+        coalesce((SELECT max(length(files.taken_at)) FROM files WHERE files.image_id = images.id
+            AND length(files.taken_at) <= 7 AND images.taken_at LIKE files.taken_at || '%'), 0)
+    ), 0), 19) ELSE 19 END"""
+
+
+@dataclass(frozen=True)
+class Root:
+    """A folder whose photos are in the library; paths of files are relative to it. Roots never nest."""
+
+    id: int
+    path: bytes
+
+
+@dataclass(frozen=True)
+class FileRecord:
+    """A file as it was when last read: size in bytes, time of last change, and the image it holds.
+
+    `stamp`: of the sidecars and rules that its facts were read with; 0 if they were not.
+    """
+
+    size: int
+    mtime_ns: int
+    image_id: int
+    stamp: int = 0
+
+
+@dataclass(frozen=True)
+class ImageRecord:
+    """One image, however many files hold it: `width` and `height` upright, `taken_at` naive local time.
+
+    `taken_unsure`: whether that is uncertain to the day, or of a kind that is often wrong. `taken_known`: how many
+    characters of the date's ISO text are known: 4 its year, 7 its month too, 19 all of it or at least the day.
+    """
+
+    id: int
+    content_hash: bytes
+    width: int
+    height: int
+    format: str
+    taken_at: datetime | None
+    taken_from: str
+    latitude: float | None
+    longitude: float | None
+    camera: str
+    taken_unsure: bool = False
+    city: str = ""
+    region: str = ""
+    country: str = ""
+    taken_known: int = 19
+
+
+class ImageTraits(NamedTuple):
+    """What decides whether two images are copies or of one burst. `phash`: None where it is not known yet.
+
+    A tuple, since every search makes some of them: a frozen dataclass takes four times as long.
+    """
+
+    phash: int | None
+    taken_at: str | None
+    camera: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A file (or a folder that cannot be listed) that is not in the library, and why; or, in a list of notes, a file
+    that is, and what is wrong with it."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True)
+class EncoderRecord:
+    """An encoder the library has vectors of: `rows` are committed in its vector files of this `generation`.
+
+    `derived`: the library's number of changes when what is derived from these vectors was made; -1: never.
+    """
+
+    id: int
+    spec: str
+    encoder_id: str
+    dim: int
+    visual_dim: int
+    active: bool
+    generation: int
+    rows: int
+    derived: int
+
+
+@dataclass(frozen=True)
+class Space:
+    """One encoder's vectors of one kind; the generation changes when they are rewritten with other row numbers."""
+
+    encoder: int
+    name: str
+    dim: int
+    generation: int
+
+
+def spaces_of(encoder: EncoderRecord) -> list[Space]:
+    """The spaces this encoder's vectors lie in, as the vector store knows them."""
+    dims = [(JOINT, encoder.dim), *([(VISUAL, encoder.visual_dim)] if encoder.visual_dim else [])]
+    return [Space(encoder.id, name, dim, encoder.generation) for name, dim in dims]
 
 
 class Catalog:
@@ -63,6 +184,15 @@ class Catalog:
     def column(self, table: str, name: str, otherwise: str = "NULL") -> str:
         """A column of a sealed table in SQL; `otherwise` in an older library that does not have it."""
         return f"{table}.{name}" if has_column(table, name, self._schema) else otherwise
+
+    def taken_known(self) -> str:
+        """How much of an image's `taken_at` is known (see `ImageRecord`), in SQL.
+
+        Derived: of what the image and its files say, the longest that is no day and that `taken_at` begins with.
+        """
+        if self.column("images", "taken_unsure") == "NULL":
+            return "19"
+        return _TAKEN_KNOWN
 
     def close(self) -> None:
         """Closes the connection."""
@@ -202,7 +332,7 @@ class Catalog:
         for part, marks in in_parts(list(image_ids)):
             for row in self.connection.execute(
                 "SELECT id, content_hash, width, height, format, taken_at, taken_from, latitude, longitude, camera,"
-                f" {self.column('images', 'taken_unsure', '0')}, {names},"
+                f" {self.column('images', 'taken_unsure', '0')}, {names}, {self.taken_known()},"
                 f" {self.intact('images')} FROM images WHERE id IN ({marks})",
                 part,
             ):
@@ -213,9 +343,9 @@ class Catalog:
                 records[row[0]] = ImageRecord(*fields)
         return records
 
-    def pictures(self, image_ids: Iterable[int]) -> dict[int, Picture]:
-        """What tells whether these images are copies or of one burst, by id; unknown ids are left out."""
-        pictures: dict[int, Picture] = {}
+    def pictures(self, image_ids: Iterable[int]) -> dict[int, ImageTraits]:
+        """What decides whether these images are copies or of one burst, by id; unknown ids are left out."""
+        pictures: dict[int, ImageTraits] = {}
         for part, marks in in_parts(list(image_ids)):
             for image_id, *fields in self.connection.execute(
                 # Cast, since the seals of these rows are not looked at: whatever a damaged one holds has its type.
@@ -224,7 +354,7 @@ class Catalog:
                 f" WHERE id IN ({marks})",
                 part,
             ):
-                pictures[image_id] = Picture(*fields)
+                pictures[image_id] = ImageTraits(*fields)
         return pictures
 
     def unhashed(self) -> list[tuple[int, bytes]]:
@@ -313,3 +443,29 @@ def in_parts(values: Sequence[int]) -> Iterator[tuple[Sequence[int], str]]:
     for start in range(0, len(values), _PARAMETERS):
         part = values[start : start + _PARAMETERS]
         yield part, ",".join("?" * len(part))
+
+
+def captions_of(catalog: Catalog, image_ids: Iterable[int]) -> dict[int, str]:
+    """The captions of these images; images without one, or with an empty one, are left out."""
+    if catalog.schema_version() < WITH_CAPTIONS:
+        return {}
+    captions: dict[int, str] = {}
+    for part, marks in in_parts(list(image_ids)):
+        for image_id, text, intact in catalog.connection.execute(
+            f"SELECT image_id, text, {catalog.intact('captions')} FROM captions"
+            f" WHERE text <> '' AND image_id IN ({marks})",
+            part,
+        ):
+            check(intact, "captions")
+            captions[image_id] = text
+    return captions
+
+
+def uncaptioned(catalog: Catalog, captioner: str) -> list[int]:
+    """The images that have a file and no caption by this captioner, oldest first."""
+    rows = catalog.connection.execute(
+        "SELECT DISTINCT image_id FROM files WHERE NOT EXISTS"
+        " (SELECT 1 FROM captions AS c WHERE c.image_id = files.image_id AND c.captioner = ?) ORDER BY image_id",
+        (captioner,),
+    )
+    return [int(row[0]) for row in rows]

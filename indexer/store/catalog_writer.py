@@ -1,6 +1,6 @@
 """Changes to the catalog, each call inside the caller's transaction.
 
-Knows rows, not vectors or files on disk: `writer` syncs those first and then calls this.
+Knows rows, not vectors or files on disk: `indexing.writer` syncs those first and then calls this.
 """
 
 from __future__ import annotations
@@ -14,13 +14,11 @@ from typing import TYPE_CHECKING
 
 from indexer.errors import DarError
 from indexer.paths import below, join, relative, to_path
+from indexer.photos.facts import RULES, SECOND, CaptureFacts, FileFacts, Taken, best_taken
 from indexer.photos.places import names_of
-from indexer.photos.taken import RULES, SECOND, CaptureFacts, FileFacts, Taken, best_taken
 from indexer.printable import visible
-from indexer.store.catalog import CHANGES, Catalog
-from indexer.store.catalog_schema import connect, migrate, transaction
-from indexer.store.records import EncoderRecord, Root
-from indexer.store.seals import keep_sealed
+from indexer.store.catalog import CHANGES, Catalog, EncoderRecord, Root
+from indexer.store.schema import connect, keep_sealed, migrate, transaction
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -225,7 +223,7 @@ class CatalogWriter(Catalog):
         )
 
     def put_file(self, path: bytes, size: int, mtime_ns: int, image_id: int, facts: FileFacts | None = None) -> None:
-        """Says that the file at `path` holds this image, and what it says of it (None: what a file known there said);
+        """Says that the file at `path` holds this image, and what it says of it (None: what was known of a file there);
         a problem noted there is solved."""
         key = self._key(path)
         self._is_changed |= self._mark_stale_at(key) != {image_id}
@@ -297,9 +295,9 @@ class CatalogWriter(Catalog):
                 " WHERE id = ?",
                 (image_id,),
             ).fetchone()
-            said = [own, *files]
-            taken = best_taken(Taken(text, source) for text, source, _, _ in said if text)
-            places = [(latitude, longitude) for _, _, latitude, longitude in said if latitude is not None]
+            claims = [own, *files]
+            taken = best_taken(Taken(text, source) for text, source, _, _ in claims if text)
+            places = [(latitude, longitude) for _, _, latitude, longitude in claims if latitude is not None]
             facts = (
                 *((taken.moment.isoformat(), taken.source, taken.is_unsure) if taken else (None, "", False)),
                 *(places[0] if places else (None, None)),
@@ -413,3 +411,11 @@ class CatalogWriter(Catalog):
 def root_folders(catalog: Catalog) -> list[Path]:
     """The folders whose photos are in the library."""
     return [to_path(root.path) for root in catalog.roots()]
+
+
+def put_captions(catalog: CatalogWriter, captioner: str, captions: Iterable[tuple[int, str]]) -> None:
+    """Keeps (image id, text) as this captioner's, in the place of any other's, inside the caller's transaction."""
+    catalog.connection.executemany(
+        "INSERT OR REPLACE INTO captions (image_id, captioner, text) VALUES (?, ?, ?)",
+        [(image_id, captioner, text) for image_id, text in captions],
+    )

@@ -1,66 +1,36 @@
-"""Files that are private, whole or absent: how the library writes to disk.
+"""The library's folder on disk: errors of disks by name, the lock of its one writer, and thumbnails.
 
-Knows modes, syncing, renaming and what a full disk looks like. Knows nothing of what is in the files.
+The lock is the operating system's, so it falls with its process even after kill -9; a side file only names the holder.
+Thumbnails are one JPEG for each image, named by its hash, in 256 folders; they are derived from the photos, and whoever
+misses one shows the photo itself. Knows nothing of the catalog.
 """
 
 from __future__ import annotations
 
 import errno
+import json
 import os
+import socket
 import sqlite3
-import threading
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 
-from indexer.errors import DarError
-from indexer.printable import visible
-from indexer.store.seals import damage_named
+from filelock import FileLock, Timeout
 
-# A library tells what is in someone's photos, so nobody else on the machine may read it.
-FOLDER_MODE = 0o700
-FILE_MODE = 0o600
+from indexer.errors import DarError, LibraryBusy
+from indexer.files import FILE_MODE, make_private_folder, write_atomically
+from indexer.printable import visible
+from indexer.store.schema import damage_named
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
-
-
-def make_private_folder(folder: Path) -> None:
-    """Makes `folder` and its missing parents, readable by the user alone."""
-    folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-
-
-def create_private_file(path: Path) -> None:
-    """Makes an empty file that only the user can read, unless the file is there already."""
-    os.close(os.open(path, os.O_CREAT | os.O_WRONLY, FILE_MODE))
-
-
-def sync_file(path: Path) -> None:
-    """Returns once the file's bytes are on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def replace_file(path: Path, content: bytes, *, sync: bool = True) -> None:
-    """Puts `content` at `path` through a temp name, so that a reader meets the old file or the new one, never a part.
-
-    `sync=False` is for derived files written by the thousand, where a sync each would cost more than making them again.
-    """
-    # The process and thread make the name, since two threads may meet the same photo in two places.
-    temporary = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
-    try:
-        with os.fdopen(os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, FILE_MODE), "wb") as file:
-            file.write(content)
-            if sync:
-                file.flush()
-                os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+LOCK_NAME = "writer.lock"
+HOLDER_NAME = "writer.json"
+FOLDER_NAME = "thumbs"
 
 
 @contextmanager
@@ -94,7 +64,7 @@ def disk_errors_named(folder: Path, what: str = "library") -> Iterator[None]:
 def _full(folder: Path, what: str) -> DarError:
     hint = "Free some space and run it again."
     if what == "library":
-        hint = "Everything indexed so far is kept. Free some space and run `dar index` again; it goes on from there."
+        hint = "Everything indexed so far is kept. Free some space and run `dar index` again; it continues from there."
     return DarError(f"The disk that holds the {what} {visible(folder)} is full.", hint)
 
 
@@ -113,3 +83,77 @@ def _refused(folder: Path, what: str) -> DarError:
     if what == "library":
         hint = "Check the folder's permissions, or use --library."
     return DarError(f"The {what} {visible(folder)} cannot be written here.", hint)
+
+
+@dataclass(frozen=True)
+class Holder:
+    """The process that writes: its id, its machine, and since when (local time, ISO 8601)."""
+
+    pid: int
+    host: str
+    since: str
+
+
+def current_holder(folder: Path) -> Holder | None:
+    """Returns the last process that took the lock, or None if that was never written or cannot be read."""
+    try:
+        saved = json.loads((folder / HOLDER_NAME).read_text())
+        return Holder(int(saved["pid"]), str(saved["host"]), str(saved["since"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+@contextmanager
+def writer_lock(folder: Path) -> Iterator[None]:
+    """Holds the library's writer lock; raises LibraryBusy at once, naming the holder, if another has it."""
+    # Not thread-local: a generator that holds the lock may be closed by another thread than the one that began it.
+    lock = FileLock(folder / LOCK_NAME, timeout=0, mode=FILE_MODE, thread_local=False)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise _busy(folder) from None
+    try:
+        holder = Holder(os.getpid(), socket.gethostname(), datetime.now().isoformat(sep=" ", timespec="seconds"))
+        write_atomically(folder / HOLDER_NAME, json.dumps(asdict(holder)).encode(), sync=False)
+        yield
+    finally:
+        (folder / HOLDER_NAME).unlink(missing_ok=True)
+        lock.release()
+
+
+def _busy(folder: Path) -> LibraryBusy:
+    holder = current_holder(folder)
+    who = f"process {holder.pid} on {holder.host} since {holder.since}" if holder else "another process"
+    return LibraryBusy(
+        f"The library {folder} is being written by {who}.", "Searching works meanwhile; to write, wait until that ends."
+    )
+
+
+def thumbnail_file(library: Path, content_hash: bytes) -> Path:
+    """Where the thumbnail of the image with this hash lies, if it is there."""
+    name = content_hash.hex()
+    return library / f"{FOLDER_NAME}/{name[:2]}/{name}.jpg"
+
+
+def is_thumbnail(path: Path, checksum: int | None) -> bool:
+    """Whether the file holds the thumbnail with this CRC-32; None: whether it begins and ends as a JPEG does."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return False
+    if checksum is not None:
+        return zlib.crc32(content) == checksum
+    return content.startswith(b"\xff\xd8") and content.endswith(b"\xff\xd9")
+
+
+def write_thumbnail(library: Path, content_hash: bytes, jpeg: bytes) -> None:
+    """Puts the thumbnail in its place; safe from many threads at once."""
+    path = thumbnail_file(library, content_hash)
+    make_private_folder(path.parent)
+    # Not synced: 64 syncs for each commit would halve the speed on a hard disk, for files that can be made again.
+    write_atomically(path, jpeg, sync=False)
+
+
+def drop_thumbnail(library: Path, content_hash: bytes) -> None:
+    """Removes the thumbnail if it is there."""
+    thumbnail_file(library, content_hash).unlink(missing_ok=True)

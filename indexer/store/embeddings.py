@@ -1,6 +1,7 @@
-"""The catalog's embeddings: which rows of an encoder's vector files are of which image. Reads only.
+"""The catalog's encoders and embeddings: which rows of an encoder's vector files are of which image. Reads only.
 
-Knows the table, and which images have a file; knows nothing of what the vectors are.
+Knows the tables, and which images have a file; knows nothing of what the vectors are. An encoder may be named by its
+spec or its id; the errors for a name that fits none, or several, are made here.
 """
 
 from __future__ import annotations
@@ -8,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from indexer.errors import EncoderMismatch
 from indexer.paths import join
-from indexer.store.catalog import Catalog, check, in_parts
-from indexer.store.records import FileRecord
+from indexer.store.catalog import Catalog, EncoderRecord, FileRecord, check, in_parts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -99,3 +100,32 @@ def checksums_of(catalog: Catalog, encoder: int, image_ids: Sequence[int]) -> di
             check(intact, "embeddings")
             found[image_id] = row, checksum
     return found
+
+
+def spare_encoder(catalog: Catalog, name: str) -> EncoderRecord:
+    """The encoder of this spec or id, which searches do not use. Raises EncoderMismatch: see `Library.spare`."""
+    encoders = catalog.encoders()
+    named = [each for each in encoders if name in (each.spec, each.encoder_id)]
+    if not named:
+        raise no_vectors_of(catalog, name)
+    if len(named) > 1:
+        raise EncoderMismatch(
+            f"The library has {len(named)} encoders called {name}.",
+            f"Name it by its id: {' or '.join(each.encoder_id for each in named)}.",
+        )
+    if named[0].active:
+        others = " or ".join(f"`dar library use {each.spec}`" for each in encoders if not each.active)
+        raise EncoderMismatch(
+            f"Searches use the encoder {name}.",
+            f"Make them use another first: {others}." if others else "The library has vectors of no other.",
+        )
+    return named[0]
+
+
+def no_vectors_of(catalog: Catalog, encoder: str) -> EncoderMismatch:
+    """The error for a library that has no vectors of this encoder: names those it has."""
+    there = [each.spec for each in catalog.encoders()]
+    return EncoderMismatch(
+        f"The library has no vectors of the encoder {encoder}, only of {', '.join(there) or 'none'}.",
+        f"Make them with `dar index --encoder {encoder}`.",
+    )

@@ -19,12 +19,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from indexer.errors import DarError, LibraryDamaged
-from indexer.search.strength import Spread
-from indexer.store.disk import replace_file
-from indexer.store.moments import moments_of, spread_from
-from indexer.store.records import Space
-from indexer.store.vector_store import Nearest, RowNumbers, Scan, chunks
-from indexer.store.vectors import Vectors
+from indexer.files import write_atomically
+from indexer.store.catalog import Space
+from indexer.store.vectors import Nearest, RowNumbers, Scan, Spread, Vectors, chunks, moments_of, spread_from
 
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient
@@ -108,7 +105,7 @@ class QdrantStore:
         buffer = io.BytesIO()
         moments = moments_of(chunks(self.open(space, rows), sample), space.dim)
         np.savez(buffer, live=np.int64(len(live)), moments=moments)
-        replace_file(path, buffer.getvalue())
+        write_atomically(path, buffer.getvalue())
         return True
 
     def drop_derived(self, space: Space) -> None:
@@ -171,7 +168,7 @@ class QdrantRows:
 
     def __init__(self, store: QdrantStore, space: Space, rows: int, moments: tuple[int, Vectors] | None) -> None:
         self.rows = rows
-        # The graph is Qdrant's and always covers all points; without moments nothing would tell a hit's strength.
+        # The graph is Qdrant's and always covers all points; without moments a hit's strength would be unknown.
         self.indexed = rows if moments is not None else 0
         self._store = store
         self._space = space
@@ -190,7 +187,7 @@ class QdrantRows:
             if lost:
                 raise LibraryDamaged(
                     f"The vector store has lost {len(lost)} vectors of this library.",
-                    "`dar library verify --deep` tells more.",
+                    "`dar library verify --deep` shows more.",
                 )
             found[start : start + len(wanted)] = [vectors[row] for row in wanted]
         return found
@@ -259,8 +256,8 @@ def _ids(client: QdrantClient, collection: str, first: int) -> Iterator[list[int
 def _read_moments(path: Path, dim: int) -> tuple[int, Vectors] | None:
     """(live rows they were made from, (dim + 1, dim) moments); None if missing or damaged."""
     try:
-        with np.load(path, allow_pickle=False) as told:
-            live, moments = int(told["live"]), np.asarray(told["moments"], np.float32)
+        with np.load(path, allow_pickle=False) as saved:
+            live, moments = int(saved["live"]), np.asarray(saved["moments"], np.float32)
     except Exception:  # a damaged zip raises anything from KeyError to zlib.error
         return None
     return (live, moments) if moments.shape == (dim + 1, dim) else None

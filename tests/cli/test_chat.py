@@ -210,3 +210,33 @@ def test_a_disk_that_refuses_the_session_is_told_once_a_turn_in_words(
     done = dar("chat", "--script", script("something red"))
     assert done.code == 0 and done.err.count("not being saved: No space left on device") == 1
     assert "Errno" not in done.err
+
+
+def test_what_cannot_be_read_is_noted_once_and_never_strong(dar: Chat, script: Callable[..., Path]) -> None:
+    spoken = ("\u4e00\u53ea\u72d7\u5728\u6c99\u6ee9\u4e0a", "\U0001f436\U0001f3d6\ufe0f", "xzqvw kjhgf")
+    for text in spoken:
+        first, second, third = turns(
+            dar("chat", "--script", script(text, "qqqq zzzz", "red"), "--json", "--no-imagine", "--no-questions")
+        )
+        assert any("Not understood" in note and text in note for note in first["notes"])
+        assert "strong" not in {hit["strength"] for hit in first["hits"]}
+        assert not any(text in note for note in second["notes"]) and any("qqqq" in note for note in second["notes"])
+        assert not third["notes"]
+    read = turns(dar("chat", "--script", script("red"), "--json", "--no-imagine", "--no-questions"))[0]
+    assert not read["notes"] and read["hits"][0]["strength"] == "strong"
+
+
+def test_a_filter_left_out_is_noted_and_nothing_is_strong_without_it(
+    dar: Chat, script: Callable[..., Path], world: World
+) -> None:
+    played = turns(dar("chat", "--script", script("red in 1931"), "--json", "--no-imagine", "--no-questions"))[0]
+    assert "1931-01-01 to 1931-12-31" in played["notes"][0] and "left out" in played["notes"][0]
+    assert "strong" not in {hit["strength"] for hit in played["hits"]} and played["hits"]
+
+
+def test_a_stretch_that_ends_before_it_begins_is_noted(dar: Chat, script: Callable[..., Path]) -> None:
+    first, second = turns(
+        dar("chat", "--script", script("red 2021-2020", "green"), "--json", "--no-imagine", "--no-questions")
+    )
+    assert first["notes"] == ['No date was read from "2021-2020": it ends before it begins.'] and not second["notes"]
+    assert dar("search", "red 2021-2020", "--json").json["notes"] == first["notes"]

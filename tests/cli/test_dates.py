@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import json
+from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from dar_tui.cli.dates import parse_date
-from dar_tui.dialogue.when import Hemisphere
+from dar_tui.language.when import Hemisphere
 from indexer.errors import UsageError
+from indexer.library import Library
+from tests import photos
+from tests.cli.conftest import Dar
+from tests.cli.searched import default_library
 
 NOW = datetime(2024, 5, 20, 10, 11, 12)
 
@@ -84,6 +90,30 @@ def test_what_is_no_date_is_a_usage_error_with_examples(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("2019-13", "there is no month 13"),
+        ("2019-02-30", "2019-02 has no day 30"),
+        ("2019-07-04 25:00", "no such time of day"),
+        ("0001", "years from 1826"),
+        ("9999", "years from 1826"),
+        ("31.02.2019", "2019-02 has no day 31"),
+        ("1.13.2019", "there is no month 13"),
+        ("2019W54", "2019 has no week 54"),
+        ("31 February 2019", "there is no such day"),
+        ("2021-2020", "ends before it begins"),
+        ("from 2021 to 2020", "ends before it begins"),
+        ("june 2020 blurb", "'blurb' was not understood"),
+        ("sometime in june 2020", "'sometime in' was not understood"),
+        ("the dog of last summer", "'the dog of' was not understood"),
+    ],
+)
+def test_what_was_not_understood_of_a_date_is_named(text: str, part: str) -> None:
+    with pytest.raises(UsageError, match=part):
+        parse_date(text, "--after", NOW)
+
+
+@pytest.mark.parametrize(
     ("text", "meant"),
     [("07/04/2019", "2019-07-04 or 2019-04-07"), ("12/25/2019", "2019-12-25"), ("25/12/2019", "2019-12-25")],
 )
@@ -95,3 +125,58 @@ def test_dates_with_slashes_are_refused_with_what_they_may_mean(text: str, meant
 
 def test_last_summer_of_the_south_is_at_new_year() -> None:
     assert parse_date("last summer", "--after", NOW, Hemisphere.SOUTH) == datetime(2023, 12, 1)
+
+
+SYDNEY, MUNICH = (-33.8568, 151.2153), (48.1372, 11.5756)
+
+
+def seasons_of(dar: Dar, folder: Path, *places: tuple[float, float] | None) -> Path:
+    """Photos taken in the last summer of each hemisphere, north.jpg and south.jpg, and one at each place."""
+    folder.mkdir()
+    for seed, hemisphere in enumerate(Hemisphere):
+        begins = parse_date("last summer", "--after", datetime.now(), hemisphere)
+        photos.jpeg(folder / f"{hemisphere}.jpg", seed, taken_at=begins + timedelta(40))
+    for seed, place in enumerate(places, 10):
+        photos.jpeg(folder / f"{seed}.jpg", seed, gps=place)
+    assert dar("index", folder).code == 0
+    return folder
+
+
+def found_last_summer(dar: Dar, script: Path, hemisphere: Hemisphere) -> set[str]:
+    """What a search, a listing and a chat find of last summer; an option takes it for the same."""
+    begins = parse_date("last summer", "--after", datetime.now(), hemisphere)
+    option = dar("search", "red", "--after", "last summer", "--camera", "none")
+    assert f"from {begins:%Y-%m-%d}" in option.err
+    told = dar("search", "red last summer", "--json").json["understood"]["when"][0]
+    assert told["first"] == f"{begins:%Y-%m-%d}"
+    script.write_text("something red last summer\n")
+    chat = dar("chat", "--script", script, "--json", "--no-imagine", "--no-questions").out.splitlines()[0]
+    answers = [
+        dar("search", "something red last summer", "--json").json,
+        dar("search", "last summer", "--json").json,
+        json.loads(chat),
+    ]
+    return {" ".join(Path(hit["path"]).stem for hit in each["hits"]) for each in answers}
+
+
+def test_last_summer_is_where_most_photos_were_taken(dar: Dar, tmp_path: Path) -> None:
+    seasons_of(dar, tmp_path / "photos", SYDNEY, SYDNEY, MUNICH, None)
+    script = tmp_path / "script.txt"
+    assert found_last_summer(dar, script, Hemisphere.SOUTH) == {"south"}
+    # A session keeps to its seasons, whatever is set later.
+    dar("config", "set", "hemisphere", "north")
+    script.write_text("something red\n")
+    resumed = dar("chat", "--resume", "--script", script, "--json", "--no-imagine", "--no-questions")
+    assert [Path(hit["path"]).stem for hit in json.loads(resumed.out.splitlines()[0])["hits"]] == ["south"]
+    assert found_last_summer(dar, script, Hemisphere.NORTH) == {"north"}
+    with Library.open(default_library()) as library:
+        assert library.is_southern()
+
+
+def test_last_summer_is_the_norths_where_no_photo_says_otherwise(dar: Dar, tmp_path: Path) -> None:
+    seasons_of(dar, tmp_path / "photos", None, MUNICH, SYDNEY)
+    assert found_last_summer(dar, tmp_path / "script.txt", Hemisphere.NORTH) == {"north"}
+    assert dar("config", "set", "hemisphere", "south").code == 0
+    assert found_last_summer(dar, tmp_path / "script.txt", Hemisphere.SOUTH) == {"south"}
+    wrong = dar("config", "set", "hemisphere", "east")
+    assert wrong.code == 2 and "north" in wrong.err

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dar_tui.cli.checks import Finding, Status, findings
+from dar_tui.cli.doctor import CheckStatus, Finding, findings
 from dar_tui.settings import load_settings
 from indexer.errors import ModelUnavailable
 from tests.cli.conftest import Dar
@@ -22,7 +22,7 @@ def by_name(name: str) -> list[Finding]:
 @pytest.fixture
 def heads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Takes the encoder's own state out of tests about other things; its tests are elsewhere."""
-    monkeypatch.setattr("dar_tui.cli.checks._bundled_encoder", lambda _: iter(()))
+    monkeypatch.setattr("dar_tui.cli.doctor._bundled_encoder", lambda _: iter(()))
     yield
 
 
@@ -38,11 +38,11 @@ def test_json_and_lines_say_the_same(dar: Dar, indexed: Path, heads: None) -> No
     assert "18 photos" in lines
 
 
-def test_what_is_broken_is_exit_1_with_the_command_that_mends_it(dar: Dar, indexed: Path, heads: None) -> None:
+def test_what_is_broken_is_exit_1_with_the_command_that_fixes_it(dar: Dar, indexed: Path, heads: None) -> None:
     library = Path(os.environ["DAR_HOME"]) / "libraries" / "default"
     next(library.glob("vectors-*")).unlink()
     done = dar("doctor")
-    assert done.code == 1 and "!!  library:" in done.text and "mend: dar library repair" in done.text
+    assert done.code == 1 and "!!  library:" in done.text and "fix: dar library repair" in done.text
 
 
 def test_altered_weights_are_broken(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,7 +51,7 @@ def test_altered_weights_are_broken(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("indexer.encoders.bundled.backbones.BackboneFile.verified", altered)
     found = by_name("bundled encoder")
-    assert found and all(finding.status is Status.BROKEN and "pip install" in finding.mend for finding in found)
+    assert found and all(finding.status is CheckStatus.BROKEN and "pip install" in finding.fix for finding in found)
 
 
 def test_whole_weights_are_not_broken() -> None:
@@ -59,15 +59,15 @@ def test_whole_weights_are_not_broken() -> None:
 
 
 def test_a_missing_package_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dar_tui.cli.checks._PACKAGES", ("numpy", "no-such-package"))
+    monkeypatch.setattr("dar_tui.cli.doctor._PACKAGES", ("numpy", "no-such-package"))
     found = by_name("packages")
-    assert found[-1].status is Status.BROKEN and found[-1].mend == "pip install no-such-package"
+    assert found[-1].status is CheckStatus.BROKEN and found[-1].fix == "pip install no-such-package"
 
 
 def test_a_folder_that_cannot_be_written_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DAR_HOME", "/proc/nothing")
     [found] = by_name("data folder")
-    assert found.status is Status.BROKEN or os.access("/proc", os.W_OK)
+    assert found.status is CheckStatus.BROKEN or os.access("/proc", os.W_OK)
 
 
 def test_a_driver_that_answers_and_one_that_does_not(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_a_driver_that_answers_and_one_that_does_not(monkeypatch: pytest.MonkeyP
         tool.write_text(f"#!/bin/sh\n{script}\n")
         tool.chmod(tool.stat().st_mode | stat.S_IXUSR)
         [found] = by_name("GPU")
-        assert expected in found.text and found.status is not Status.BROKEN
+        assert expected in found.text and found.status is not CheckStatus.BROKEN
 
 
 def test_a_library_of_a_newer_version_is_broken(dar: Dar, indexed: Path, heads: None) -> None:

@@ -202,7 +202,7 @@ def test_a_truncated_photo_is_found_and_noted(dar: Dar, tmp_path: Path) -> None:
     photos.headless(folder / "head.jpg")
     done = dar("index", folder)
     assert "half.jpg: ends early (truncated): " in done.err and "; indexed all the same" in done.err
-    assert "1 is damaged, and found by what is left" in done.err
+    assert "1 is damaged and indexed by what can be read" in done.err
     told = dar("index", "--json").json
     assert (told["photos"], told["problems"], told["notes"]) == (4, 1, 1)
     info = dar("library", "info", "--json").json
@@ -239,7 +239,7 @@ def test_what_is_left_out_is_in_the_summary(dar: Dar, tmp_path: Path) -> None:
         (folder / name).write_bytes(b"x")
     told = dar("index", folder, "--json").json
     assert told["skipped"] == {".psd": 1, "no suffix": 1, "other": 1, "video": 2}
-    assert "Not taken: 1 .psd, 1 file without suffix, 2 videos." in dar("index").err
+    assert "Left out: 1 .psd, 1 file without suffix, 2 videos." in dar("index").err
 
 
 def test_a_folder_of_links_only_names_the_option(dar: Dar, tmp_path: Path) -> None:
@@ -248,7 +248,7 @@ def test_a_folder_of_links_only_names_the_option(dar: Dar, tmp_path: Path) -> No
     (tmp_path / "photos" / "linked").symlink_to(tmp_path / "elsewhere")
     done = dar("index", tmp_path / "photos")
     assert "holds 1 links but no photos; --follow-links takes what they lead to" in done.err
-    assert "Not taken: 1 linked folder." in done.err
+    assert "Left out: 1 linked folder." in done.err
     assert dar("index", tmp_path / "photos", "--follow-links", "--json").json["added"] == 2
 
 

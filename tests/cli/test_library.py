@@ -64,7 +64,7 @@ def test_info_says_that_a_folder_is_away(dar: Dar, indexed: Path) -> None:
     assert "(not there now)" in dar("library", "info").text
 
 
-def test_verify_is_exit_1_once_a_file_is_damaged_and_index_mends_it(dar: Dar, indexed: Path) -> None:
+def test_verify_is_exit_1_once_a_file_is_damaged_and_index_fixes_it(dar: Dar, indexed: Path) -> None:
     assert dar("library", "verify").text == f"{default_library()} is sound.\n"
     [vectors] = default_library().glob("vectors-*joint*.f32")
     vectors.write_bytes(vectors.read_bytes()[:100])
@@ -87,7 +87,7 @@ def test_verify_deep_finds_a_flipped_vector_and_a_lost_thumbnail(dar: Dar, index
     assert done.code == 1 and len(done.text.splitlines()) == 2
 
 
-def test_repair_says_what_it_mended_and_what_index_has_to_do(dar: Dar, indexed: Path) -> None:
+def test_repair_reports_what_it_repaired_and_what_index_has_to_do(dar: Dar, indexed: Path) -> None:
     done = dar("library", "repair")
     assert done.code == 0 and done.text == f"{default_library()} is sound; nothing had to be done.\n"
     [vectors] = default_library().glob("vectors-*joint*.f32")

@@ -89,7 +89,7 @@ def test_under_a_folder_that_is_not_in_the_library_says_so(dar: Dar, indexed: Pa
 
 def test_dates_that_no_photo_has_say_that_the_undated_are_left_out(dar: Dar, indexed: Path) -> None:
     done = dar("search", "red", "--after", "2040")
-    assert done.code == 3 and "date is not known" in done.err and "--camera" not in done.err
+    assert done.code == 3 and "dates are not known" in done.err and "--camera" not in done.err
 
 
 def test_like_a_file_there_never_was_is_not_told_as_gone(dar: Dar, indexed: Path) -> None:

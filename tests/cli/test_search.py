@@ -66,8 +66,15 @@ def test_places_filter_and_one_that_no_photo_has_is_named(dar: Dar, indexed: Pat
         assert set(names(dar("search", text, "--paths", "-k", 100).text)) == munich
     # No photo here was taken in Paris: then only what Paris looks like counts.
     assert len(names(dar("search", "something red in Paris", "--paths", "-k", 100).text)) == len(every)
+    assert set(names(dar("search", "red", "--paths", "-k", 100, "--place", "DE").text)) == munich
     nowhere = dar("search", "red", "--place", "Atlantis")
-    assert nowhere.code == 3 and "Atlantis" in nowhere.err
+    assert nowhere.code == 3 and "No photo is in a place called Atlantis (--place)." in nowhere.err
+    told = dar("library", "info", "--json").json["places"]
+    assert told == {
+        "countries": [{"name": "Germany", "photos": len(munich)}],
+        "cities": [{"name": "Munich", "country": "Germany", "photos": len(munich)}],
+    }
+    assert f"countries Germany {len(munich)}\ncities    Munich {len(munich)}\n" in dar("library", "info").text
     unknown = dar("search", "red", "--near", "Florencee")
     assert unknown.code == 2 and "Florence?" in unknown.err
 
@@ -185,6 +192,24 @@ def test_a_date_in_the_text_that_no_photo_has_is_left_out_and_said(dar: Dar, ind
     done = dar("search", "red in 1931", "--json", "-k", 1)
     assert done.code == 0 and Path(done.json["hits"][0]["path"]).stem == "red"
     assert "left out" in done.json["notes"][0] and "left out" in done.err
+    assert "no match counts as strong" in done.json["notes"][0]
+    assert {hit["strength"] for hit in dar("search", "red in 1931", "--json").json["hits"]} <= {"weak", "none"}
+    assert dar("search", "red", "-k", 1, "--json").json["hits"][0]["strength"] == "strong"
+    assert dar("search", "red in 1931", "--strong").code == 3
+    foldered = dar("search", "red in the folder nowhere", "-k", 1, "--json").json
+    assert "nowhere" in foldered["notes"][0] and foldered["hits"][0]["strength"] == "weak"
+
+
+@pytest.mark.parametrize("asked", [("red", "--after", "2016"), ("red in 2016",), ("--before", "2019"), ("in 2016",)])
+def test_how_many_photos_a_filter_by_date_leaves_out_undated_is_said(
+    dar: Dar, indexed: Path, asked: tuple[str, ...]
+) -> None:
+    note = "12 photos are left out because their dates are not known."
+    done = dar("search", *asked, "--json")
+    assert note in done.json["notes"] and note in done.err
+    assert not dar("search", "red", "--json").json["notes"]
+    one = dar("search", "red", "--after", "2016", "--name", "photo-0100*")
+    assert one.code == 3 and "1 photo is left out because its date is not known." in one.err
 
 
 def _no_encoder(*_: object, **__: object) -> None:
@@ -209,6 +234,22 @@ def test_filters_alone_list_photos_newest_first_without_an_encoder(
     assert [line for line in lines if line.startswith(" ")] == ["   Munich, Bavaria, Germany"] * 2
     assert len(lines) == 4 and "matches well" not in shown.err
     assert dar("search", "in 1931").code == 3
+
+
+def test_only_the_filter_that_emptied_the_result_is_blamed(dar: Dar, indexed: Path) -> None:
+    def advice(*asked: object) -> str:
+        done = dar("search", *asked)
+        assert done.code == 3
+        return done.err
+
+    dated = advice("red", "--after", "june 2050", "--place", "Munich")
+    assert "No photo is dated from 2050-06-01 00:00." in dated and "Munich" not in dated
+    assert "dated from 2050-06-01 00:00 and before 2051-01-01" in advice("--after", "june 2050", "--before", "2051")
+    both = advice("red", "--camera", "canon", "--place", "Munich", "--after", "2016")
+    assert "Some photos pass each filter, but none is dated from 2016-01-01 00:00 and by a camera called canon" in both
+    assert "dated in 1931: 1931-01-01 to 1931-12-31" in advice("in 1931")
+    neither = advice("red", "--camera", "leica", "--name", "x*")
+    assert "No photo is by a camera called leica (--camera), and none named x* (--name)." in neither
 
 
 def test_names_are_searched_by_pattern_in_any_case(dar: Dar, indexed: Path) -> None:

@@ -149,7 +149,7 @@ def test_a_full_disk_is_not_told_as_the_librarys(dar: Dar, monkeypatch: pytest.M
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("dar_tui.settings.replace_file", full)
+    monkeypatch.setattr("dar_tui.settings.write_atomically", full)
     done = dar("config", "set", "device", "cpu")
     assert done.code == 1 and "is full" in done.err
     assert "library" not in done.err and "dar index" not in done.err

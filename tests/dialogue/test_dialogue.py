@@ -5,7 +5,6 @@ from datetime import datetime
 import pytest
 
 from dar_tui.dialogue.dialogue import (
-    Asked,
     Dialogue,
     DialogueUnreadable,
     Expects,
@@ -13,8 +12,9 @@ from dar_tui.dialogue.dialogue import (
     OnPicture,
     Opinion,
     Question,
-    Said,
-    Skipped,
+    QuestionAsked,
+    QuestionSkipped,
+    UserMessage,
 )
 
 NOW = datetime(2024, 10, 15, 12)
@@ -23,11 +23,11 @@ SUNNY = Question("Is it sunny?", "sunny", Expects.YES_NO)
 
 def full() -> Dialogue:
     return Dialogue().after(
-        Said("a dog 🐶 on the beach", NOW),
-        Asked(SUNNY),
-        Skipped(),
-        Asked(Question("Which is it?", "setting", Expects.CHOICE, ("sand", "stones"))),
-        Said("sand", NOW),
+        UserMessage("a dog 🐶 on the beach", NOW),
+        QuestionAsked(SUNNY),
+        QuestionSkipped(),
+        QuestionAsked(Question("Which is it?", "setting", Expects.CHOICE, ("sand", "stones"))),
+        UserMessage("sand", NOW),
         OnPhoto("trips/é.jpg", Opinion.GOOD),
         OnPhoto("b.jpg", Opinion.BAD),
         OnPhoto("c.jpg", Opinion.GOOD),
@@ -37,7 +37,7 @@ def full() -> Dialogue:
     )
 
 
-def test_an_answer_belongs_to_the_question_that_stands() -> None:
+def test_an_answer_belongs_to_the_open_question() -> None:
     dialogue = full()
     assert [turn.answer for turn in dialogue.turns] == ["a dog 🐶 on the beach", "sand"]
     assert dialogue.turns[0].question is None
@@ -50,7 +50,7 @@ def test_a_skipped_question_is_unknown_and_answered_by_nothing() -> None:
     dialogue = full()
     assert dialogue.skipped == (SUNNY,)
     assert dialogue.need().unknown == ("sunny",)
-    after = Dialogue().said("a dog", NOW).after(Asked(SUNNY), Skipped()).said("yes", NOW)
+    after = Dialogue().said("a dog", NOW).after(QuestionAsked(SUNNY), QuestionSkipped()).said("yes", NOW)
     assert after.turns[-1].question is None and after.need().wants == ("a dog",)
 
 

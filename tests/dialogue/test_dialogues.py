@@ -9,8 +9,8 @@ import pytest
 
 from dar_tui.dialogue.dialogue import Dialogue, Expects, Question
 from dar_tui.dialogue.need import Need
-from dar_tui.dialogue.when import Days, When
 from dar_tui.language.rules import mentions
+from dar_tui.language.when import Days, When
 from dar_tui.reformulate import QueryStrategy, prompts, query_text
 
 DATA = json.loads((Path(__file__).parents[1] / "data" / "dialogues.json").read_text(encoding="utf-8"))

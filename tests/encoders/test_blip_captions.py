@@ -13,10 +13,10 @@ from tokenizers import Tokenizer
 from transformers import BlipForConditionalGeneration
 from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
 
-from dar_tui.cli.hits import table
-from indexer.captioning import find_captioner, load_captioner
+from dar_tui.cli.results import table
 from indexer.encoders.bundled.backbones import TOKENIZER
 from indexer.errors import ModelUnavailable
+from indexer.indexing.captioning import find_captioner, load_captioner
 from indexer.search.hits import Hit
 from indexer.search.strength import Strength
 from tests import photos

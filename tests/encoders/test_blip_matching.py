@@ -12,8 +12,8 @@ from transformers import BlipForImageTextRetrieval
 from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
 
 from indexer.encoders.bundled.backbones import TOKENIZER
+from indexer.encoders.matching import Matcher
 from indexer.errors import UsageError
-from indexer.matching import Matcher
 from tests import photos
 from tests.cli.colour_words import dar
 from tests.encoders import families

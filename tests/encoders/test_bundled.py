@@ -24,8 +24,8 @@ from indexer.encoders.bundled.graphs import (
     Retired,
     read_heads,
 )
-from indexer.encoders.onnx_graphs import available_cores
 from indexer.errors import ModelUnavailable, UsageError
+from indexer.runtime import available_cores
 from tests.encoders.real_photos import demo_photos
 
 

@@ -15,9 +15,9 @@ from indexer.encoders import Encoder, absolute_spec, load_encoder
 from indexer.encoders.families import hub_files
 from indexer.errors import ModelUnavailable, UsageError
 from indexer.indexing.events import Finished
-from indexer.indexing.options import IndexOptions
+from indexer.indexing.plan import IndexOptions
+from indexer.indexing.run import index
 from indexer.library import Library
-from indexer.pipeline import index
 from indexer.search.ranking import Query, Term
 from tests.encoders import families
 from tests.encoders.real_photos import demo_photos, save_photos

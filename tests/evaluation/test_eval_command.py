@@ -135,7 +135,7 @@ def test_two_runs_are_compared_query_by_query(bench: Bench, evaluate: Evaluate, 
     other = tmp_path / "other"
     assert evaluate(*captions(bench, "--photos", "20", "--out", other)).code == 0
     refused = evaluate("compare", other, named[0])
-    assert refused.code == 2 and "other photos" in refused.err
+    assert refused.code == 2 and "different photos" in refused.err
 
 
 @pytest.mark.parametrize(

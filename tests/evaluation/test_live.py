@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from dar_tui.dialogue.turn import Expects, Question
 from dar_tui.evaluation.simulated_user import Onlooker, Oracle
-from dar_tui.questions.bank import load_bank
-from dar_tui.questions.slots import load_slots
+from dar_tui.language.turn import Expects, Question
+from dar_tui.questions.bank import load_bank, load_slots
 from tests.evaluation.conftest import Bench, Evaluate, Models
 
 BANK = {each.statement: each for each in load_bank()}

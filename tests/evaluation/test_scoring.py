@@ -11,7 +11,7 @@ import pytest
 from dar_tui.evaluation.corpus import Corpus, encode_corpus
 from dar_tui.evaluation.experiment import Arm, place
 from dar_tui.evaluation.gates import Gate
-from dar_tui.fusion.agreement import fits
+from dar_tui.fusion.evidence import fits
 from dar_tui.fusion.strategies import STRATEGIES, Evidence, text_only
 from dar_tui.reformulate import QueryStrategy
 from indexer.encoders import VISUAL

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from dar_tui.fusion.evidence import FIRMER, QueryEncoder, firmly
 from dar_tui.fusion.strategies import REJECT_WEIGHT, STRATEGIES, Evidence, Fit, Strategy, strategy_named
 from indexer.encoders import JOINT, VISUAL
 from indexer.errors import UsageError
@@ -201,3 +206,56 @@ def test_every_strategy_documents_its_formula() -> None:
     for strategy in STRATEGIES.values():
         documented: Strategy = strategy
         assert "=" in (documented.__doc__ or "") or "gate" in (documented.__doc__ or "")
+
+
+class Shelf:
+    """A library of vectors: as much of `Library` as a search by text takes."""
+
+    def __init__(self, rows: np.ndarray) -> None:
+        self.rows = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+    def sample(self, count: int) -> list[int]:
+        return list(range(min(count, len(self.rows))))
+
+    def vectors(self, ids: Sequence[int]) -> np.ndarray:
+        return self.rows[list(ids)]
+
+    def search(self, query: Query, k: int, *, fold: bool) -> list[SimpleNamespace]:
+        (term,) = merged(query)
+        return [SimpleNamespace(image_id=int(at)) for at in np.argsort(-(self.rows @ term.vector), kind="stable")[:k]]
+
+
+def streets(empty: int, crowded: int) -> Shelf:
+    """Photos of streets (axis 0), of crowds (axis 1) in them, which are more clearly streets, and of other things."""
+    other = [axis(2) + 0.01 * axis(at % DIM) for at in range(200)]
+    crowds = [axis(0) + 0.8 * axis(1) + 0.001 * at * axis(3) for at in range(crowded)]
+    lonely = [0.5 * axis(0) + axis(4) + 0.001 * at * axis(3) for at in range(empty)]
+    return Shelf(np.array(crowds + lonely + other))
+
+
+def shown(shelf: Shelf, known: Evidence) -> np.ndarray:
+    query = strategy_named("text-only")(known)
+    return shelf.vectors([hit.image_id for hit in shelf.search(query, 12, fold=False)]) @ axis(1)
+
+
+def test_what_comes_with_the_want_is_rejected_more_firmly() -> None:
+    known = Evidence(0, [axis(0)], rejects=[axis(1)], dim=DIM)
+    crowded = streets(20, 60)
+    assert (shown(crowded, known) > 0.1).all()
+    firm = firmly(known, QueryEncoder(None), crowded)  # type: ignore[arg-type]
+    assert firm.reject_weight in FIRMER[1:] and not (shown(crowded, firm) > 0.1).any()
+    # Where the first page is free of it already, nothing changes; nor where nothing was said but in answer.
+    free = streets(60, 0)
+    assert firmly(known, QueryEncoder(None), free).reject_weight == REJECT_WEIGHT  # type: ignore[arg-type]
+    denied = replace(known, reject_weight=0.05)
+    assert firmly(denied, QueryEncoder(None), crowded) is denied  # type: ignore[arg-type]
+    alone = replace(known, texts=())
+    assert firmly(alone, QueryEncoder(None), crowded) is alone  # type: ignore[arg-type]
+
+
+def test_an_answer_that_is_only_tried_weighs_as_the_turn_does() -> None:
+    reader = QueryEncoder(None)  # type: ignore[arg-type]
+    known = Evidence(3, [axis(0)], rejects=[axis(1)], dim=DIM)
+    first = firmly(known, reader, streets(20, 60)).reject_weight  # type: ignore[arg-type]
+    tried = replace(known, texts=[axis(0), axis(5)], rejects=[axis(1), axis(4)])
+    assert firmly(tried, reader, streets(60, 0)).reject_weight == first > REJECT_WEIGHT  # type: ignore[arg-type]

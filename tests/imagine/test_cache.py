@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from dar_tui.imagine import Cancelled, Imagined, OnStep, Recipe
+from dar_tui.cancellation import Cancelled
+from dar_tui.imagine import Imagined, OnStep, Recipe
 from dar_tui.imagine.cache import CachedGenerator, Origin, PictureCache, read_png, save_png
 from dar_tui.imagine.diffusion import DiffusionGenerator
 from dar_tui.imagine.recipes import Overrides

@@ -13,9 +13,9 @@ from PIL import Image
 
 from indexer.encoders import ImageEmbeddings
 from indexer.indexing.events import Event, Finished, IndexSummary
-from indexer.indexing.options import IndexOptions
+from indexer.indexing.plan import IndexOptions
+from indexer.indexing.run import index
 from indexer.library import Library
-from indexer.pipeline import index
 
 Vectors = NDArray[np.float32]
 GRID = 4

@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from indexer.errors import DarError
-from indexer.indexing.options import IndexOptions
+from indexer.indexing.plan import IndexOptions
+from indexer.indexing.run import index
 from indexer.library import Library
-from indexer.pipeline import index
 from indexer.search.ranking import Query, Term
 from tests.indexer.colours import ColourEncoder, Vectors, vector_of
 

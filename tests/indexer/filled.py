@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from indexer.indexing.batch import Batch, FileEntry, NewImage
-from indexer.indexing.writer import LibraryWriter
+from indexer.indexing.writer import Batch, FileEntry, LibraryWriter, NewImage
 from indexer.library import Library
 from indexer.search.ranking import Query, Term
 from indexer.search.where import Where
 from indexer.store.catalog_writer import ImageFields
-from indexer.store.thumbnails import write_thumbnail
+from indexer.store.disk import write_thumbnail
 from tests.indexer.colours import unit
 
 DIM, VISUAL_DIM = 16, 8

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from indexer.encoders import ImageEmbeddings
 from indexer.indexing.events import Finished, Planned
-from indexer.indexing.options import IndexOptions
-from indexer.pipeline import index
+from indexer.indexing.plan import IndexOptions
+from indexer.indexing.run import index
 from tests.indexer.colours import ColourEncoder
 
 # 2,000 photos then take at least 4 s, so that ten kills within half a second each find it at work.

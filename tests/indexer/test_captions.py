@@ -9,14 +9,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from indexer.indexing.events import Event, Finished, IndexSummary, Note
+from indexer.indexing.events import Event, Finished, IndexSummary, RunNote
+from indexer.indexing.run import index
 from indexer.library import Library
-from indexer.pipeline import index
-from indexer.store.captions import captions_of, uncaptioned
-from indexer.store.catalog import CATALOG_NAME, Catalog
-from indexer.store.catalog_schema import MIGRATIONS, connect, schema_version
-from indexer.store.lock import writer_lock
-from indexer.store.seals import seal_expression
+from indexer.store.catalog import CATALOG_NAME, Catalog, captions_of, uncaptioned
+from indexer.store.disk import writer_lock
+from indexer.store.schema import MIGRATIONS, connect, schema_version, seal_expression
 from tests.indexer.colours import Workplace
 
 
@@ -111,7 +109,7 @@ def test_a_photo_that_changed_or_went_meanwhile_is_not_described_as_the_old_one(
     first.write_bytes(second.read_bytes()[:-1] + b"\0")
     second.unlink()
     events = list(index(place.library_path, [_with_one_photo(other)], place.encoder, captioner=lambda: scribe))
-    assert any(isinstance(event, Note) and "2 photos could not be opened" in event.text for event in events)
+    assert any(isinstance(event, RunNote) and "2 photos could not be opened" in event.text for event in events)
     captions = shown(place)
     assert captions["0000.png"] == captions["0001.png"] == "" and captions["0002.png"]
 

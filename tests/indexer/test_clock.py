@@ -10,7 +10,7 @@ import pytest
 
 from indexer.errors import LibraryBusy
 from indexer.indexing.repair import repair
-from indexer.store import lock as lock_module
+from indexer.store import disk
 from indexer.store.catalog import CATALOG_NAME
 from tests.indexer.colours import Workplace, counts, draw, vector_of
 
@@ -74,7 +74,7 @@ def test_the_holder_of_a_lock_may_have_begun_in_the_future(place: Workplace, mon
 
     place.draw(2)
     place.index()
-    monkeypatch.setattr(lock_module, "datetime", Ahead)
+    monkeypatch.setattr(disk, "datetime", Ahead)
     with place.open() as library, library.writer():
         monkeypatch.undo()
         with pytest.raises(LibraryBusy, match="2106"):

@@ -143,3 +143,22 @@ def test_whole_and_cut_photos_at_once_keep_apart(tmp_path: Path) -> None:
         damages = list(pool.map(lambda path: open_photo(path, SIDE).damage, [whole, half] * 40))
     assert not any(damages[::2]) and all(damages[1::2])
     assert ImageFile.LOAD_TRUNCATED_IMAGES is False
+
+
+@pytest.mark.parametrize("name", ["a.heic", "a.avif", "a.jp2", "a.j2k", "a.jxl"])
+@pytest.mark.parametrize("share", [0.99, 0.5, 0.1])
+def test_what_cannot_be_opened_in_part_is_refused_as_ending_early(tmp_path: Path, name: str, share: float) -> None:
+    """Their decoders say no more than that something is wrong."""
+    formats = {"heic": "HEIF", "avif": "AVIF", "jxl": "JXL", "jp2": "JPEG2000", "j2k": "JPEG2000"}
+    kind = formats[name.partition(".")[2]]
+    for extra in {"HEIF": ["pillow_heif"], "AVIF": ["pillow_avif"], "JXL": ["pillow_jxl"]}.get(kind, []):
+        module = pytest.importorskip(extra, reason="an extra brings it")
+        if kind == "HEIF":
+            module.register_heif_opener()
+    path = tmp_path / name
+    photos.picture(1, (320, 240)).save(path, kind)
+    assert open_photo(path, SIDE).damage == ""
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(len(whole) * share)])
+    refused = reason(path)
+    assert refused == "ends early (truncated)" or (name == "a.jxl" and refused.endswith("or ends early (truncated)"))

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from indexer.errors import DarError, LibraryDamaged, LibraryNotFound, LibraryTooNew
-from indexer.indexing.options import IndexOptions
+from indexer.indexing.plan import IndexOptions
 from indexer.indexing.repair import repair
+from indexer.indexing.run import index
 from indexer.library import Library
-from indexer.pipeline import index
 from indexer.search.ranking import Query, Term
 from indexer.store.backup import BACKUP_NAME
 from indexer.store.catalog import CATALOG_NAME
@@ -77,7 +77,7 @@ def verified(folder: Path) -> list[str]:
         return [error.message]
 
 
-def mend(folder: Path, place: Workplace) -> None:
+def repair_fully(folder: Path, place: Workplace) -> None:
     repair(folder, graph_threshold=GRAPH_THRESHOLD)
     reindex(folder, place)
     assert verified(folder) == []
@@ -97,7 +97,7 @@ def test_a_flipped_bit_in_the_catalog_is_found_or_changes_nothing(sound: Workpla
             assert all(before.get(path, score) == score for path, score in after.items())
     except DarError as error:
         assert "dar" in error.hint
-    mend(copy, sound)
+    repair_fully(copy, sound)
     assert search_all(copy, sound) == expected
 
 
@@ -111,7 +111,7 @@ def test_bytes_that_are_no_text_in_the_schema_are_damage(sound: Workplace, copy:
     assert verified(copy)
     with pytest.raises(LibraryDamaged):
         search_all(copy, sound)
-    mend(copy, sound)
+    repair_fully(copy, sound)
     assert search_all(copy, sound) == expected
     (copy / BACKUP_NAME).write_bytes(content)
     assert BACKUP_NAME in verified(copy)[0]
@@ -124,7 +124,7 @@ def test_a_photo_whose_row_is_lost_is_damage_not_a_crash(sound: Workplace, copy:
     assert verified(copy)
     with pytest.raises(LibraryDamaged, match="photos it no longer has"):
         search_all(copy, sound)
-    mend(copy, sound)
+    repair_fully(copy, sound)
     assert search_all(copy, sound) == expected
 
 
@@ -134,7 +134,7 @@ def test_a_flipped_bit_in_the_schemas_version_is_found(sound: Workplace, copy: P
     content[60 + bit // 8] ^= 1 << bit % 8  # where SQLite's header has the user version
     (copy / CATALOG_NAME).write_bytes(content)
     assert verified(copy)
-    mend(copy, sound)
+    repair_fully(copy, sound)
     assert search_all(copy, sound) == search_all(sound.library_path, sound)
 
 

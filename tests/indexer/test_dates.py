@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Callable
 from contextlib import closing
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +16,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.metadata import main as compare_with_exiftool
-from dar_tui.cli.hits import hit_json, table
+from dar_tui.cli.results import hit_json, table
+from dar_tui.dialogue.dialogue import Dialogue
+from dar_tui.fusion.finding import Filters, passing_of
 from dar_tui.tui import wording
-from indexer.indexing.events import Note
-from indexer.photos.names import date_in_folders, date_in_name
+from indexer.indexing.events import RunNote
+from indexer.photos.facts import CaptureFacts, FileFacts, Taken, best_taken, iso_date
+from indexer.photos.file_facts import date_in_folders, date_in_name, read_file_facts, sidecars_of
+from indexer.photos.metadata import properties
 from indexer.photos.photo import open_photo, read_own_facts
 from indexer.photos.scan import scan
-from indexer.photos.sidecars import read_file_facts, sidecars_of
-from indexer.photos.taken import CaptureFacts, FileFacts, Taken, best_taken, iso_date
-from indexer.photos.xmp import properties
 from indexer.search.hits import Hit
 from indexer.search.searching import Query, Term
+from indexer.search.where import Where
 from indexer.store.catalog import CATALOG_NAME, Catalog
 from indexer.store.catalog_writer import CatalogWriter, ImageFields
-from indexer.store.seals import keep_sealed
+from indexer.store.schema import keep_sealed
 from tests import metadata_photos
 from tests.indexer.colours import Workplace, counts
 from tests.indexer.test_captions import as_schema
@@ -411,6 +413,60 @@ def test_a_name_is_believed_before_a_change(place: Workplace) -> None:
     }
 
 
+def test_of_a_photo_known_by_year_or_month_only_every_day_of_it_counts(place: Workplace) -> None:
+    put(place.photos / "2017" / "year.jpg", seed=1)
+    put(place.photos / "2017-08 Italy" / "month.jpg", seed=2)
+    put(place.photos / "IMG_20170801_000000.jpg", seed=3)
+    put(place.photos / "2017-01-01.jpg", seed=4)
+    put(place.photos / "2018" / "default.jpg", Metadata(original="2002:12:08 12:00:00"), 5)
+    put(place.photos / "undated.jpg", seed=6)
+    place.index()
+
+    def passing(after: str = "", before: str = "") -> set[str]:
+        dates = [datetime.fromisoformat(each) if each else None for each in (after, before)]
+        with place.open() as library:
+            assert library.undated(Where(*dates, camera="none")) == 0 and library.undated(Where(*dates)) == 1
+            return {hit.path.stem for hit in library.listing(Where(*dates), 99)}
+
+    assert passing("2017-01-01", "2018-01-01") == {"year", "month", "IMG_20170801_000000", "2017-01-01"}
+    assert passing("2017-01-02") == {"year", "month", "IMG_20170801_000000", "default"}
+    assert passing("2017-08-20") == {"year", "month", "default"}
+    assert passing("2017-08-20", "2017-08-21") == {"year", "month"}
+    assert passing("2017-09-01", "2018-01-01") == {"year"}
+    assert passing("2017-12-31T23:00:00") == {"year", "default"} and passing("2018-12-31") == {"default"}
+    assert passing("2019-01-01") == set()
+    assert passing(before="2017-08-01") == {"year", "2017-01-01"} and passing(before="2017-01-01") == set()
+    days = {name.removesuffix(".jpg"): hit.taken_days for name, hit in hits(place).items()}
+    assert days["year"] == (date(2017, 1, 1), date(2017, 12, 31))
+    assert days["month"] == (date(2017, 8, 1), date(2017, 8, 31))
+    assert days["2017-01-01"] == (date(2017, 1, 1), date(2017, 1, 1)) and days["undated"] is None
+    assert days["default"] == (date(2018, 1, 1), date(2018, 12, 31))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("in June 2017", {"year"}),
+        ("in August 2017", {"year", "month"}),
+        ("in summer", {"year", "month"}),
+        ("in December", {"year"}),
+        ("before June 2017", {"year"}),
+        ("after August 2017", {"year"}),
+        ("not in 2017", set()),
+        ("not in August", {"year"}),
+    ],
+)
+def test_a_year_or_month_may_be_what_is_spoken_of(place: Workplace, text: str, expected: set[str]) -> None:
+    put(place.photos / "2017" / "year.jpg", seed=1)
+    put(place.photos / "2017-08 Italy" / "month.jpg", seed=2)
+    place.index()
+    filters = Filters(Dialogue().said(f"a photo {text}", datetime(2024, 1, 1)).need().when)
+    assert filters.when
+    with place.open() as library:
+        found = passing_of(lambda k: library.listing(filters.where, k), 9, filters)
+    assert {hit.path.stem for hit in found} == expected
+
+
 def test_an_unsure_date_is_shown_as_one(place: Workplace) -> None:
     put(place.photos / "a.jpg", Metadata(original="2002:12:08 12:00:00"), 1)
     put(place.photos / "b.jpg", Metadata(original=JULY), 2)
@@ -538,7 +594,7 @@ def test_a_library_of_before_gets_its_dates_at_the_next_run(place: Workplace) ->
         "c.jpg": ("2019-07-04T12:34:56", "exif", False),
     }
     assert hits(place)["b.jpg"].latitude == 48.0
-    assert place.encoder.encoded == 3 and not [event for event in place.events if isinstance(event, Note)]
+    assert place.encoder.encoded == 3 and not [event for event in place.events if isinstance(event, RunNote)]
 
 
 def test_what_an_older_dar_read_counts_until_it_is_read_again(place: Workplace, tmp_path: Path) -> None:

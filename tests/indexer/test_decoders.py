@@ -19,7 +19,7 @@ from indexer.photos.decoders import Decoders, UnknownKind
 # Answers with its process and what it was given; bad files and long ones do what they say.
 PROGRAM = """
 import os, time
-from indexer.photos.decoder_process import serve
+from indexer.photos.decoders import serve
 
 def answer(arguments, file):
     content = file.read()

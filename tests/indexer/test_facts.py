@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from PIL.ExifTags import GPS, IFD, Base
 
-from indexer.photos.facts import orientation, read_facts
-from indexer.photos.names import date_in_name
-from indexer.photos.taken import CaptureFacts, Taken
+from indexer.photos.facts import CaptureFacts, Taken
+from indexer.photos.file_facts import date_in_name
+from indexer.photos.metadata import orientation, read_facts
 from tests import photos
 
 # `open_photo` keeps Pillow's warnings of odd metadata quiet; here its parts are called alone.

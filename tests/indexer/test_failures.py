@@ -15,10 +15,10 @@ from PIL import Image
 from indexer.encoders import ImageEmbeddings
 from indexer.errors import DarError
 from indexer.indexing.events import Planned, ProblemFound
-from indexer.indexing.options import IndexOptions
-from indexer.pipeline import index
-from indexer.store import thumbnails
-from indexer.store.vectors import VectorAppender
+from indexer.indexing.plan import IndexOptions
+from indexer.indexing.run import index
+from indexer.store import disk
+from indexer.store.file_store import VectorAppender
 from tests.indexer.colours import ColourEncoder, Workplace, counts, draw, set_back
 
 Choke = Callable[[NDArray[np.uint8]], bool]
@@ -55,7 +55,7 @@ def test_a_full_disk_says_so_keeps_what_is_committed_and_the_next_run_goes_on(
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    real_append, real_replace = VectorAppender.append, thumbnails.replace_file
+    real_append, real_replace = VectorAppender.append, disk.write_atomically
 
     def append(self: VectorAppender, vectors: NDArray[np.float32]) -> None:
         real_append(self, vectors[: max(left[0], 0)])
@@ -71,7 +71,7 @@ def test_a_full_disk_says_so_keeps_what_is_committed_and_the_next_run_goes_on(
         left[0] = 150  # 64 photos of two spaces pass, the next 64 do not
         monkeypatch.setattr(VectorAppender, "append", append)
     elif what == "thumbnails":
-        monkeypatch.setattr(thumbnails, "replace_file", replace)
+        monkeypatch.setattr(disk, "write_atomically", replace)
     else:
         monkeypatch.setattr(VectorAppender, "sync", full)
     with pytest.raises(DarError, match="full") as raised:
@@ -228,11 +228,13 @@ def test_whatever_ends_a_run_what_was_encoded_is_committed(place: Workplace, err
     with pytest.raises(type(error)):
         place.index(batch_size=4, workers=1)
     with place.open() as library:
-        assert library.info().photos == 28
+        # 28, or up to three more: a batch may be encoded before it is full where reading is slow.
+        kept = library.info().photos
+        assert kept == place.encoder.encoded and kept >= 28
         assert library.verify(deep=True) == []
     place.encoder = ColourEncoder()
-    assert counts(place.index()) == {"added": 12, "unchanged": 28}
-    assert place.encoder.encoded == 12
+    assert counts(place.index()) == {"added": 40 - kept, "unchanged": kept}
+    assert place.encoder.encoded == 40 - kept
 
 
 def test_a_commit_that_fails_as_well_does_not_hide_why_the_run_ended(

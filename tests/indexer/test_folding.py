@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageEnhance, ImageFont
 
-from dar_tui.cli.hits import others_of
+from dar_tui.cli.results import others_of
 from indexer.encoders import JOINT, VISUAL
-from indexer.indexing.events import Note
+from indexer.indexing.events import RunNote
 from indexer.library import Library
 from indexer.photos.pixels import picture_hash
 from indexer.search.hits import Hit
 from indexer.search.ranking import Query, Term, fold
-from indexer.store.records import Picture
-from indexer.store.thumbnails import thumbnail_file
+from indexer.store.catalog import ImageTraits
+from indexer.store.disk import thumbnail_file
 from tests import photos
 from tests.indexer.colours import ColourEncoder, Workplace, unit
 from tests.indexer.test_captions import as_schema
@@ -203,7 +203,7 @@ def test_an_image_without_a_thumbnail_waits_for_it_in_silence(alike: Workplace) 
     content = thumbnail.read_bytes()
     thumbnail.write_bytes(content[:100])
     alike.index()
-    assert len(found(alike)) == 2 and not any(isinstance(event, Note) for event in alike.events)
+    assert len(found(alike)) == 2 and not any(isinstance(event, RunNote) for event in alike.events)
     with alike.open() as library:
         assert library._catalog.unhashed() == [lost]
     thumbnail.write_bytes(content)
@@ -227,9 +227,9 @@ def test_hashes_of_different_scenes_are_about_half_their_bits_apart() -> None:
 def test_folding_asks_for_nothing_where_nothing_is_near_and_never_twice() -> None:
     asked: list[int] = []
 
-    def pictures(rows: Sequence[int]) -> list[Picture]:
+    def pictures(rows: Sequence[int]) -> list[ImageTraits]:
         asked.extend(rows)
-        return [Picture(0, None, "", 4, 3)] * len(rows)
+        return [ImageTraits(0, None, "", 4, 3)] * len(rows)
 
     assert fold(np.eye(5, dtype=np.float32), VISUAL, pictures) == [[0], [1], [2], [3], [4]]
     assert not asked

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from indexer.store.disk import disk_errors_named
-from indexer.store.graph import graph_problem, load_graph, write_graph
-from indexer.store.seals import seal_of
+from indexer.store.hnsw import graph_problem, load_graph, write_graph
+from indexer.store.schema import seal_of
 from tests.indexer.colours import Workplace, unit
 from tests.indexer.endurance import Operation, Truth, found, indexing, run
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from indexer.search.strength import spread_of
-from indexer.store.graph import graph_files, graph_problem, load_graph, write_graph
+from indexer.store.hnsw import graph_files, graph_problem, load_graph, write_graph
+from indexer.store.vectors import spread_of
 from tests.indexer.colours import unit
 
 ROWS, DIM = 3000, 32

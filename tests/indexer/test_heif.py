@@ -63,6 +63,23 @@ def test_a_turned_picture_is_turned_once(tmp_path: Path, kind: str, orientation:
     assert (photo.width, photo.height) == (SIZE if orientation in (1, 3) else SIZE[::-1])
 
 
+def test_an_avif_that_libheif_wrote_is_turned_once(tmp_path: Path) -> None:
+    """Its turn is not marked as essential, which libavif refuses."""
+    heif = pytest.importorskip("pillow_heif", reason="the extra `heif` brings it")
+    pytest.importorskip("pillow_avif", reason="the extra `heif` brings it")
+    before = {name: dict(getattr(Image, name)) for name in ("OPEN", "SAVE", "EXTENSION", "MIME")}
+    try:
+        heif.register_avif_opener()
+        path = made(tmp_path, "AVIF", exif=photos.exif_bytes(6))
+    finally:
+        for name, known in before.items():
+            registry = getattr(Image, name)
+            registry.clear()
+            registry.update(known)
+    photo = open_photo(path, SIDE)
+    assert photo.format == "AVIF" and corners(photo) == TURNED[6]
+
+
 def test_facts_are_read(tmp_path: Path, kind: str) -> None:
     exif = photos.exif_bytes(6, "2021:05:06 07:08:09", (48.0, 11.0), ("Apple", "iPhone 11"))
     facts = open_photo(made(tmp_path, kind, exif=exif), SIDE).facts

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from indexer.encoders import VISUAL
-from indexer.indexing.batch import Batch
+from indexer.indexing.writer import Batch
 from indexer.library import Library
 from indexer.search.ranking import Query, Term
 from indexer.search.where import Where

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from indexer.errors import DarError, LibraryBusy, LibraryDamaged, LibraryNotFound
-from indexer.indexing.batch import Batch, FileEntry, NewImage
+from indexer.indexing.writer import Batch, FileEntry, NewImage
 from indexer.library import Library
 from indexer.store.catalog_writer import ImageFields
 from tests.indexer.colours import Workplace, counts, draw, unit, vector_of

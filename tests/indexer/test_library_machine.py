@@ -23,13 +23,12 @@ from PIL import Image
 
 from indexer.encoders import ImageEmbeddings
 from indexer.indexing import run
-from indexer.indexing.batch import Batch
 from indexer.indexing.events import Finished
-from indexer.indexing.options import IndexOptions
+from indexer.indexing.plan import IndexOptions
 from indexer.indexing.repair import repair
-from indexer.indexing.writer import LibraryWriter
+from indexer.indexing.run import index
+from indexer.indexing.writer import Batch, LibraryWriter
 from indexer.library import Library
-from indexer.pipeline import index
 from indexer.search.ranking import Query, Term
 from indexer.store.file_store import FileStore
 from tests.indexer.colours import GRID, ColourEncoder, Vectors

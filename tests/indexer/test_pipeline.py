@@ -15,9 +15,9 @@ from PIL import Image
 
 from indexer.encoders import ImageEmbeddings
 from indexer.indexing.events import Finished, ProblemFound
-from indexer.indexing.options import IndexOptions
+from indexer.indexing.plan import IndexOptions
+from indexer.indexing.run import index
 from indexer.paths import to_path
-from indexer.pipeline import index
 from indexer.search.ranking import Query, Term
 from indexer.search.where import Where
 from tests.indexer.colours import ColourEncoder, Workplace, counts, draw, set_back

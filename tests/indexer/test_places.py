@@ -6,7 +6,7 @@ import pytest
 
 from indexer.errors import UsageError
 from indexer.library import Library
-from indexer.photos.places import names_of, plain, whereabouts
+from indexer.photos.places import called, names_of, plain, whereabouts
 from indexer.search.where import Where
 from indexer.store.catalog_writer import ImageFields
 from tests.indexer.filled import fill, names
@@ -94,3 +94,16 @@ def test_a_hit_tells_its_place(placed: Library) -> None:
     assert hit.place == "Florence, Tuscany, Italy"
     # Named places are sealed as every row is; the moments are made at the end of a run.
     assert not [each for each in placed.verify(deep=True) if "moments" not in each]
+
+
+@pytest.mark.parametrize(
+    ("code", "common"),
+    [("IT", "Italy"), ("KR", "South Korea"), ("RU", "Russia"), ("NL", "Holland"), ("IR", "Iran"), ("US", "USA")],
+)
+def test_countries_are_found_by_code_and_common_name(code: str, common: str) -> None:
+    assert called(code) == called(common) == plain(common)
+
+
+def test_a_word_of_two_letters_that_is_no_code_stays_a_word() -> None:
+    # Only capitals are a code: "in de" is no Germany, and a folder called IT is no Italy.
+    assert (called("de"), called("It"), plain("IT"), called("QQ")) == ("de", "it", "it", "qq")

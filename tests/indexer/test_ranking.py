@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from indexer.encoders import JOINT, VISUAL
 from indexer.errors import UsageError
 from indexer.search.ranking import Query, Term, best, direction, merged, scores
-from indexer.search.strength import Spread, spread_of
+from indexer.store.vectors import Spread, spread_of
 
 
 def term(*numbers: float, space: str = JOINT, weight: float = 1.0) -> Term:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from indexer.errors import UnreadablePhoto
-from indexer.indexing.events import Note
+from indexer.indexing.events import RunNote
 from indexer.photos import photo as photo_module
 from indexer.photos.photo import Photo, open_photo
 from tests import photos
@@ -193,7 +193,7 @@ def test_a_file_that_breaks_libraw_is_one_line_and_costs_no_other(
     path = dng(place.photos / "a.dng", SENSOR)
     broken = place.photos.with_name("broken.py")
     broken.write_text(program)
-    monkeypatch.setattr("indexer.photos.raw._PROGRAM", broken)
+    monkeypatch.setattr("indexer.photos.extras._RAW_PROGRAM", broken)
     monkeypatch.setattr("indexer.photos.decoders._SECONDS", 1)
     assert reason(path) == expected
     assert counts(place.index()) == {"added": 3, "problems": 1}
@@ -220,7 +220,7 @@ def test_without_the_extra_they_are_counted_and_named(place: Workplace, monkeypa
     place.draw(1)
     path = dng(place.photos / "a.dng", SENSOR, PREVIEW)
     assert counts(place.index()) == {"added": 1}
-    notes = [event.text for event in place.events if isinstance(event, Note)]
+    notes = [event.text for event in place.events if isinstance(event, RunNote)]
     assert notes == ["1 .dng files are left out: `pip install rawpy` reads them."]
     assert open_photo(path, SIDE).format != "RAW"
 

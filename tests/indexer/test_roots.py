@@ -9,7 +9,7 @@ import pytest
 
 from indexer.errors import DarError, LibraryNotFound, UsageError
 from indexer.indexing.events import ProblemFound, Scanning
-from indexer.pipeline import index
+from indexer.indexing.run import index
 from tests.indexer.colours import Workplace, counts
 from tests.indexer.searched import all_paths
 

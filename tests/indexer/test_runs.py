@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from indexer.errors import EncoderMismatch
-from indexer.indexing.events import Finished, Note, Planned, ProblemFound, Progress, Scanning
-from indexer.indexing.options import IndexOptions
+from indexer.indexing.events import Finished, Planned, ProblemFound, Progress, RunNote, Scanning
+from indexer.indexing.plan import IndexOptions
+from indexer.indexing.run import index
 from indexer.photos.scan import ScanOptions
-from indexer.pipeline import index
 from indexer.search.ranking import Query, Term
 from tests.indexer.colours import ColourEncoder, Workplace, counts, draw
 from tests.indexer.searched import found
@@ -151,6 +151,6 @@ def test_photos_left_out_for_want_of_an_extra_are_mentioned(place: Workplace, mo
     place.draw(1)
     (place.photos / "phone.heic").write_bytes(b"\0" * 100)
     place.index()
-    notes = [event.text for event in place.events if isinstance(event, Note)]
+    notes = [event.text for event in place.events if isinstance(event, RunNote)]
     problems = [event for event in place.events if isinstance(event, ProblemFound)]
     assert problems or any(".heic" in note for note in notes)

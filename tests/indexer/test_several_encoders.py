@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from indexer.encoders import Encoder, ImageEmbeddings
 from indexer.encoders.bundled import graphs
 from indexer.errors import EncoderMismatch
-from indexer.indexing.events import Note
-from indexer.indexing.options import IndexOptions
+from indexer.indexing.events import RunNote
+from indexer.indexing.plan import IndexOptions
+from indexer.indexing.run import index
 from indexer.library import Library
-from indexer.pipeline import index
 from indexer.search.ranking import Query, Term
 from tests.indexer.colours import ColourEncoder, Vectors, Workplace, counts, draw, vector_of
 
@@ -88,7 +88,7 @@ def test_photos_come_and_go_for_both(place: Workplace, both: list[Path]) -> None
     both[0].unlink()
     added = place.draw(2, start=50)
     place.index(encoder_spec="mirrored")
-    notes = [event.text for event in place.events if isinstance(event, Note)]
+    notes = [event.text for event in place.events if isinstance(event, RunNote)]
     assert any("dar library use mirrored" in note for note in notes)
     assert any("no vectors yet of 2 photos" in note for note in notes)
     with place.open() as library:
@@ -147,7 +147,7 @@ def test_a_new_versions_encoder_takes_over_by_itself_and_says_so(place: Workplac
     # Nothing about the photos changed: the run has to notice the encoder by itself.
     summary = place.index(encoder_spec="colours")
     assert (summary.encoded, summary.encoder) == (12, Better.id)
-    notes = [event.text for event in place.events if isinstance(event, Note)]
+    notes = [event.text for event in place.events if isinstance(event, RunNote)]
     assert any(Better.id in note and f"dar library drop {ColourEncoder.id}" in note for note in notes)
     with place.open() as library:
         assert library.encoder is not None and library.encoder.encoder_id == Better.id
@@ -195,7 +195,7 @@ def test_switching_while_a_drive_is_away_keeps_its_photos_for_when_it_is_back(pl
         index(place.library_path, [], place.encoder, IndexOptions(encoder_spec="mirrored", switch_encoder=True))
     )
     assert events[-1].summary.photos == 7 and events[-1].summary.removed == 0
-    assert any(isinstance(event, Note) and event.text.startswith("3 photos") for event in events)
+    assert any(isinstance(event, RunNote) and event.text.startswith("3 photos") for event in events)
     with place.open() as library:
         assert all(library.image_for(path) is not None for path in away)
     (tmp_path / "unplugged").rename(drive)

@@ -8,12 +8,17 @@ import numpy as np
 import pytest
 
 from indexer.search.ranking import Query, Term
-from indexer.search.searching import search
-from indexer.search.snapshot import Snapshot
-from indexer.store.file_store import FileStore
-from indexer.store.records import EncoderRecord, Picture, Space
-from indexer.store.sketch import load_sketch, sketch_files, sketch_problem, write_sketch
-from indexer.store.vectors import VectorAppender, vector_file
+from indexer.search.searching import Snapshot, search
+from indexer.store.catalog import EncoderRecord, ImageTraits, Space
+from indexer.store.file_store import (
+    FileStore,
+    VectorAppender,
+    load_sketch,
+    sketch_files,
+    sketch_problem,
+    vector_file,
+    write_sketch,
+)
 from tests.indexer.colours import unit
 
 ROWS, DIM = 3000, 48
@@ -130,7 +135,7 @@ def test_a_burst_longer_than_what_is_looked_at_leaves_the_page_full(tmp_path: Pa
         Query((Term(matrix[7]),)),
         None,
         5,
-        pictures=lambda ids: dict.fromkeys(ids, Picture(0, None, "", 4, 3)),
+        pictures=lambda ids: dict.fromkeys(ids, ImageTraits(0, None, "", 4, 3)),
         index_above=10**9,
     )
     assert len(found) == 5

@@ -14,14 +14,15 @@ import numpy as np
 import pytest
 
 from indexer.errors import DarError, LibraryBusy, LibraryDamaged, LibraryTooNew
+from indexer.files import write_atomically
 from indexer.library import Library
 from indexer.paths import join, outermost, relative
 from indexer.store.catalog import CATALOG_NAME, Catalog
-from indexer.store.catalog_schema import MIGRATIONS, connect, migrate, schema_version, transaction
 from indexer.store.catalog_writer import CatalogWriter, ImageFields
-from indexer.store.disk import disk_errors_named, replace_file
-from indexer.store.lock import HOLDER_NAME, current_holder, writer_lock
-from indexer.store.vectors import VectorAppender, checksums, map_rows, whole_rows
+from indexer.store.disk import HOLDER_NAME, current_holder, disk_errors_named, writer_lock
+from indexer.store.file_store import VectorAppender, map_rows, whole_rows
+from indexer.store.schema import MIGRATIONS, connect, migrate, schema_version, transaction
+from indexer.store.vectors import checksums
 
 
 def test_an_older_schema_is_brought_up_to_date_step_by_step(tmp_path: Path) -> None:
@@ -187,7 +188,7 @@ def test_a_second_writer_is_told_who_the_first_is(tmp_path: Path) -> None:
 
 def test_the_lock_of_a_killed_process_is_free_and_that_of_a_living_one_is_not(tmp_path: Path) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from indexer.store.lock import writer_lock\n"
+        "import sys, time; from pathlib import Path; from indexer.store.disk import writer_lock\n"
         "with writer_lock(Path(sys.argv[1])):\n    print('held', flush=True); time.sleep(60)"
     )
     root = Path(__file__).parents[2]
@@ -204,14 +205,14 @@ def test_the_lock_of_a_killed_process_is_free_and_that_of_a_living_one_is_not(tm
 
 def test_a_replaced_file_is_old_or_new_even_when_writing_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "file"
-    replace_file(path, b"old")
+    write_atomically(path, b"old")
 
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(DarError, match="full"), disk_errors_named(tmp_path):
-        replace_file(path, b"new")
+        write_atomically(path, b"new")
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 

@@ -7,7 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from indexer.search.strength import Spread, Strength, peaks, spread_of, thresholds
+from indexer.search.strength import Strength, peaks, thresholds
+from indexer.store.vectors import Spread, spread_of
 from tests.indexer.colours import unit
 
 

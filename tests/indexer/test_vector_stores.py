@@ -14,11 +14,10 @@ import pytest
 from indexer.errors import DarError, LibraryDamaged, UsageError
 from indexer.library import Library
 from indexer.search.ranking import Query, Term
-from indexer.search.strength import spread_of
+from indexer.store.catalog import Space
 from indexer.store.file_store import FileRows, FileStore
 from indexer.store.qdrant_store import QdrantStore
-from indexer.store.records import Space
-from indexer.store.vector_store import VectorStore, chunks
+from indexer.store.vectors import VectorStore, chunks, spread_of
 from tests.indexer.colours import Workplace, unit, vector_of
 
 # A server heeds the width it is asked to search with; the one in this process looks at everything.

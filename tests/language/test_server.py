@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from dar_tui.cancellation import Stopped
 from dar_tui.language.loading import load_language
 from dar_tui.language.server import MAX_ANSWER_BYTES, ServerModel
-from dar_tui.language.stopping import Stopped
 from indexer.errors import ModelUnavailable, UsageError
 
 Seconds = Callable[[], float]

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from dar_tui.cancellation import Stopped
 from dar_tui.language.loading import load_language
-from dar_tui.language.stopping import Stopped
 from dar_tui.language.transformers_model import TransformersModel
 from indexer.errors import ModelUnavailable, UsageError
 

@@ -8,7 +8,7 @@ import pytest
 
 from dar_tui.language.understanding import is_readable
 from indexer.encoders import Encoder, load_encoder
-from indexer.search.null_texts import NULL_TEXTS
+from indexer.search.strength import NULL_TEXTS
 from tests.indexer.colours import ColourEncoder
 
 READABLE = """red|NYC|bbq|5 dogs|2019|Kowalczyk|Siobhan and Wojciech|Grandma Gertrude|skatebord|a dgo on teh beach

@@ -159,7 +159,7 @@ def test_a_disk_that_fills_up_keeps_what_came(hub: Hub, cache: Path, monkeypatch
     with monkeypatch.context() as patched:
         patched.setattr(pulling._Counting, "write", full)
         error = refused(TINY)
-    assert "full" in error.message and "go on from there" in error.hint
+    assert "full" in error.message and "again to continue" in error.hint
     assert quietly(TINY).loaded > 0
 
 

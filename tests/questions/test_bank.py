@@ -43,7 +43,7 @@ def test_every_answer_reaches_the_need(attribute: Attribute) -> None:
 def test_questions_are_short_and_answerable_with_a_key() -> None:
     for attribute in BANK:
         assert attribute.question.endswith("?") and len(words(attribute.question)) <= 8
-        assert 0 < attribute.share < 1 and attribute.settled_by
+        assert 0 < attribute.share < 1 and attribute.answered_by
         assert all(attribute.texts) and len(set(attribute.texts)) == (2 if attribute.choices else 1)
 
 

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dar_tui.cancellation import Cancelled, never
 from dar_tui.dialogue.dialogue import Dialogue
-from dar_tui.dialogue.turn import Expects, Question
-from dar_tui.language.stopping import Cancelled, never
+from dar_tui.language.turn import Expects, Question
 from dar_tui.questions.bank import Attribute, BankVectors, Choice, load_bank
+from dar_tui.questions.questioner import worded
 from dar_tui.questions.selection import (
     MOST_OF_A_TOPIC,
     information,
@@ -21,7 +22,6 @@ from dar_tui.questions.selection import (
     ranked,
     year_question,
 )
-from dar_tui.questions.wording import worded
 from indexer.errors import ModelUnavailable
 
 AT = datetime(2024, 6, 1)
@@ -73,9 +73,9 @@ def test_a_question_put_is_not_put_again(answer: str) -> None:
 
 
 def test_a_skipped_question_is_not_put_again() -> None:
-    from dar_tui.dialogue.dialogue import Skipped
+    from dar_tui.dialogue.dialogue import QuestionSkipped
 
-    dialogue = said("a red car").asked(put("trees")).after(Skipped())
+    dialogue = said("a red car").asked(put("trees")).after(QuestionSkipped())
     assert "trees" not in opened(dialogue)
 
 
@@ -125,7 +125,7 @@ def test_chances_average_to_the_share_whatever_the_encoders_scale() -> None:
         np.testing.assert_allclose(shows.mean(axis=1), [0.1, 0.5], atol=0.02)
 
 
-def test_the_most_telling_question_comes_first_and_the_unanswerable_later() -> None:
+def test_the_most_informative_question_comes_first_and_the_unanswerable_later() -> None:
     bank = [attribute("a", 0.5), attribute("b", 0.5), attribute("c", 0.5, answerable=0.2)]
     shows = np.array([[0.9, 0.8, 0.9, 0.8], [1.0, 1.0, 0.0, 0.0], [1.0, 0.0, 1.0, 0.0]])
     order = [proposal.question.topic for _, proposal in ranked(bank, [0, 1, 2], np.full(4, 0.25), shows)]
@@ -156,7 +156,7 @@ def test_the_year_is_asked_where_it_parts_the_candidates() -> None:
         ([datetime(2019, 5, 1)] * 3 + [datetime(2021, 5, 1)] * 3, "a dog in 2019"),
     ],
 )
-def test_the_year_is_not_asked_where_it_tells_nothing(taken: list[datetime | None], message: str) -> None:
+def test_the_year_is_not_asked_where_it_separates_nothing(taken: list[datetime | None], message: str) -> None:
     assert year_question(taken, np.full(6, 1 / 6), said(message).need(), ()) is None
 
 
@@ -191,7 +191,7 @@ def test_a_models_words_are_used_only_if_they_ask_what_was_chosen(answer: str | 
     assert bool(worded(Model(answer), trees, ["a dog"], ["people"])) is kept
 
 
-def test_a_model_is_told_what_was_said_of_the_best_photos() -> None:
+def test_a_model_gets_the_captions_of_the_best_photos() -> None:
     trees = next(each for each in BANK if each.statement == "trees")
     asked = []
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 
 from dar_tui.dialogue.dialogue import Dialogue
-from dar_tui.dialogue.turn import Expects, Question
-from dar_tui.fusion.evidence import Asking, Reader, evidence
+from dar_tui.fusion.evidence import QueryEncoder, SearchRequest, evidence
 from dar_tui.fusion.strategies import Evidence
-from dar_tui.questions.asking import Policy
+from dar_tui.language.turn import Expects, Question
+from dar_tui.questions.questioner import Policy
 from dar_tui.reformulate import query_text
 from dar_tui.session.events import (
     Results,
 )
-from tests.session.telling import of
+from tests.session.event_lists import of
 from tests.session.world import NOON, World
 
 
@@ -78,8 +78,8 @@ def test_nothing_is_asked_when_no_answer_would_change_the_page(world: World) -> 
 
 def test_a_plain_answer_counts_less_than_the_users_own_words(world: World) -> None:
     def known(dialogue: Dialogue) -> Evidence:
-        asking = Asking(1, query_text(dialogue), dialogue.need())
-        return evidence(asking, dialogue, {}, Reader(world.encoder), world.library)
+        asking = SearchRequest(1, query_text(dialogue), dialogue.need())
+        return evidence(asking, dialogue, {}, QueryEncoder(world.encoder), world.library)
 
     red = Dialogue().said("something red", NOON)
     asked = red.asked(Question("Is there green in it?", "green", Expects.YES_NO))

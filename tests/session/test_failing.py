@@ -1,4 +1,4 @@
-"""What fails, is cancelled or is left half-way, and what stands after it."""
+"""What fails, is cancelled or is left half-way, and what stays after it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from dar_tui.dialogue.turn import Question
+from dar_tui.language.turn import Question
 from dar_tui.session.events import (
     Event,
+    ImageGenerated,
     Part,
-    Picture,
     Results,
     Stage,
     TurnDone,
@@ -21,25 +21,25 @@ from dar_tui.session.events import (
 from dar_tui.session.session import Session
 from dar_tui.session.transcript import resume
 from indexer.errors import ModelUnavailable
-from tests.session.telling import kinds, of, page
+from tests.session.event_lists import kinds, of, page
 from tests.session.world import PaintEncoder, PaintGenerator, World
 
 
 @pytest.mark.parametrize(
     "error", [ModelUnavailable("It is not here.", "Run pull."), KeyError("weights"), RuntimeError()]
 )
-def test_a_generator_that_does_not_load_leaves_the_text_standing(world: World, error: Exception) -> None:
+def test_a_generator_that_does_not_load_leaves_the_texts_photos(world: World, error: Exception) -> None:
     events = list(world.session(error, asks=True).turn("something red"))
     (failed,) = of(events, TurnFailed)
     assert failed.part is Part.IMAGINE and failed.message
     assert len(page(events, Stage.TEXT)) == 10 and of(events, Question)
-    assert not of(events, Picture) and isinstance(events[-1], TurnDone) and not events[-1].cancelled
+    assert not of(events, ImageGenerated) and isinstance(events[-1], TurnDone) and not events[-1].cancelled
 
 
 def test_a_generator_that_fails_midway_leaves_its_first_picture(world: World) -> None:
     session = world.session(PaintGenerator(fails=RuntimeError("CUDA went away\nat line 3")))
     events = list(session.turn("red and blue"))
-    assert len(of(events, Picture)) == 1 and page(events)
+    assert len(of(events, ImageGenerated)) == 1 and page(events)
     (failed,) = of(events, TurnFailed)
     assert "CUDA went away at line 3" in failed.message
     assert len(of(list(session.turn("green")), Results)) == 2

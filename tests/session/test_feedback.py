@@ -12,15 +12,15 @@ from PIL import Image
 from dar_tui.dialogue.dialogue import Opinion
 from dar_tui.fusion.finding import Narrowing
 from dar_tui.session.events import (
-    Picture,
+    ImageGenerated,
     Prompts,
     Results,
     TurnFailed,
 )
-from dar_tui.session.saving import Log
 from dar_tui.session.session import Session
+from dar_tui.session.transcript import Log
 from indexer.errors import UsageError
-from tests.session.telling import kinds, of, page
+from tests.session.event_lists import kinds, of, page
 from tests.session.world import NAMES, PaintGenerator, World
 
 
@@ -74,13 +74,13 @@ def test_imagining_again_adds_pictures_from_other_seeds_which_a_resumed_session_
     first = of(list(session.turn("something red and blue")), Prompts)[0]
     events = list(session.imagine_again())
     second = of(events, Prompts)[0]
-    assert [event.k for event in of(events, Picture)] == [3, 4, 5]
+    assert [event.k for event in of(events, ImageGenerated)] == [3, 4, 5]
     assert not set(first.seeds) & set(second.seeds) and page(events)[0] == "red-blue"
     session.close()
     again = Session.resume(world.engine(generator), Log(session.log.path, session.log.started))
     assert sorted(again.gallery) == [(0, k) for k in range(6)]
     assert again.gallery[0, 4].seed == second.seeds[1]
-    assert [event.k for event in again.imagine_again() if isinstance(event, Picture)] == [6, 7, 8]
+    assert [event.k for event in again.imagine_again() if isinstance(event, ImageGenerated)] == [6, 7, 8]
 
 
 def test_a_long_session_keeps_no_pixels(world: World) -> None:
@@ -88,7 +88,7 @@ def test_a_long_session_keeps_no_pixels(world: World) -> None:
     drawn: list[weakref.ref[Image.Image]] = []
     for turn in range(20):
         for event in session.turn(f"something {NAMES[turn % len(NAMES)]}"):
-            if isinstance(event, Picture):
+            if isinstance(event, ImageGenerated):
                 drawn.append(weakref.ref(event.imagined.image))
                 del event
     gc.collect()

@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from dar_tui.dialogue.dialogue import Dialogue
-from dar_tui.reformulate.rules import RuleReformulator
+from dar_tui.reformulate import RuleReformulator
 from dar_tui.session.events import TurnFailed
 from dar_tui.session.session import Session
 from tests.session.world import NAMES, NOON, World
@@ -29,8 +29,8 @@ def test_hundreds_of_turns_of_one_session_stay_small_and_are_resumed(tmp_path: P
     session = world.session()
     for message in messages(TURNS):
         assert not [event for event in session.turn(message) if isinstance(event, TurnFailed)]
-        assert session._standing.asking is not None
-        texts = session._standing.asking.query.texts
+        assert session.request is not None
+        texts = session.request.query.texts
         assert len(texts) <= 140 and sum(map(len, texts)) < 10_000
     session.like(1)
     session.close()
@@ -38,7 +38,7 @@ def test_hundreds_of_turns_of_one_session_stay_small_and_are_resumed(tmp_path: P
     assert session.log.path.stat().st_size < 4_000 * TURNS
     resumed = Session.resume(world.engine(), session.log)
     assert resumed.dialogue == session.dialogue and len(resumed.dialogue.turns) == TURNS
-    assert resumed._standing.asking == session._standing.asking
+    assert resumed.request == session.request
     resumed.close()
     world.library.close()
 
@@ -78,7 +78,7 @@ def test_a_clock_that_goes_back_within_a_session_changes_no_order(tmp_path: Path
     session.close()
     assert [turn.answer for turn in session.dialogue.turns] == said
     resumed = Session.resume(world.engine(), log)
-    assert resumed.dialogue == session.dialogue and resumed._standing.asking == session._standing.asking
+    assert resumed.dialogue == session.dialogue and resumed.request == session.request
     # "Last summer" is seen from when it was said.
     [when] = resumed.dialogue.need().when
     assert {span.first.year for span in when.spans} == {NOON.year - 2}

@@ -1,7 +1,8 @@
-"""Sessions saved as they go and taken up again, cut anywhere."""
+"""Sessions saved as they go and resumed, cut anywhere, and those that earlier versions wrote."""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,10 @@ from dar_tui.session.events import (
     Reformulated,
     Results,
 )
-from dar_tui.session.saving import Log
 from dar_tui.session.session import Session
-from dar_tui.session.transcript import Pictured, Prompted, Shown, resume
+from dar_tui.session.transcript import Log, Pictured, Prompted, Shown, Started, resume
 from indexer.errors import DarError
-from tests.session.telling import of, page
+from tests.session.event_lists import of, page
 from tests.session.world import NOON, OPTIONS, PaintGenerator, World, fixed
 
 
@@ -52,7 +52,7 @@ def test_a_session_nobody_spoke_in_leaves_no_file(world: World) -> None:
     assert not (world.folder / "sessions").exists()
 
 
-def test_a_resumed_session_stands_where_it_stood_and_goes_on(world: World) -> None:
+def test_a_resumed_session_has_its_state_and_continues(world: World) -> None:
     session = world.session(PaintGenerator(), asks=True)
     events = list(session.turn("something red and blue"))
     session.like(of(events, Results)[-1].hits[3].image_id)
@@ -106,3 +106,35 @@ def test_a_session_open_elsewhere_is_not_resumed(world: World) -> None:
     list(session.turn("red"))
     with pytest.raises(DarError, match="open in another"):
         Session.resume(world.engine(), Log(session.log.path, session.log.started))
+
+
+# Written with the session package of commit 04148e3 on this world's library: two messages and an answer, a like and an
+# unlike, an image picked and one vetoed, a question skipped, images generated again; then the page it ended with.
+OLD = Path(__file__).parents[1] / "data" / "old_session" / "2024-06-15-120000.jsonl"
+OLD_PAGE = (
+    *("yellow-red", "yellow-green", "blue-red", "blue-green", "blue-yellow"),
+    *("green-orange", "blue-orange", "green-pink", "blue-black", "blue-pink"),
+)
+
+
+def test_a_session_of_an_earlier_version_opens_and_continues(world: World, tmp_path: Path) -> None:
+    path = tmp_path / "sessions" / OLD.name
+    shutil.copytree(OLD.parent, path.parent)
+    before = resume(path)
+    assert len(before.records) == len(OLD.read_text(encoding="utf-8").splitlines()) == 36
+    session = Session.resume(world.engine(PaintGenerator(), asks=True), Log(path, Started(NOON)), OPTIONS)
+    dialogue, need = session.dialogue, session.dialogue.need()
+    assert [turn.answer for turn in dialogue.turns] == [
+        *("something red and blue in 2020", "green", "no, actually yellow, not blue"),
+    ]
+    assert (need.subject, need.details, need.rejects) == (("something red and yellow",), ("green",), ("blue",))
+    assert need.unknown == ("the place",) and [when.phrase for when in need.when] == ["in 2020"]
+    assert (dialogue.liked, dialogue.unliked) == (("12",), ("51",))
+    assert (dialogue.picked, dialogue.vetoed) == (((1, 0),), ((1, 2),))
+    assert sorted(session.gallery) == [(turn, k) for turn in (0, 1, 2) for k in range(6 if turn == 2 else 3)]
+    assert session.request is not None and session.request.query.texts == need.wants
+    assert tuple(page(list(session.rerank()))) == OLD_PAGE
+    assert [event.turn for event in session.turn("pink") if isinstance(event, Reformulated)] == [3]
+    session.close()
+    assert resume(path).records[:36] == before.records
+    assert path.read_bytes().startswith(OLD.read_bytes())

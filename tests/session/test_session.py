@@ -10,33 +10,32 @@ import pytest
 
 from dar_tui.fusion.strategies import DEFAULT, STRATEGIES
 from dar_tui.session.events import (
+    ImageGenerated,
     Imagining,
     Loading,
-    Note,
     Part,
-    Picture,
     Prompts,
     Reformulated,
     Results,
+    SessionNote,
     Stage,
     TurnDone,
     TurnFailed,
 )
-from dar_tui.session.saving import Log
-from dar_tui.session.session import Options, Session
-from dar_tui.session.transcript import Started, session_path
+from dar_tui.session.session import Session, SessionOptions
+from dar_tui.session.transcript import Log, Started, session_path
 from indexer.errors import UsageError
-from tests.session.telling import kinds, of, page
+from tests.session.event_lists import kinds, of, page
 from tests.session.world import NOON, ConditionedPainter, PaintEncoder, PaintGenerator, World, fixed
 
 
-def test_a_turn_tells_everything_in_order(world: World) -> None:
+def test_a_turn_yields_everything_in_order(world: World) -> None:
     events = list(world.session(PaintGenerator(), asks=True).turn("something red and blue"))
-    told = list(dict.fromkeys(kinds(events)))
-    drawing = ["Loading", "Loaded", "Imagining", "Picture"]
-    assert told == ["Reformulated", "Results", "Prompts", *drawing, "Question", "TurnDone"]
+    yielded = list(dict.fromkeys(kinds(events)))
+    drawing = ["Loading", "Loaded", "Imagining", "ImageGenerated"]
+    assert yielded == ["Reformulated", "Results", "Prompts", *drawing, "Question", "TurnDone"]
     assert [event.stage for event in of(events, Results)] == [Stage.TEXT, Stage.FUSED]
-    assert [event.k for event in of(events, Picture)] == [0, 1, 2]
+    assert [event.k for event in of(events, ImageGenerated)] == [0, 1, 2]
     assert isinstance(events[-1], TurnDone) and not events[-1].cancelled
 
 
@@ -70,7 +69,7 @@ def test_text_hits_come_before_the_generator_is_even_loaded(world: World) -> Non
     assert page(list(turn))[0].count("red")
 
 
-def test_the_generator_is_loaded_once_and_told_only_then(world: World) -> None:
+def test_the_generator_is_loaded_once_and_reported_only_then(world: World) -> None:
     session = world.session(PaintGenerator())
     assert not session.is_ready_to_imagine
     assert len(of(list(session.turn("red")), Loading)) == 1
@@ -95,7 +94,7 @@ def test_imagining_can_be_switched(world: World) -> None:
     session.imagining = False
     assert not of(list(session.turn("red")), Prompts) and not generator.prompts
     session.imagining = True
-    assert len(of(list(session.turn("blue")), Picture)) == 3
+    assert len(of(list(session.turn("blue")), ImageGenerated)) == 3
 
 
 def test_prompts_differ_follow_the_dialogue_and_never_name_a_reject(world: World) -> None:
@@ -172,7 +171,7 @@ def test_days_filter_and_a_filter_that_leaves_nothing_is_left_out_with_a_note(wo
     assert ranks == list(range(1, len(ranks) + 1))
     events = list(world.session().turn("something red in 1990"))
     assert len(of(events, Results)[0].hits) == 10
-    assert any("1990" in note.text for note in of(events, Note))
+    assert any("1990" in note.text for note in of(events, SessionNote))
 
 
 def test_a_season_of_any_year_filters(world: World) -> None:
@@ -199,10 +198,10 @@ def test_timings_say_what_took_how_long(world: World) -> None:
 
 
 def test_the_default_options_are_the_papers_k_and_the_measured_strategy() -> None:
-    assert Options().pictures == 3 and Options().fusion == DEFAULT
+    assert SessionOptions().pictures == 3 and SessionOptions().fusion == DEFAULT
 
 
-def test_steps_are_told_as_they_happen(world: World) -> None:
+def test_steps_are_reported_as_they_come(world: World) -> None:
     events = list(world.session(PaintGenerator(), pictures=2).turn("red"))
     assert [(event.k, event.step, event.steps) for event in of(events, Imagining)] == [
         (0, 1, 2), (0, 2, 2), (1, 1, 2), (1, 2, 2),

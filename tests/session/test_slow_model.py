@@ -8,15 +8,26 @@ from dataclasses import replace
 
 import pytest
 
-from dar_tui.dialogue.turn import Question
-from dar_tui.language.stopping import Cancelled, Stopped, never
-from dar_tui.questions.asking import GroundedQuestioner, Policy
-from dar_tui.reformulate import LanguageReformulator, QueryStrategy
-from dar_tui.session.events import Event, Note, Picture, Prompts, Reformulated, Results, Stage, TurnDone, TurnFailed
-from dar_tui.session.saving import Log
+from dar_tui.cancellation import Cancelled, Stopped, never
+from dar_tui.language.turn import Question
+from dar_tui.questions.questioner import GroundedQuestioner, Policy
+from dar_tui.reformulate import QueryStrategy
+from dar_tui.reformulate.language_model import LanguageReformulator
+from dar_tui.session.events import (
+    Event,
+    ImageGenerated,
+    Prompts,
+    Reformulated,
+    Results,
+    SessionNote,
+    Stage,
+    TurnDone,
+    TurnFailed,
+)
 from dar_tui.session.session import Session
+from dar_tui.session.transcript import Log
 from indexer.errors import ModelUnavailable
-from tests.session.telling import of
+from tests.session.event_lists import of
 from tests.session.world import NOON, PaintGenerator, World, fixed
 
 PROMPTS = (
@@ -82,8 +93,8 @@ def test_the_rules_hits_come_while_the_model_has_not_written_a_word(world: World
     rest = list(turn)
     assert [event.query.texts for event in of(rest, Reformulated)] == [("stripes of blue and red",)]
     assert [event.stage for event in of(rest, Results)] == [Stage.TEXT, Stage.FUSED]
-    assert of(rest, Prompts)[0].prompts == PROMPTS and len(of(rest, Picture)) == 3
-    assert not of(rest, Note) and not of(rest, TurnFailed)
+    assert of(rest, Prompts)[0].prompts == PROMPTS and len(of(rest, ImageGenerated)) == 3
+    assert not of(rest, SessionNote) and not of(rest, TurnFailed)
 
 
 def test_timings_tell_the_first_hits_from_the_models_time(world: World) -> None:
@@ -102,8 +113,8 @@ def test_a_model_that_writes_nothing_of_use_shows_nothing_twice(world: World, fa
     model = SlowModel("New Query: a green dragon", fails=fails)
     model.gate.set()
     events = list(session_of(world, model).turn("red and blue stripes"))
-    assert len(of(events, Reformulated)) == len(of(events, Results)) == len(of(events, Note)) == 1
-    assert "rules" in of(events, Note)[0].text
+    assert len(of(events, Reformulated)) == len(of(events, Results)) == len(of(events, SessionNote)) == 1
+    assert "rules" in of(events, SessionNote)[0].text
 
 
 def test_the_users_own_words_are_searched_once_and_the_model_draws(world: World) -> None:
@@ -115,14 +126,14 @@ def test_the_users_own_words_are_searched_once_and_the_model_draws(world: World)
     assert of(events, Prompts)[0].prompts == PROMPTS
 
 
-def test_a_filter_left_out_is_told_once(world: World) -> None:
+def test_a_filter_left_out_is_reported_once(world: World) -> None:
     model = SlowModel()
     model.gate.set()
     events = list(session_of(world, model).turn("red and blue stripes in 1990"))
-    assert len(of(events, Results)) == 2 and len(of(events, Note)) == 1
+    assert len(of(events, Results)) == 2 and len(of(events, SessionNote)) == 1
 
 
-def test_cancelling_reaches_the_model_and_the_rules_hits_stand(world: World) -> None:
+def test_cancelling_reaches_the_model_and_the_rules_hits_stay(world: World) -> None:
     model = SlowModel()
     generator = PaintGenerator()
     session = session_of(world, model, generator)
@@ -133,12 +144,12 @@ def test_cancelling_reaches_the_model_and_the_rules_hits_stand(world: World) -> 
     # The model was never let go on: whoever waited for it would be waiting still.
     assert not worker.is_alive() and not model.gate.is_set() and model.stopped == 1
     assert isinstance(seen[-1], TurnDone) and seen[-1].cancelled
-    assert len(of(seen, Results)) == 1 and not of(seen, Note) and not generator.prompts
+    assert len(of(seen, Results)) == 1 and not of(seen, SessionNote) and not generator.prompts
     (again,) = of(list(session.rerank()), Results)
     assert [hit.image_id for hit in again.hits] == [hit.image_id for hit in of(seen, Results)[0].hits]
     # What was cut off can be had after all.
     model.gate.set()
-    assert [event.k for event in of(list(session.imagine_again()), Picture)] == [0, 1, 2]
+    assert [event.k for event in of(list(session.imagine_again()), ImageGenerated)] == [0, 1, 2]
 
 
 def test_a_new_message_stops_the_model_at_the_old_one(world: World) -> None:

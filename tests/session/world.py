@@ -19,16 +19,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from dar_tui.imagine import Cancelled, Conditions, Imagined, OnStep, Recipe
-from dar_tui.questions.asking import GroundedQuestioner, Policy
+from dar_tui.cancellation import Cancelled
+from dar_tui.imagine import Conditions, Imagined, OnStep, Recipe
+from dar_tui.questions.questioner import GroundedQuestioner, Policy
 from dar_tui.reformulate import RuleReformulator
-from dar_tui.session.saving import Log
-from dar_tui.session.session import Engine, Options, Session
-from dar_tui.session.transcript import Started, session_path
+from dar_tui.session.session import Session, SessionOptions, SessionParts
+from dar_tui.session.transcript import Log, Started, session_path
 from indexer.encoders import ImageEmbeddings
-from indexer.indexing.options import IndexOptions
+from indexer.indexing.plan import IndexOptions
+from indexer.indexing.run import index
 from indexer.library import Library
-from indexer.pipeline import index
 from tests.photos import jpeg
 
 Vectors = NDArray[np.float32]
@@ -151,7 +151,7 @@ def textured(image: Image.Image, seed: int) -> Image.Image:
 
 
 # The painter knows a prompt's first and last colour alone: worth less beside the words than what dar's own imagines.
-OPTIONS = Options(picture_weight=0.15)
+OPTIONS = SessionOptions(picture_weight=0.15)
 
 
 class World:
@@ -170,13 +170,15 @@ class World:
             pass
         self.library = Library.open(folder / "library")
 
-    def engine(self, generator: object | None = None, *, asks: bool = False, policy: Policy = Policy.OPEN) -> Engine:
+    def engine(
+        self, generator: object | None = None, *, asks: bool = False, policy: Policy = Policy.OPEN
+    ) -> SessionParts:
         def load() -> object:
             if isinstance(generator, Exception):
                 raise generator
             return generator
 
-        return Engine(
+        return SessionParts(
             library=self.library,
             encoder=self.encoder,
             reformulator=RuleReformulator(),

@@ -16,7 +16,7 @@ from dar_tui.tui.graphics.choice import Graphics, Means
 from dar_tui.tui.options import Options
 from tests.tui.fake_engine import FakeEngine, Script, make_hits
 
-_SECONDS = 10.0
+_SECONDS = 30.0
 
 BLOCKS = Graphics(Means.BLOCKS, Means.BLOCKS)
 WORDS = Graphics(Means.OFF, Means.OFF)

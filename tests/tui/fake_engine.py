@@ -15,15 +15,15 @@ from PIL import Image
 
 from dar_tui.dialogue.dialogue import Expects
 from dar_tui.dialogue.need import Need
-from dar_tui.dialogue.turn import Question
 from dar_tui.imagine import Imagined
+from dar_tui.language.turn import Question
 from dar_tui.reformulate.query import QueryStrategy, QueryText
 from dar_tui.session.events import (
     Event,
+    ImageGenerated,
     Imagining,
     Loading,
     Part,
-    Picture,
     Prompts,
     Reformulated,
     Results,
@@ -205,7 +205,7 @@ class FakeEngine:
             image = Image.new("RGB", (48, 48), (200, 40 * k, 30))
             path = self.folder / f"turn-{turn}-{first + k}.png"
             image.save(path)
-            yield Picture(turn, first + k, Imagined(prompt, 11 + k, image), path)
+            yield ImageGenerated(turn, first + k, Imagined(prompt, 11 + k, image), path)
 
     def note(self, feedback: Feedback) -> None:
         self.feedback.append(feedback)

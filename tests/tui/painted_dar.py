@@ -12,8 +12,9 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from dar_tui.cancellation import Cancelled
 from dar_tui.cli import main
-from dar_tui.imagine import Cancelled, Imagined, OnStep
+from dar_tui.imagine import Imagined, OnStep
 from indexer.encoders import Notify
 from tests.session.world import PaintEncoder, PaintGenerator
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[2]
-SECONDS = 30.0
+SECONDS = 90.0
 
 
 class PtyApp:

@@ -10,8 +10,8 @@ import pytest
 from textual import events
 from textual.widgets import Static
 
-from dar_tui.dialogue.turn import Question
-from dar_tui.session.events import Note
+from dar_tui.language.turn import Question
+from dar_tui.session.events import SessionNote
 from dar_tui.tui.engine import Say
 from dar_tui.tui.widgets.prompt import MAX_CHARACTERS
 from tests import photos
@@ -79,7 +79,7 @@ async def test_nothing_that_is_written_pasted_or_said_is_interpreted(engine: Fak
         await pilot.pause()
         await pilot.press("enter")
         await idle(pilot, app)
-        app.chat.talk.show(app.chat.exchange.after(Note(HOSTILE)))  # type: ignore[union-attr]
+        app.chat.talk.show(app.chat.exchange.after(SessionNote(HOSTILE)))  # type: ignore[union-attr]
         await pilot.pause()
         text = screen_text(app)
         assert "[bold red]x[/] [@click=app.exit]y[/]" in text

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from dar_tui.dialogue.turn import Question
+from dar_tui.language.turn import Question
 from dar_tui.session.events import (
     Imagining,
     Loading,
-    Note,
     Part,
     Prompts,
     Results,
+    SessionNote,
     Stage,
     Timings,
     TurnDone,
@@ -98,7 +98,7 @@ def test_a_cancelled_turn_is_stopped_and_an_ended_one_is_not(hits: tuple[Hit, ..
 
 
 def test_notes_failures_and_questions_are_kept_with_what_to_do(hits: tuple[Hit, ...]) -> None:
-    exchange = found(hits).after(Note("left out")).after(TurnFailed(Part.IMAGINE, "It broke.", "Press i."))
+    exchange = found(hits).after(SessionNote("left out")).after(TurnFailed(Part.IMAGINE, "It broke.", "Press i."))
     exchange = exchange.after(Question("Is it red?"))
     assert exchange.notes == ("left out",)
     assert exchange.failures[0].line == "It broke. Press i."

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dar_tui.dialogue.turn import Question
+from dar_tui.language.turn import Question
 from dar_tui.tui.conversation import Drawing, Exchange
 from dar_tui.tui.export import Record, save
 from indexer.errors import DarError

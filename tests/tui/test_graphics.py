@@ -22,7 +22,7 @@ from dar_tui.tui.graphics.loading import NoPicture, load
 from dar_tui.tui.graphics.picture import Kind, Painted, Request, Source, Unpaintable, fitted
 from tests import photos
 
-_SECONDS = 10.0
+_SECONDS = 30.0
 
 
 @pytest.mark.parametrize(

@@ -74,5 +74,5 @@ def test_missing_generators_and_language_models_are_replaced_in_the_app_and_it_i
     models = ScreenModels(State(Output()), wanted)
     assert models.generator == "bundled" and models.new_spec == "bundled"
     assert ["dar models pull diffusers:no/where" in note for note in models.notes] == [True, False]
-    assert "dar models pull transformers:no/talk" in models.notes[1] and "Going on with `rules`" in models.notes[1]
+    assert "dar models pull transformers:no/talk" in models.notes[1] and "Using `rules` instead" in models.notes[1]
     assert ScreenModels(State(Output()), Wanted(tmp_path)).notes == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dar_tui.dialogue.turn import Expects, Question
+from dar_tui.language.turn import Expects, Question
 from dar_tui.tui.engine import ImagineAgain, OfPhoto, OfPicture, Rerank, Say, Skip
 from tests.tui.conftest import MakeApp, idle, say, say_and_imagine, until
 from tests.tui.fake_engine import FakeEngine

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from dar_tui.dialogue.dialogue import Said
+from dar_tui.dialogue.dialogue import UserMessage
 from dar_tui.session.transcript import Saved, resume
 from indexer.library import Library
 from tests.session.world import World
@@ -80,7 +80,7 @@ def test_a_killed_session_is_taken_up_again(library: Path) -> None:
         time.sleep(0.3)
         app.send(QUIT)
         assert app.wait() == 0
-    said = [event.text for event in saved(library)[-1].dialogue.events if isinstance(event, Said)]
+    said = [event.text for event in saved(library)[-1].dialogue.events if isinstance(event, UserMessage)]
     assert said == ["something red and white", "it is blue"]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from textual import events
 
-from dar_tui.dialogue.turn import Expects, Question
+from dar_tui.language.turn import Expects, Question
 from dar_tui.tui.engine import Say, Skip
 from dar_tui.tui.widgets.prompt import ANSWER_SECONDS, MAX_CHARACTERS
 from tests.tui.conftest import MakeApp, idle, say, until

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from dar_tui.dialogue.turn import Question
-from dar_tui.session.events import Event, Picture, Results, Stage, TurnDone, TurnFailed
+from dar_tui.language.turn import Question
+from dar_tui.session.events import Event, ImageGenerated, Results, Stage, TurnDone, TurnFailed
 from dar_tui.settings import load_settings
 from dar_tui.tui.conversation import State
 from dar_tui.tui.engine import ImagineAgain, MoreLike, Narrow, Narrowing, OfPhoto, OfPicture, Rerank, Say, Skip
@@ -94,7 +94,7 @@ def test_a_turn_is_the_sessions_own(engine: SessionEngine) -> None:
     events = played(engine, Say("something red and blue"))
     assert [page.stage for page in pages(events)] == [Stage.TEXT, Stage.FUSED]
     assert pages(events)[0].hits[0].path.name in ("red-blue.jpg", "blue-red.jpg")
-    assert sum(isinstance(event, Picture) for event in events) == 3
+    assert sum(isinstance(event, ImageGenerated) for event in events) == 3
     assert any(isinstance(event, Question) for event in events)
     assert isinstance(events[-1], TurnDone) and not events[-1].cancelled
 
@@ -112,7 +112,7 @@ def test_feedback_counts_from_the_next_page_on(engine: SessionEngine) -> None:
 
 def test_imagining_again_draws_other_pictures_of_the_same_turn(engine: SessionEngine) -> None:
     played(engine, Say("something red"))
-    pictures = [event for event in played(engine, ImagineAgain()) if isinstance(event, Picture)]
+    pictures = [event for event in played(engine, ImagineAgain()) if isinstance(event, ImageGenerated)]
     assert [picture.k for picture in pictures] == [3, 4, 5]
 
 
@@ -137,7 +137,7 @@ def test_more_like_a_photo_leaves_itself_out(engine: SessionEngine, world: World
 def test_without_imagining_nothing_is_drawn(engine: SessionEngine, models: WorldModels) -> None:
     engine.set_imagining(False)
     engine.warm_up(lambda line: None)
-    assert not any(isinstance(event, Picture) for event in played(engine, Say("something red")))
+    assert not any(isinstance(event, ImageGenerated) for event in played(engine, Say("something red")))
     assert models.loads == 0
 
 

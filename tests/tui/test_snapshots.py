@@ -48,7 +48,8 @@ async def test_a_turn_with_results(
 
 
 async def test_help(engine: FakeEngine, make_app: MakeApp, tmp_path: Path) -> None:
-    app = make_app(engine)
+    # A path of the length that was looked at: the help folds a longer one.
+    app = make_app(engine, keys=Path("~/keys.toml"))
     async with app.run_test(size=(120, 85)) as pilot:
         await until(pilot, lambda: app.chat.opened)
         await pilot.press("f1")

@@ -17,7 +17,7 @@ from tests.tui.pty_app import REPOSITORY
 
 pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
 
-_SECONDS = 30.0
+_SECONDS = 90.0
 _TMUX_KEYS = {"Enter", "Escape", "Tab", "Right", "Left", "Up", "Down", "C-s", "C-r", "C-l", "C-q", "C-n", "C-u", "F1"}
 
 

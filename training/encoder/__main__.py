@@ -3,7 +3,7 @@
     python -m training.encoder --photos DIR --captions TSV --work DIR [--final]
 
 Without `--final`, trains on all photos but the test and development sets and reports on the development set; with it,
-trains on all but the test set. What is computed is kept in the work folder, and a run that was cut goes on from there.
+trains on all but the test set. What is computed is kept in the work folder; a run that was cut continues from there.
 """
 
 from __future__ import annotations

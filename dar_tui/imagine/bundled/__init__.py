@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from dar_tui.imagine import Cancelled, Conditions, Imagined, Notify, OnStep, Recipe
+from dar_tui.cancellation import Cancelled
+from dar_tui.imagine import Conditions, Imagined, Notify, OnStep, Recipe
 from indexer.errors import ModelUnavailable
-from indexer.lone_threads import lone_threads
+from indexer.runtime import lone_threads
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -202,7 +203,7 @@ def load_pipeline(folder: Path = FOLDER) -> Any:
     import torch
 
     from dar_tui.imagine.bundled.pipeline import SketchPipeline
-    from indexer.checkpoints import quiet_libraries
+    from indexer.runtime import quiet_libraries
 
     try:
         with quiet_libraries():

@@ -10,8 +10,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from dar_tui.dialogue.turn import Expects, Turn
-from dar_tui.dialogue.when import Hemisphere, When
 from dar_tui.language.rules.answers import UNTOLD, About, Stance, about, is_none, reply_to, statement
 from dar_tui.language.rules.captions import caption, is_english
 from dar_tui.language.rules.clauses import Clause, clauses, sentences
@@ -19,6 +17,8 @@ from dar_tui.language.rules.dates import Dated, find_dates
 from dar_tui.language.rules.edits import alike, strike
 from dar_tui.language.rules.places import answered_place, find_places, take_folders
 from dar_tui.language.rules.words import COLOURS, NUMBERS, core, mentions, tidy, words
+from dar_tui.language.turn import Expects, Turn
+from dar_tui.language.when import Hemisphere, When
 
 # Stand in for phrases of time while clauses are read. Unicode keeps these for a program's own use: no text holds them.
 _FIRST_MARK = 0xFDD0

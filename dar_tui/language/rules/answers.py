@@ -9,9 +9,9 @@ import re
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from dar_tui.dialogue.turn import Expects, Question
 from dar_tui.language.rules.captions import caption
 from dar_tui.language.rules.words import ADJECTIVES, COLOURS, NUMBERS, content, core, mentions, tidy, words
+from dar_tui.language.turn import Expects, Question
 
 _Q = "['\u2019]?"
 
@@ -151,7 +151,7 @@ _SHAPES = tuple(
 
 
 def about(question: Question) -> About:
-    """What the question is about, as told by its asker or else as read from its words."""
+    """What the question is about, as given by its asker or else as read from its words."""
     read = _read_question(question)
     if not question.topic and not question.choices and question.expects is Expects.UNTOLD:
         return read

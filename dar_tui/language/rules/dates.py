@@ -8,12 +8,11 @@ clock is too often wrong to filter by the hour. What cannot be resolved ("on my 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 
-from dar_tui.dialogue.when import Days, EveryYear, Hemisphere, Span, When
 from dar_tui.language.rules.moments import (
     AGO,
     BESIDE,
@@ -34,6 +33,7 @@ from dar_tui.language.rules.moments import (
     margin,
 )
 from dar_tui.language.rules.words import FUNCTION_WORDS, listed
+from dar_tui.language.when import Days, EveryYear, Hemisphere, Span, When
 
 _RECENT = rf"(?:in|over|within|during) the (?:last|past) (?:{COUNT} )?{UNIT}s?"
 _CIRCA = r"around|about|circa|roughly|sometime (?:in|around)|approximately"
@@ -128,15 +128,34 @@ def _is_no_time(text: str, match: re.Match[str]) -> bool:
 
 
 def _visible(phrase: str) -> str:
-    if found := re.search(HOLIDAY, phrase, re.IGNORECASE):
-        return f"at {found.group()}"
-    if found := re.search(rf"\b{SEASON}\b", phrase, re.IGNORECASE):
-        return f"in {found.group().lower()}"
-    return ""
+    holidays = re.findall(HOLIDAY, phrase, re.IGNORECASE)
+    seasons = re.findall(rf"\b{SEASON}\b", phrase, re.IGNORECASE)
+    if len({each.lower() for each in (*holidays, *seasons)}) > 1:
+        return ""  # Of "spring or summer" a photo shows one, and nobody knows which.
+    return f"at {holidays[0]}" if holidays else f"in {seasons[0].lower()}" if seasons else ""
+
+
+def backwards(text: str, now: datetime) -> tuple[str, ...]:
+    """The phrases of `text` that name a stretch of time which ends before it begins: "2021-2020"."""
+    if not _HINT.search(text):
+        return ()
+    moments = Moments(now, Hemisphere.NORTH)
+    found = []
+    for match in _compiled(_PHRASE).finditer(text):
+        ends = (match["b1"] or match["r1"], match["b2"] or match["r2"])
+        if match["between"] and not _read(moments, match) and all(moments.spans(each) for each in ends):
+            found.append(match.group().strip())
+    return tuple(found)
+
+
+def not_a_stretch(texts: Iterable[str], now: datetime) -> str:
+    """What to say of texts with such phrases; "" for none."""
+    found = ", ".join(f'"{each}"' for text in texts for each in backwards(text, now))
+    return f"No date was read from {found}: it ends before it begins." if found else ""
 
 
 def _read(moments: Moments, match: re.Match[str]) -> tuple[Span, ...]:
-    """The days of one matched phrase; () where they cannot be told."""
+    """The days of one matched phrase; () where they cannot be known."""
     said = match.groupdict()
     if said["between"]:
         return from_to(moments.spans(said["b1"] or said["r1"]), moments.spans(said["b2"] or said["r2"]))
@@ -171,5 +190,7 @@ def _either(moments: Moments, one: str, other: str) -> tuple[Span, ...]:
 
 def _open(moments: Moments, phrase: str, side: Callable[[Days], Days]) -> tuple[Span, ...]:
     stretches = [span for span in moments.spans(phrase) if isinstance(span, Days)]
-    # "before Easter", of which year nobody can tell, is no filter.
+    if phrase.lower() == "easter":
+        # Without a year it is the last one that has begun, as in an option.
+        stretches = [days for days in stretches if days.first and days.first <= moments.now.date()][-1:]
     return tuple(side(days) for days in stretches) if len(stretches) == 1 else ()

@@ -45,7 +45,7 @@ def _cut(text: str, start: int, end: int) -> str:
     found = words(text)
     first = next((at for at, word in enumerate(found) if word.end > start), len(found))
     after = next((at for at, word in enumerate(found) if word.start >= end), len(found))
-    if first >= after or found[first].start < start:  # Signs or a script without spaces: there is no grammar to mend.
+    if first >= after or found[first].start < start:  # Signs or a script without spaces: there is no grammar to fix.
         return tidy(text[:start] + text[end:])
     follows = found[after] if after < len(found) and _same_run(text, end, found[after].start) else None
     struck = found[first:after]

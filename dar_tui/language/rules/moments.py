@@ -7,6 +7,8 @@ theirs here too (`Moments.begins`). What counts as which days:
   unit's own year or month and half a unit either side of that day.
 - 04.07.2019 is 4 July: dates with dots are written day first everywhere. 07/04/2019 is written both ways, so a dialogue
   takes either day, and an option refuses it and asks for 2019-07-04.
+- Easter without a year is any of them; "before Easter" and "since Easter" count from the last one that has begun, as an
+  option does.
 - 2019-W05 is an ISO week, Monday to Sunday; Q3 2020 is July to September; winter 2018/19 begins in 2018.
 """
 
@@ -16,7 +18,8 @@ import re
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
-from dar_tui.dialogue.when import (
+from dar_tui.language.rules.words import NUMBERS
+from dar_tui.language.when import (
     Days,
     EveryYear,
     Hemisphere,
@@ -31,7 +34,6 @@ from dar_tui.dialogue.when import (
     this,
     year_of,
 )
-from dar_tui.language.rules.words import NUMBERS
 
 MONTHS = (
     "jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"

@@ -1,7 +1,7 @@
 """Places named in a message: "in Paris", "at Lake Como", "in the folder italy". Hints to match with folders and GPS
 names.
 
-A name is told from a noun by its capital, so "in paris" is a place only where the question was where. Knows no
+A name is distinguished from a noun by its capital, so "in paris" is a place only where the question was where. Knows no
 gazetteer.
 """
 

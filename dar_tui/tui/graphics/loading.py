@@ -39,7 +39,7 @@ def load(source: Source, side: int) -> tuple[Image.Image, bool]:
 def _own(source: Source, kind: str) -> Image.Image:
     from PIL import Image
 
-    from indexer.photos.quiet import silence_decoders
+    from indexer.photos.formats import silence_decoders
 
     silence_decoders()
     try:

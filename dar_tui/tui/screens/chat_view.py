@@ -31,7 +31,7 @@ from dar_tui.tui.widgets.status import Hints, Status
 from dar_tui.tui.widgets.talk import Talk
 
 if TYPE_CHECKING:
-    from dar_tui.dialogue.turn import Question
+    from dar_tui.language.turn import Question
     from indexer.search.hits import Hit
 
 GREETING = (

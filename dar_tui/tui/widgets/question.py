@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from textual.content import Content
 from textual.widgets import Static
 
-from dar_tui.dialogue.turn import Expects, Question
+from dar_tui.language.turn import Expects, Question
 from indexer.printable import stripped
 
 # Kinds of question that y and n answer.

@@ -1,7 +1,7 @@
 """The encoder that ships with dar: works after install, with no download, no GPU and no torch in the process.
 
 Runs two prepared ONNX graphs on ONNX Runtime, one for each tower, each loaded on first use. How the graphs are made is
-`graphs`' business; importing torch happens only there, once on a machine.
+`graphs`' business; torch is imported only there, once on a machine.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from indexer.encoders import ImageEmbeddings, Notify
 from indexer.encoders.bundled import graphs
 from indexer.encoders.bundled.backbones import TOKENIZER
-from indexer.encoders.onnx_graphs import available_cores, open_graph
+from indexer.runtime import available_cores, open_graph
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -15,8 +15,9 @@ from filelock import FileLock
 
 from indexer.encoders import Notify
 from indexer.encoders.bundled.backbones import LITE2, TEXT_FILES, BackboneFile, ImageBackbone, image_backbones
-from indexer.encoders.onnx_graphs import export_graph, write_whole
 from indexer.errors import ModelUnavailable
+from indexer.files import write_whole
+from indexer.runtime import export_graph
 
 # The integers every head file declares.
 SIZES = ("dim", "visual_dim", "sentence_dim", "image_size", "max_text_tokens")

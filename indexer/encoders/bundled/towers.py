@@ -28,7 +28,7 @@ from indexer.encoders.bundled.backbones import (
     load_text_backbone,
 )
 
-# Popularity is told by the queries a photo suits best: an average over all of the bank finds no hubs (+0.0 Recall@10
+# Popularity follows from queries a photo suits best: an average over all of the bank finds no hubs (+0.0 Recall@10
 # on the development set, where the mean of the 10 largest finds +3.5).
 NEAREST = 10
 # How far popularities are spread. They deviate by 0.07; doubled they are as long as a coordinate of consequence, and
