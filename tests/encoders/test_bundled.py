@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dar_tui.imagine import SentenceEncoder
-from indexer.encoders import load_encoder
+from indexer.encoders import SentenceEncoder, load_encoder
 from indexer.encoders.bundled import BundledEncoder
 from indexer.encoders.bundled.backbones import LITE0, LITE2, TEXT_WEIGHTS, BackboneFile
 from indexer.encoders.bundled.graphs import (

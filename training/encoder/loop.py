@@ -176,7 +176,8 @@ def embed_captions(heads: Heads, captions: TextCache, photos: NDArray[np.int64],
     with torch.inference_mode():
         texts = (photos[:, None] * CAPTIONS + np.arange(CAPTIONS)).ravel()
         parts = [embed(captions.rows(part)) for part in np.array_split(texts, -(-len(texts) // 1000))]
-        return torch.cat(parts).unflatten(0, (len(photos), CAPTIONS))
+        rows = torch.cat(parts)
+    return rows.view(len(photos), CAPTIONS, -1)
 
 
 def fit_hubs(heads: Heads, material: Material, class_names: ReadTexts, seed: int) -> None:

@@ -370,7 +370,8 @@ def shrinking(side: int) -> Tensor:
     """
     rows = torch.eye(side)[None, None]
     enlarged = F.interpolate(rows, (SIDE, side), mode="bicubic", align_corners=False, antialias=True)[0, 0]
-    return torch.linalg.pinv(enlarged)
+    matrix: Tensor = torch.linalg.pinv(enlarged)
+    return matrix
 
 
 def _cells(feature_map: Tensor) -> Tensor:
