@@ -221,10 +221,13 @@ def small_heads(path: Path) -> None:
     from indexer.encoders.bundled.towers import SENTENCE_DIM, SIDE, Heads, pack
 
     torch.manual_seed(0)
-    heads = Heads(1, 16, 16, 8, 8, backbones=(LITE2, LITE0), tuned_layers=1, text_bank=12, picture_bank=12)
-    for name in ("concepts.components", "concepts.class_vectors", "visual.components", "hubs.bank", "visual.hubs.bank"):
+    heads = Heads(1, 16, 16, 8, 8, backbones=(LITE2, LITE0), tuned_layers=1, words=2, text_bank=12, picture_bank=12)
+    random = ("concepts.components", "concepts.class_vectors", "visual.components", "hubs.bank", "visual.hubs.bank")
+    for name in (*random, "expectation.weights", "basis"):
         buffer = heads.get_buffer(name)
         buffer.copy_(torch.randn(buffer.shape) / 10)
+    heads.get_buffer("expectation.places")[[3899, 4937]] = torch.tensor([1, 2], dtype=torch.int32)  # dog, cat
+    heads.get_buffer("expectation.rarity").copy_(torch.tensor([0.0, 3.0, 4.0]))
     with torch.inference_mode():
         for parameter in heads.members[0].text.tuned.parameters():
             parameter.mul_(1.01)

@@ -32,7 +32,17 @@ from training.encoder.data import (
     read_captions,
     split,
 )
-from training.encoder.loop import PICTURE_BANK, TEXT_BANK, Material, Recipe, embed_captions, fit_hubs, train
+from training.encoder.loop import (
+    PICTURE_BANK,
+    TEXT_BANK,
+    Material,
+    Recipe,
+    embed_captions,
+    fit_expectation,
+    fit_hubs,
+    train,
+    word_places,
+)
 
 # With the concepts' 128 and the hub coordinate, 512.
 DIM = 383
@@ -130,6 +140,7 @@ def _with_statistics(
     dim: int,
     *,
     tuned_layers: int,
+    words: int = 0,
     dropout: float = 0.0,
     text_bank: int = 0,
     picture_bank: int = 0,
@@ -143,6 +154,7 @@ def _with_statistics(
         VISUAL_DIM,
         backbones=fitted.backbones,
         tuned_layers=tuned_layers,
+        words=words,
         text_bank=text_bank,
         picture_bank=picture_bank,
         dropout=dropout,
@@ -159,21 +171,28 @@ def _with_statistics(
 
 def _assemble(fitted: Heads, trained: list[Heads], material: Material) -> Heads:
     """The members side by side, in the principal components of what they say about 4,000 training photos."""
-    banks = {"text_bank": TEXT_BANK + CLASSES, "picture_bank": PICTURE_BANK}
-    heads = _with_statistics(fitted, len(trained), DIM, tuned_layers=trained[0].tuned_layers, **banks)
+    places, rarity = word_places(material.captions, material.train)
+    heads = _with_statistics(
+        fitted,
+        len(trained),
+        DIM,
+        tuned_layers=trained[0].tuned_layers,
+        words=len(rarity) - 1,
+        text_bank=TEXT_BANK + CLASSES,
+        picture_bank=PICTURE_BANK,
+    )
     for member, alone in zip(heads.members, trained, strict=True):
         member.load_state_dict(alone.members[0].state_dict())
+    fit_expectation(heads, material, places, rarity)
     sample = material.train[:4000]
     with torch.inference_mode():
         tokens, probabilities = material.views[0].rows(sample)
         concepts = heads.concepts.of_photo(probabilities)
-        photo_parts = [cast(Member, member).image(tokens, concepts) for member in heads.members]
+        photo_parts = heads.photo_parts(tokens, concepts)
         texts = (sample[:, None] * CAPTIONS + np.arange(CAPTIONS)).ravel()
-        text_parts = []
-        for part in np.array_split(texts, len(sample) // 200 + 1):
-            read = material.captions.rows(part)
-            text_parts.append(torch.cat([cast(Member, member).text(read) for member in heads.members], 1))
-    heads.fit_basis(torch.cat([torch.cat(photo_parts, 1), *text_parts]))
+        parts = np.array_split(texts, len(sample) // 200 + 1)
+        text_parts = [heads.text_parts(material.captions.rows(part)) for part in parts]
+    heads.fit_basis(torch.cat([photo_parts, *text_parts]))
     return heads.eval()
 
 

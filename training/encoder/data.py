@@ -137,25 +137,29 @@ def _compute_view(
 
 @dataclass(frozen=True)
 class TextCache:
-    """Texts as frozen MiniLM reads them: unit sentence vectors (n, 384) and, where its last layers are tuned, the
-    states of all tokens before those layers (tokens, 384) float16; text i has `starts[i]` to `starts[i + 1]`."""
+    """Texts as frozen MiniLM reads them: unit sentence vectors (n, 384), the ids of all word pieces one after the other
+    and, where its last layers are tuned, the states before those layers (tokens, 384) float16; text i has the tokens
+    from `starts[i]` to `starts[i + 1]`."""
 
     sentences: Tensor
+    ids: NDArray[np.int64]
     starts: NDArray[np.int64]
     states: NDArray[np.float16] | None
 
     def rows(self, index: NDArray[np.int64]) -> ReadTexts:
         """Some texts, the states padded to the longest of them."""
         sentences = self.sentences[torch.from_numpy(index)]
-        if self.states is None:
-            return ReadTexts(sentences)
         lengths = self.lengths(index)
-        states = torch.zeros(len(index), int(lengths.max()), SENTENCE_DIM)
+        taken = np.arange(lengths.max()) < lengths[:, None]
+        ids = np.zeros(taken.shape, dtype=np.int64)
+        ids[taken] = self.ids[(self.starts[index][:, None] + np.arange(lengths.max()))[taken]]
+        if self.states is None:
+            return ReadTexts(sentences, torch.from_numpy(ids))
+        states = torch.zeros(*taken.shape, SENTENCE_DIM)
         for row, (text, length) in enumerate(zip(index, lengths, strict=True)):
             start = self.starts[text]
             states[row, :length] = torch.from_numpy(self.states[start : start + length].astype(np.float32))
-        mask = torch.arange(states.shape[1]) < torch.from_numpy(lengths)[:, None]
-        return ReadTexts(sentences, states, mask.long())
+        return ReadTexts(sentences, torch.from_numpy(ids), states, torch.from_numpy(taken).long())
 
     def lengths(self, index: NDArray[np.int64]) -> NDArray[np.int64]:
         """How many tokens each has."""
@@ -192,7 +196,8 @@ def cache_texts(work: Path, name: str, texts: Sequence[str], tuned_layers: int) 
         if tuned_layers:
             np.save(states_path, states)
     sentences = torch.from_numpy(np.load(vectors_path)).float()
-    return TextCache(sentences, starts, np.load(states_path, mmap_mode="r") if tuned_layers else None)
+    flat = np.concatenate([np.array(each, dtype=np.int64) for each in ids])
+    return TextCache(sentences, flat, starts, np.load(states_path, mmap_mode="r") if tuned_layers else None)
 
 
 def class_names() -> list[list[str]]:

@@ -50,6 +50,11 @@ TUNED_DROPOUT = 0.1
 
 SENTENCE_DIM = 384
 CLASSES = 1000
+# Of MiniLM's tokenizer.
+VOCABULARY = 30522
+# How loud a text's words are beside its sentence vector of length 1 where a photo is expected from both, and the
+# expectation beside what the members learnt; 0.7 to 1.4 are within half a point.
+WORDS_LOUDNESS, EXPECTATION = 0.7, 1.2
 # Side of the pixels a photo is prepared to; a backbone that takes smaller ones shrinks them itself.
 SIDE = 260
 # The blocks whose channels are features beside the head's: the later ones name things, the earlier ones still hold
@@ -234,10 +239,12 @@ class ImageHead(nn.Module):
 
 @dataclass(frozen=True)
 class ReadTexts:
-    """Texts as frozen MiniLM reads them: unit sentence vectors (n, 384) and, where members tuned its last layers, the
-    states those layers start from (n, tokens, 384) and which of the tokens are the text's (n, tokens)."""
+    """Texts as frozen MiniLM reads them: unit sentence vectors (n, 384), the ids of their word pieces (n, tokens), 0 at
+    padding, and, where members tuned its last layers, the states those layers start from (n, tokens, 384) and which of
+    the tokens are the text's (n, tokens)."""
 
     sentences: Tensor
+    ids: Tensor
     states: Tensor | None = None
     mask: Tensor | None = None
 
@@ -428,6 +435,36 @@ class VisualSpace(nn.Module):
         return self.hubs.of_photos(F.normalize(self.whitened(whole), dim=1))
 
 
+class Expectation(nn.Module):
+    """What photo a text lets one expect, by ridge regression on its sentence vector and its words: texts -> (n, dim),
+    unit, to compare with photos in the visual space before its hub coordinate.
+
+    Words stand apart, each weighted by its rarity: a sentence vector tells what a text is about, not that it says red.
+    """
+
+    places: Tensor
+    rarity: Tensor
+    weights: Tensor
+    offset: Tensor
+
+    def __init__(self, words: int, dim: int) -> None:
+        super().__init__()
+        # Where a word piece's weight stands; 0 for those too rare to learn, whose rarity is put to 0.
+        self.register_buffer("places", torch.zeros(VOCABULARY, dtype=torch.int32))
+        self.register_buffer("rarity", torch.zeros(words + 1))
+        self.register_buffer("weights", torch.zeros(SENTENCE_DIM + words + 1, dim))
+        self.register_buffer("offset", torch.zeros(dim))
+
+    def features(self, texts: ReadTexts) -> Tensor:
+        """What the regression sees of texts: (n, 384 + words + 1)."""
+        places = self.places[texts.ids].long()
+        said = torch.zeros(len(places), len(self.rarity)).scatter(1, places, torch.ones(places.shape))
+        return torch.cat([texts.sentences, WORDS_LOUDNESS * F.normalize(said * self.rarity, dim=1)], 1)
+
+    def forward(self, texts: ReadTexts) -> Tensor:
+        return F.normalize(self.features(texts) @ self.weights - self.offset, dim=1)
+
+
 class SentenceVectors(nn.Module):
     """all-MiniLM-L6-v2: token ids (n, tokens) -> texts as it reads them, with the states before its last layers where
     `tuned_layers` of them are tuned."""
@@ -441,18 +478,19 @@ class SentenceVectors(nn.Module):
         mask = (ids != 0).long()
         if not self.tuned_layers:
             hidden = self.backbone(input_ids=ids, attention_mask=mask).last_hidden_state
-            return ReadTexts(mean_of_tokens(hidden, mask))
+            return ReadTexts(mean_of_tokens(hidden, mask), ids)
         bert: Any = self.backbone
         states = run_layers(bert.encoder.layer[: -self.tuned_layers], bert.embeddings(input_ids=ids), mask)
         last = run_layers(bert.encoder.layer[-self.tuned_layers :], states, mask)
-        return ReadTexts(mean_of_tokens(last, mask), states, mask)
+        return ReadTexts(mean_of_tokens(last, mask), ids, states, mask)
 
 
 class Heads(nn.Module):
-    """All that heads.safetensors holds: members side by side, the concepts, and the visual space.
+    """All that heads.safetensors holds: members side by side, the concepts, the visual space and, with `words`, what
+    texts let one expect in it.
 
-    The members' learned parts are concatenated and turned into `dim` numbers by `basis`, the principal components of
-    what they say about the training photos and captions.
+    The members' learned parts and the expectation are concatenated and turned into `dim` numbers by `basis`, the
+    principal components of what they say about the training photos and captions.
     """
 
     basis: Tensor
@@ -467,6 +505,7 @@ class Heads(nn.Module):
         *,
         backbones: Sequence[ImageBackbone] = (LITE2,),
         tuned_layers: int = 0,
+        words: int = 0,
         text_bank: int = 0,
         picture_bank: int = 0,
         dropout: float = 0.0,
@@ -480,7 +519,8 @@ class Heads(nn.Module):
             Member(channels, concept_dim, SENTENCE_DIM, member_dim, tuned_layers=tuned_layers, dropout=dropout)
             for _ in range(members)
         )
-        self.register_buffer("basis", torch.eye(members * member_dim, dim))
+        self.expectation = Expectation(words, visual_dim) if words else None
+        self.register_buffer("basis", torch.eye(members * member_dim + (visual_dim if words else 0), dim))
         self.hubs = HubCoordinate(text_bank, dim + concept_dim)
         self.visual = VisualSpace(channels, visual_dim, picture_bank)
 
@@ -497,23 +537,38 @@ class Heads(nn.Module):
     def uncorrected_photos(self, tokens: Tensor, probabilities: Tensor, noise: float = 0.0) -> Tensor:
         """What is trained: joint vectors without the hub coordinate, (n, dim + concept_dim), unit."""
         concepts = self.concepts.of_photo(probabilities)
-        learned = [cast(Member, member).image(tokens, concepts, noise) for member in self.members]
-        return F.normalize(torch.cat([self._side_by_side(learned), concepts], 1), dim=1)
+        learned = F.normalize(self.photo_parts(tokens, concepts, noise) @ self.basis, dim=1)
+        return F.normalize(torch.cat([learned, concepts], 1), dim=1)
 
     def uncorrected_texts(self, texts: ReadTexts, noise: float = 0.0) -> Tensor:
         """The same of texts."""
         concepts = self.concepts.of_text(texts.sentences)
-        learned = [cast(Member, member).text(texts, noise) for member in self.members]
+        learned = F.normalize(self.text_parts(texts, noise) @ self.basis, dim=1)
         loudness = CAPTION_LOUDNESS + (NAME_LOUDNESS - CAPTION_LOUDNESS) * self.concepts.named(concepts)
-        return F.normalize(torch.cat([self._side_by_side(learned), loudness * concepts], 1), dim=1)
+        return F.normalize(torch.cat([learned, loudness * concepts], 1), dim=1)
 
     def fit_basis(self, learned: Tensor) -> None:
         """Takes the members' parts, concatenated, of many photos and texts: (n, members * member_dim)."""
         # No centring: dot products must stay what they were.
         self.basis.copy_(torch.linalg.svd(learned, full_matrices=False).Vh[: self.basis.shape[1]].T)
 
-    def _side_by_side(self, learned: list[Tensor]) -> Tensor:
-        return F.normalize(torch.cat(learned, 1) @ self.basis, dim=1)
+    def photo_parts(self, tokens: Tensor, concepts: Tensor, noise: float = 0.0) -> Tensor:
+        """What members, and the expectation, have of photos, side by side: what `basis` takes."""
+        parts = [cast(Member, member).image(tokens, concepts, noise) for member in self.members]
+        if self.expectation is not None:
+            parts.append(self._expectation_share * F.normalize(self.visual.whitened(tokens[:, 0]), dim=1))
+        return torch.cat(parts, 1)
+
+    def text_parts(self, texts: ReadTexts, noise: float = 0.0) -> Tensor:
+        """The same of texts."""
+        parts = [cast(Member, member).text(texts, noise) for member in self.members]
+        if self.expectation is not None:
+            parts.append(self._expectation_share * self.expectation(texts))
+        return torch.cat(parts, 1)
+
+    @property
+    def _expectation_share(self) -> float:
+        return EXPECTATION * float(len(self.members) ** 0.5)
 
 
 class ImageTower(nn.Module):
@@ -551,7 +606,7 @@ def pack(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """The tensors as a head file stores them: large matrices in 8 bits, a scale a row, everything else in float16."""
     packed = {}
     for name, tensor in tensors.items():
-        packed[name] = tensor.half().contiguous()
+        packed[name] = tensor.half().contiguous() if tensor.is_floating_point() else tensor
         if tensor.dim() == 2 and tensor.numel() >= PACKED_FROM:
             scale = (tensor.float().abs().amax(1, keepdim=True) / 127).clamp(min=1e-6).half()
             packed[name] = (tensor.float() / scale.float()).round().clamp(-127, 127).to(torch.int8)
@@ -562,10 +617,14 @@ def pack(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 def unpack(stored: dict[str, Tensor]) -> dict[str, Tensor]:
     """What `pack` stored, or an older file's float16 tensors, as float32."""
     return {
-        name: tensor.float() * stored[name + SCALE].float() if name + SCALE in stored else tensor.float()
+        name: tensor.float() * stored[name + SCALE].float() if name + SCALE in stored else _whole(tensor)
         for name, tensor in stored.items()
         if not name.endswith(SCALE)
     }
+
+
+def _whole(tensor: Tensor) -> Tensor:
+    return tensor.float() if tensor.is_floating_point() else tensor
 
 
 def load_heads(path: Path) -> Heads:
@@ -577,16 +636,17 @@ def load_heads(path: Path) -> Heads:
         metadata = file.metadata() or {}
     tensors = unpack(load_file(path))
     layers = "members.0.text.tuned.layers."
-    together, dim = tensors["basis"].shape
+    dim = tensors["basis"].shape[1]
     member_dim = tensors["members.0.image.head.linear.weight"].shape[0]
     heads = Heads(
-        members=together // member_dim,
+        members=len({name.split(".")[1] for name in tensors if name.startswith("members.")}),
         member_dim=member_dim,
         dim=dim,
         concept_dim=tensors["concepts.components"].shape[1],
         visual_dim=tensors["visual.deviations"].shape[0],
         backbones=image_backbones(metadata),
         tuned_layers=len({name[len(layers) :].split(".")[0] for name in tensors if name.startswith(layers)}),
+        words=len(tensors.get("expectation.rarity", torch.zeros(1))) - 1,
         text_bank=tensors["hubs.bank"].shape[0],
         picture_bank=tensors["visual.hubs.bank"].shape[0],
     )
