@@ -30,10 +30,9 @@ from dar_tui.cli.dates import parse_date
 from dar_tui.cli.output import Output
 from dar_tui.cli.screen import ScreenModels, Wanted
 from dar_tui.cli.state import State
-from dar_tui.tui.app import DarApp
+from dar_tui.tui.app import AppOptions, DarApp
 from dar_tui.tui.background import leave_a_core
 from dar_tui.tui.graphics.choice import Graphics, Means
-from dar_tui.tui.options import Options
 from dar_tui.tui.session_engine import SessionEngine
 
 SIZE = (200, 60)
@@ -103,8 +102,8 @@ class Talking:
 
     async def turn(self, number: int) -> None:
         """Says something and waits for all that comes of it."""
-        self.chat.say(MESSAGES[number % len(MESSAGES)])
-        await self.until(lambda: not self.chat.player.running)
+        self.chat.controller.send(MESSAGES[number % len(MESSAGES)])
+        await self.until(lambda: not self.chat.controller.player.running)
 
 
 @asynccontextmanager
@@ -114,7 +113,7 @@ async def talking(library: Path, home: Path, *, imagines: bool) -> AsyncIterator
     settings = replace(state.settings, home=home)
     engine = SessionEngine(settings, library, ScreenModels(state, Wanted(library, imagines=imagines)))
     graphics = Graphics(Means.BLOCKS, Means.BLOCKS)
-    app = DarApp(engine, Options(home, home / "keys.toml", home, graphics, parse_date))
+    app = DarApp(engine, AppOptions(home, home / "keys.toml", home, graphics, parse_date))
     async with app.run_test(size=SIZE) as pilot:
         yield Talking(app)
         await pilot.pause()
@@ -127,7 +126,7 @@ async def feel(library: Path, home: Path, turns: int) -> list[Figure]:
     async with talking(library, home, imagines=True) as talk:
         app, chat = talk.app, talk.chat
         with pulse.beating():
-            await talk.until(lambda: chat.opened and chat.status.facts.doing.startswith("loading the gen"))
+            await talk.until(lambda: chat.controller.opened and chat.status.facts.doing.startswith("loading the gen"))
             await talk.until(lambda: not chat.status.facts.doing)
         measured.append(once("worst gap while loading models", pulse.worst * 1000, "ms"))
         await talk.turn(0)
@@ -141,7 +140,7 @@ async def feel(library: Path, home: Path, turns: int) -> list[Figure]:
         shown = len(chat.photos._visible())
         began = time.perf_counter()
         with pulse.beating():
-            chat.show_exchange(keep=True)
+            chat.show_page(keep=True)
             await talk.until(lambda: len(gallery._kept) >= min(24, shown))
         measured.append(once(f"painting {shown} thumbnails", (time.perf_counter() - began) * 1000, "ms"))
         measured.append(once("worst gap while painting them", pulse.worst * 1000, "ms"))
@@ -152,7 +151,7 @@ async def feel(library: Path, home: Path, turns: int) -> list[Figure]:
 async def without_generator(library: Path, home: Path, turns: int) -> list[Figure]:
     """Memory after 1, 10 and `turns` turns."""
     async with talking(library, home, imagines=False) as talk:
-        await talk.until(lambda: talk.chat.opened)
+        await talk.until(lambda: talk.chat.controller.opened)
         return await _memory_over(talk, 0, turns, "memory without a generator", CHAT_MB)
 
 

@@ -14,8 +14,8 @@ from indexer.errors import ModelUnavailable, UsageError
 
 if TYPE_CHECKING:
     from dar_tui.session.session import SessionParts
-    from dar_tui.tui.early_keys import EarlyKeys
-    from dar_tui.tui.engine import Tell
+    from dar_tui.tui.engine import Report as Tell
+    from dar_tui.tui.terminal import EarlyKeys
     from indexer.encoders import Encoder
     from indexer.library import Library
 
@@ -57,7 +57,7 @@ def run(state: State, wanted: Wanted) -> None:
     if "XTERM_VERSION" in os.environ:
         # xterm shows 16 million colours, calls itself "xterm", which means 16, and takes COLORTERM away.
         os.environ.setdefault("COLORTERM", "truecolor")
-    from dar_tui.tui.early_keys import EarlyKeys
+    from dar_tui.tui.terminal import EarlyKeys
 
     with EarlyKeys() as keys:
         code, ended = _show(state, wanted, keys)
@@ -72,12 +72,11 @@ def run(state: State, wanted: Wanted) -> None:
 def _show(state: State, wanted: Wanted, keys: EarlyKeys) -> tuple[int, bool]:
     """The app's exit code, and whether the engine came to its end."""
     from dar_tui.cli.dates import parse_date
-    from dar_tui.tui.app import DarApp
-    from dar_tui.tui.background import finish, leave_a_core
+    from dar_tui.tui.app import AppOptions, DarApp
+    from dar_tui.tui.background import LOG_NAME, finish, leave_a_core
     from dar_tui.tui.graphics.choice import choose
-    from dar_tui.tui.options import Options
     from dar_tui.tui.session_engine import SessionEngine
-    from dar_tui.tui.terminal import LOG_NAME, shielded
+    from dar_tui.tui.terminal import shielded
 
     leave_a_core(os.environ)
     settings = state.settings
@@ -86,7 +85,7 @@ def _show(state: State, wanted: Wanted, keys: EarlyKeys) -> tuple[int, bool]:
     engine = SessionEngine(
         settings, wanted.library, ScreenModels(state, wanted), pictures=wanted.pictures, fusion=wanted.fusion
     )
-    options = Options(
+    options = AppOptions(
         home=settings.home,
         keys=settings.config_file.with_name("keys.toml"),
         pages=Path.cwd(),
@@ -101,7 +100,9 @@ def _show(state: State, wanted: Wanted, keys: EarlyKeys) -> tuple[int, bool]:
         app = DarApp(engine, options)
         app.run()
         ended = finish(engine.close)
-    return app.return_code or 0, ended
+    if app.failure is not None:
+        state.output.error(app.failure)
+    return app.exit_code, ended
 
 
 def _session(wanted: Wanted) -> Path | None:
@@ -114,7 +115,7 @@ def _session(wanted: Wanted) -> Path | None:
 
 
 class ScreenModels:
-    """See `dar_tui.tui.session_engine.Models`: what commands load, with what they have to say shown by the app."""
+    """See `dar_tui.tui.models.AppModels`: what commands load, with what they have to say shown by the app."""
 
     def __init__(self, state: State, wanted: Wanted) -> None:
         self._state = state

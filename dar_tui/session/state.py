@@ -87,6 +87,7 @@ class SessionState:
         self.page: tuple[Hit, ...] = ()
         self.gallery: dict[tuple[int, int], GeneratedImage] = {}
         self._token = CancelToken()
+        self._token_lock = threading.Lock()
 
     @property
     def id(self) -> str:
@@ -95,14 +96,15 @@ class SessionState:
 
     def begin(self) -> CancelToken:
         """Cancels the turn that runs, if one does; the token is the next turn's."""
-        with self.lock:
+        with self._token_lock:
             self._token.set()
             self._token = CancelToken()
             return self._token
 
     def cancel(self) -> None:
-        """Cancels the turn that runs. Waits for no lock, which is held while a record is written to the disk."""
-        self._token.set()
+        """Cancels the turn that runs. Never waits: `lock` is held while the disk writes, which may take seconds."""
+        with self._token_lock:
+            self._token.set()
 
     def context(self, request: SearchRequest, narrowing: Narrowing) -> TurnContext:
         """All that decides the page, as it is at this moment."""

@@ -15,6 +15,10 @@ from queue import SimpleQueue
 from indexer.errors import DarError
 from indexer.printable import stripped
 
+# One run's log; older ones are of no use to anybody.
+LOG_NAME = "dar.log"
+SEE_LOG = f"The session is saved. See {LOG_NAME} in dar's cache folder."
+
 logger = logging.getLogger(__name__)
 
 
@@ -53,7 +57,7 @@ def leave_a_core(environment: MutableMapping[str, str], cores: int | None = None
     environment.setdefault("OMP_NUM_THREADS", str(max(1, (cores or os.cpu_count() or 1) - 1)))
 
 
-class Line:
+class WorkQueue:
     """Work done one after the other in one thread, in the order it came."""
 
     def __init__(self, failed: Callable[[DarError], None], name: str) -> None:
@@ -82,8 +86,8 @@ def named(error: Exception) -> DarError:
     """The error as one line with something to do."""
     if isinstance(error, DarError):
         return error
-    logger.error("Something failed in a thread.", exc_info=error)
+    logger.error("A background thread failed.", exc_info=error)
     if isinstance(error, MemoryError):
-        return DarError("There is not enough memory.", "Close other programs, or press i to go on without imagining.")
+        return DarError("There is not enough memory.", "Close other programs, or press i to search without imagining.")
     reason = stripped(str(error)) or type(error).__name__
-    return DarError(f"Something went wrong that should not: {reason}.", "What was said is kept; the log has more.")
+    return DarError(f"Unexpected error: {reason}.", SEE_LOG)

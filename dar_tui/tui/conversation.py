@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 KEPT_HITS = 12
 
 
-class State(StrEnum):
+class ExchangeState(StrEnum):
     """How far an exchange has come."""
 
     RUNNING = "running"
@@ -88,12 +88,12 @@ class Exchange:
     """One message and all that came of it. `text_ranks`: the rank of each image id when only the text had counted.
 
     `first`: the first of the pictures that are being drawn now; those before it are from an earlier try. `kept`: what
-    the page came to, once it is put away.
+    the page came to, once it is archived.
     """
 
     message: str
     turn: int = 0
-    state: State = State.RUNNING
+    state: ExchangeState = ExchangeState.RUNNING
     query: str = ""
     hits: tuple[Hit, ...] = ()
     stage: Stage | None = None
@@ -108,7 +108,7 @@ class Exchange:
     timings: Timings = field(default_factory=Timings)
 
     def after(self, event: Event) -> Exchange:
-        """The exchange with one more thing having happened."""
+        """The exchange with one more event."""
         match event:
             case Reformulated(turn, query):
                 return replace(self, turn=turn, query=" ".join(query.texts))
@@ -135,14 +135,18 @@ class Exchange:
             case TurnFailed(part, message, hint):
                 return replace(self, loading=False, failures=(*self.failures, Failure(part, message, hint)))
             case TurnDone(_, timings, cancelled):
-                state = State.STOPPED if cancelled else State.DONE
+                state = ExchangeState.STOPPED if cancelled else ExchangeState.DONE
                 return replace(self, state=state, loading=False, timings=_joined(self.timings, timings))
 
     def ended(self) -> Exchange:
-        """The exchange when nothing more will happen to it, said or not."""
-        return self if self.state is not State.RUNNING else replace(self, state=State.STOPPED, loading=False)
+        """The exchange when no more events will come, whether its end was reported or not."""
+        return (
+            self
+            if self.state is not ExchangeState.RUNNING
+            else replace(self, state=ExchangeState.STOPPED, loading=False)
+        )
 
-    def put_away(self) -> Exchange:
+    def archived(self) -> Exchange:
         """What is kept once the next message came: numbers of everything, and the best photos without those they hide.
 
         One burst may have folded a whole library under a hit.
@@ -156,7 +160,7 @@ class Exchange:
 
     @property
     def tally(self) -> Tally:
-        """The page in numbers, which stay those of the whole page when it is put away."""
+        """The page in numbers, which stay those of the whole page when it is archived."""
         if self.kept is not None:
             return self.kept
         return Tally(
@@ -164,7 +168,7 @@ class Exchange:
             strong=sum(str(hit.strength) == "strong" for hit in self.hits),
             weak=sum(str(hit.strength) == "weak" for hit in self.hits),
             risen=sum(self.rise(hit) > 0 for hit in self.hits),
-            # A session taken up again knows which photos it had found, not how well they matched.
+            # A resumed session knows which photos it had found, not how well they matched.
             scored=any(hit.score for hit in self.hits),
         )
 
@@ -175,8 +179,8 @@ class Exchange:
 
     @property
     def doing(self) -> str:
-        """What is happening just now, in a few words; "" if nothing is."""
-        if self.state is not State.RUNNING:
+        """What is being done just now, in a few words; "" if nothing is."""
+        if self.state is not ExchangeState.RUNNING:
             return ""
         if self.stage is None:
             return "looking"

@@ -22,7 +22,7 @@ def open_photo(path: Path) -> None:
 
 
 def reveal_photo(path: Path) -> None:
-    """Shows a photo in its folder, in hand where the file manager can. Raises DarError."""
+    """Shows a photo in its folder, selected where the file manager can. Raises DarError."""
     _check(path)
     if sys.platform == "darwin":
         _start(["open", "-R", str(path)])

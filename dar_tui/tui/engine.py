@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from dar_tui.tui.conversation import Exchange
     from indexer.indexing.events import Event as IndexEvent
 
-# A line about something slow that is happening ("Loading the text encoder ...").
-Tell = Callable[[str], None]
+# Takes a line about something slow that is being done ("Loading the text encoder ...").
+Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Narrowing:
-    """What the user narrows the search to by hand. `folder` and `camera` are part of a name; "" for any.
+class PhotoFilter:
+    """Which photos the user searches among, set by hand. `folder` and `camera` are part of a name; "" for any.
 
     `after` <= taken < `before`, naive local times.
     """
@@ -37,7 +37,7 @@ class Narrowing:
     @property
     def is_empty(self) -> bool:
         """Whether every photo passes."""
-        return self == Narrowing()
+        return self == PhotoFilter()
 
     @property
     def words(self) -> str:
@@ -55,7 +55,7 @@ class Narrowing:
 
 
 @dataclass(frozen=True)
-class Say:
+class SendMessage:
     """The description, an answer, a correction."""
 
     text: str
@@ -72,10 +72,10 @@ class ImagineAgain:
 
 
 @dataclass(frozen=True)
-class Narrow:
+class ApplyFilter:
     """Search among these photos only, now and from now on."""
 
-    narrowing: Narrowing
+    photo_filter: PhotoFilter
 
 
 @dataclass(frozen=True)
@@ -85,14 +85,14 @@ class MoreLike:
     image_id: int
 
 
-Action = Say | Rerank | ImagineAgain | Narrow | MoreLike
+Action = SendMessage | Rerank | ImagineAgain | ApplyFilter | MoreLike
 
 
-# What the user thinks of what is shown. Recorded at once, also while something is played, which then heeds it.
+# What the user thinks of what is shown. Recorded at once; an action that is running takes it into account.
 
 
 @dataclass(frozen=True)
-class OfPhoto:
+class PhotoFeedback:
     """A photo is like the one looked for (True), unlike it (False), or neither after all (None)."""
 
     image_id: int
@@ -100,7 +100,7 @@ class OfPhoto:
 
 
 @dataclass(frozen=True)
-class OfPicture:
+class PictureFeedback:
     """Imagined picture `k` (from 0) of a turn (from 0) is close (True), wrong (False), or neither after all (None)."""
 
     turn: int
@@ -109,11 +109,11 @@ class OfPicture:
 
 
 @dataclass(frozen=True)
-class Skip:
-    """The question that stands will not be answered."""
+class SkipQuestion:
+    """The open question will not be answered."""
 
 
-Feedback = OfPhoto | OfPicture | Skip
+Feedback = PhotoFeedback | PictureFeedback | SkipQuestion
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ class LibraryFacts:
 
 @dataclass(frozen=True)
 class SavedSession:
-    """A session that can be taken up again."""
+    """A session that can be resumed."""
 
     path: Path
     at: datetime
@@ -145,9 +145,9 @@ class SavedSession:
 
 @dataclass(frozen=True)
 class Opened:
-    """A library with a session on it, ready to talk.
+    """An open library with a session on it.
 
-    `exchanges`: what was said before, for a session taken up again; `question`: the one that stands unanswered.
+    `exchanges`: the turns so far, of a resumed session; `question`: the open one.
     `liked`, `unliked`: image ids; `pictures`: imagined ones by turn and number, picked (True) or vetoed (False).
     `notes`: lines the user should know, such as what would give better results.
     """
@@ -158,32 +158,32 @@ class Opened:
     imagining: bool
     exchanges: tuple[Exchange, ...] = ()
     question: Question | None = None
-    narrowing: Narrowing = field(default_factory=Narrowing)
+    photo_filter: PhotoFilter = field(default_factory=PhotoFilter)
     liked: frozenset[int] = frozenset()
     unliked: frozenset[int] = frozenset()
     pictures: Mapping[tuple[int, int], bool] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
-class Engine(Protocol):
+class ChatEngine(Protocol):
     """Every method may take its time and is called in a thread, but `cancel` and `set_imagining`, which must not wait.
 
-    Methods raise DarError for what the user can mend.
+    Methods raise DarError for what the user can put right.
     """
 
     def open(self, library: Path | None = None, session: Path | None = None) -> Opened:
-        """Opens a library (None: the one in hand) with a new session, or with a saved one. Raises LibraryNotFound."""
+        """Opens a library (None: the open one) with a new session, or with a saved one. Raises LibraryNotFound."""
         ...
 
-    def warm_up(self, tell: Tell) -> None:
+    def warm_up(self, report: Report) -> None:
         """Loads what the next turn needs, the generator last."""
         ...
 
     def play(self, action: Action) -> Generator[Event, None, None]:
-        """Does what was asked, saying what happens as it does. One at a time; closing it stops it."""
+        """Does what was asked, an event for everything it does. One at a time; closing it stops it."""
         ...
 
-    def note(self, feedback: Feedback) -> None:
+    def record(self, feedback: Feedback) -> None:
         """Records what the user thinks."""
         ...
 
@@ -200,7 +200,7 @@ class Engine(Protocol):
         ...
 
     def facts(self) -> LibraryFacts:
-        """The library in hand, as it is now."""
+        """The open library, as it is now."""
         ...
 
     def libraries(self) -> list[LibraryFacts]:
@@ -208,9 +208,9 @@ class Engine(Protocol):
         ...
 
     def sessions(self) -> list[SavedSession]:
-        """The saved sessions of the library in hand, latest first."""
+        """The saved sessions of the open library, latest first."""
         ...
 
     def close(self) -> None:
-        """Saves and lets go. The session can be taken up again."""
+        """Saves and closes. The session can be resumed."""
         ...

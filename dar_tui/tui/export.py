@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from dar_tui.tui import wording
-from dar_tui.tui.conversation import Exchange
+from dar_tui.tui.conversation import KEPT_HITS, Exchange
 from indexer.errors import DarError
 from indexer.files import write_atomically
 from indexer.printable import stripped, visible
@@ -35,7 +35,7 @@ _MARKUP = re.compile(r"([\\`*_{}\[\]()<>#+!|~-])")
 
 
 @dataclass(frozen=True)
-class Record:
+class SavedPage:
     """A session to be written down."""
 
     title: str
@@ -44,7 +44,7 @@ class Record:
     unliked: frozenset[int] = frozenset()
 
 
-def save(record: Record, path: Path) -> None:
+def save(record: SavedPage, path: Path) -> None:
     """Writes the page; its kind is its suffix, .html or .md. Raises DarError where the disk refuses."""
     try:
         if path.suffix.lower() == ".html":
@@ -59,7 +59,7 @@ def save(record: Record, path: Path) -> None:
         ) from error
 
 
-def _html(record: Record) -> str:
+def _html(record: SavedPage) -> str:
     title = html.escape(record.title)
     parts = [f"<!doctype html><meta charset='utf-8'><title>{title}</title><style>{_STYLE}</style><h1>{title}</h1>"]
     for exchange in record.exchanges:
@@ -90,7 +90,7 @@ def _embedded(figure: _Figure) -> str:
     return f"<img alt='{html.escape(figure.caption, quote=True)}' src='data:image/{kind};base64,{data}'>"
 
 
-def _markdown(record: Record, folder: Path) -> str:
+def _markdown(record: SavedPage, folder: Path) -> str:
     lines = [f"# {_plain(record.title)}", ""]
     for number, exchange in enumerate(record.exchanges, 1):
         lines += [f"## {_plain(stripped(exchange.message, 2000))}", ""]
@@ -128,12 +128,15 @@ def _imagined(exchange: Exchange) -> Iterator[_Figure]:
             yield _Figure(drawing.path, f"imagined {number}: {stripped(drawing.prompt, 500)} (seed {drawing.seed})")
 
 
-def _photos(exchange: Exchange, record: Record) -> Iterator[_Figure]:
-    for hit in exchange.hits[:12]:
+def _photos(exchange: Exchange, record: SavedPage) -> Iterator[_Figure]:
+    """Those that match; where none does, the best there are."""
+    first = exchange.hits[:KEPT_HITS]
+    matching = [hit for hit in first if str(hit.strength) != "none" or hit.image_id in record.liked]
+    for hit in matching or first:
         yield _Figure(hit.thumbnail, _caption(hit, record))
 
 
-def _caption(hit: Hit, record: Record) -> str:
+def _caption(hit: Hit, record: SavedPage) -> str:
     opinion = ", liked" if hit.image_id in record.liked else ", unliked" if hit.image_id in record.unliked else ""
     return f"{hit.rank}. {wording.match(hit)}{opinion}, {wording.date(hit)}, {visible(hit.path)}"
 

@@ -1,4 +1,4 @@
-"""An index run beside the talk: one at a time, in a thread, telling how far it is.
+"""An index run beside the chat: one at a time, in a thread, reporting how far it is.
 
 Knows the engine and where to post to.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 from textual.message import Message
 
 from dar_tui.tui import background, wording
-from dar_tui.tui.engine import Engine
+from dar_tui.tui.engine import ChatEngine
 from dar_tui.tui.messages import Indexed, IndexEnded
 from indexer.errors import DarError
 from indexer.indexing.events import Event, Finished, Planned, Progress, Scanning
@@ -23,7 +23,7 @@ from indexer.printable import visible
 class Indexing:
     """Runs the engine's indexing and posts its events."""
 
-    def __init__(self, engine: Engine, post: Callable[[Message], object]) -> None:
+    def __init__(self, engine: ChatEngine, post: Callable[[Message], object]) -> None:
         self._engine = engine
         self._post = post
         self._stopped = threading.Event()
@@ -31,7 +31,7 @@ class Indexing:
 
     @property
     def running(self) -> bool:
-        """Whether a run is going on."""
+        """Whether a run is under way."""
         return self._thread is not None and self._thread.is_alive()
 
     def start(self, folder: Path | None) -> None:

@@ -46,7 +46,7 @@ KEYS: tuple[Key, ...] = (
     Key("help", "f1", "app.help", "show all keys", Place.ANYWHERE, "help"),
     Key("palette", "ctrl+p", "app.command_palette", "find any command by name", Place.ANYWHERE, priority=True),
     Key("session.new", "ctrl+n", "app.new_session", "start a new session", Place.ANYWHERE),
-    Key("session.resume", "ctrl+r", "app.sessions", "take up an earlier session", Place.ANYWHERE),
+    Key("session.resume", "ctrl+r", "app.sessions", "resume an earlier session", Place.ANYWHERE),
     Key("session.save", "ctrl+s", "app.save", "save the session as a page with its pictures", Place.ANYWHERE),
     Key("library", "ctrl+l", "app.libraries", "choose a library, or add photos", Place.ANYWHERE),
     Key("theme", "ctrl+t", "app.next_theme", "change the colours: dark, light and others", Place.ANYWHERE),
@@ -57,7 +57,7 @@ KEYS: tuple[Key, ...] = (
         "part.next",
         "tab",
         "screen.part(1)",
-        "go on: prompt, photos, imagined, talk",
+        "next: prompt, photos, imagined, talk",
         Place.PARTS,
         "photos",
         priority=True,
@@ -83,19 +83,20 @@ KEYS: tuple[Key, ...] = (
     Key("zoom.number", "1,2,3,4,5,6,7,8,9", "screen.zoom({})", "look at photo 1 to 9 large", Place.GRID),
     Key("imagine.again", "r", "screen.imagine_again", "imagine again, differently", Place.GRID, "again"),
     Key("imagine.switch", "i", "screen.switch_imagining", "imagining on and off", Place.GRID),
+    Key("undo", "u", "app.undo", "undo the last like, pick, filter or order", Place.GRID, "undo"),
     Key("filter", "f", "app.filter", "narrow by date, folder or camera", Place.GRID, "filter"),
     Key("sort", "d", "screen.sort", "order by date, or by match again", Place.GRID, "date"),
     Key("help.letter", "?", "app.help", "show all keys", Place.GRID),
     Key("write", "/", "screen.write", "go to the prompt", Place.GRID),
-    Key("photo.like", "+,=", "screen.judge(True)", "like: more of this kind", Place.PHOTO, "like"),
-    Key("photo.unlike", "-", "screen.judge(False)", "unlike: less of this kind", Place.PHOTO, "unlike"),
-    Key("photo.open", "o", "screen.open_photo", "open it in the system's viewer", Place.PHOTO, "open"),
-    Key("photo.reveal", "e", "screen.reveal_photo", "show it in its folder", Place.PHOTO),
-    Key("photo.copy", "c", "screen.copy_path", "copy its path", Place.PHOTO),
-    Key("photo.more", "m", "screen.more_like", "photos like this one; Esc steps back", Place.PHOTO, "more"),
-    Key("photo.unfold", "b", "screen.unfold", "show near-duplicates, or fold them again", Place.PHOTO),
-    Key("imagined.pick", "p", "screen.judge(True)", "pick: this is close", Place.IMAGINED, "pick"),
-    Key("imagined.veto", "x", "screen.judge(False)", "veto: this is wrong", Place.IMAGINED, "veto"),
+    Key("photo.like", "+,=", "app.like(True)", "like: more of this kind", Place.PHOTO, "like"),
+    Key("photo.unlike", "-", "app.like(False)", "unlike: less of this kind", Place.PHOTO, "unlike"),
+    Key("photo.open", "o", "app.open_photo", "open it in the system's viewer", Place.PHOTO, "open"),
+    Key("photo.reveal", "e", "app.reveal_photo", "show it in its folder", Place.PHOTO),
+    Key("photo.copy", "c", "app.copy_path", "copy its path", Place.PHOTO),
+    Key("photo.more", "m", "app.more_like", "photos like this one; Esc steps back", Place.PHOTO, "more"),
+    Key("photo.unfold", "b", "app.unfold", "show near-duplicates, or fold them again", Place.PHOTO),
+    Key("imagined.pick", "p", "app.pick(True)", "pick: this is close", Place.IMAGINED, "pick"),
+    Key("imagined.veto", "x", "app.pick(False)", "veto: this is wrong", Place.IMAGINED, "veto"),
     Key("library.add", "a", "screen.add", "add a folder of photos to the library", Place.LIBRARIES, "add a folder"),
     Key("library.update", "u", "screen.update", "look for new and changed photos", Place.LIBRARIES, "update"),
 )
@@ -151,7 +152,7 @@ class Remapping:
 
 
 def read_remapping(file: Path) -> Remapping:
-    """Reads keys.toml, lines such as `"photo.like" = "+,l"`. What is wrong in it is told, never fatal."""
+    """Reads keys.toml, lines such as `"photo.like" = "+,l"`. What is wrong in it is reported, never fatal."""
     try:
         values = tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:

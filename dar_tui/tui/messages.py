@@ -1,8 +1,9 @@
-"""What happened, as Textual messages: from threads to the screen, and between screens."""
+"""Textual messages from threads to the screen, and between screens."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from textual.message import Message
 
@@ -14,8 +15,8 @@ from indexer.indexing.events import Event as IndexEvent
 
 
 @dataclass
-class Played(Message):
-    """Something happened in what is played under this number."""
+class EventPlayed(Message):
+    """An event of the action played under this number."""
 
     number: int
     event: Event
@@ -23,7 +24,7 @@ class Played(Message):
     def can_replace(self, message: Message) -> bool:
         """A later step of a picture replaces one not shown yet: a fast generator must not flood the queue."""
         return (
-            isinstance(message, Played)
+            isinstance(message, EventPlayed)
             and isinstance(self.event, Imagining)
             and isinstance(message.event, Imagining)
             and (message.number, message.event.turn, message.event.k) == (self.number, self.event.turn, self.event.k)
@@ -32,20 +33,27 @@ class Played(Message):
 
 @dataclass
 class PlayEnded(Message):
-    """What was played is over; with the error that ended it, if one did."""
+    """The action played under this number is over; with the error that ended it, if one did."""
 
     number: int
     error: DarError | None
 
 
 @dataclass
-class Noted(Message):
-    """Feedback is recorded; what is shown does not heed it yet."""
+class FeedbackRecorded(Message):
+    """Feedback is recorded; the page does not take it into account yet."""
 
 
 @dataclass
-class Painted(Message):
+class FirstPaint(Message):
     """The chat is on the screen for the first time."""
+
+
+@dataclass
+class FolderNamed(Message):
+    """The user wrote the name of a folder where there is no library yet: its photos are wanted."""
+
+    folder: Path
 
 
 @dataclass
@@ -65,15 +73,15 @@ class OpeningFailed(Message):
 
 
 @dataclass
-class Said(Message):
-    """A line for the status: something slow that goes on; "" once it is over."""
+class StatusText(Message):
+    """A line for the status: something slow that is being done; "" once it is over."""
 
     text: str
 
 
 @dataclass
-class Trouble(Message):
-    """Something the user should know, with what to do."""
+class ErrorReport(Message):
+    """What went wrong, with what to do."""
 
     text: str
 

@@ -1,10 +1,19 @@
-"""The app's colours: one dark and one light theme, quiet so that photos are what is seen, and no colours at all."""
+"""The app's colours: one dark and one light theme, quiet so that photos are what is seen, and no colours at all.
+
+The theme is what the app remembers from one run to the next besides sessions. Losing it loses nothing else.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import json
 from collections.abc import Container
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from textual.theme import Theme
+
+from indexer.files import make_private_folder, write_atomically
 
 DARK, LIGHT = "dar-dark", "dar-light"
 # Textual's own themes of the terminal's 16 colours: under NO_COLOR it strips even those from them.
@@ -63,3 +72,29 @@ def chosen(remembered: str, available: Container[str], *, colours: bool) -> str:
 def other(name: str) -> str:
     """The light theme from the dark one, the dark one from any other."""
     return LIGHT if name == DARK else DARK
+
+
+_STATE_FILE = "interface.json"
+
+
+@dataclass(frozen=True)
+class InterfaceState:
+    """`theme`: the name of one of Textual's; "" for the app's own choice."""
+
+    theme: str = ""
+
+
+def recall(home: Path) -> InterfaceState:
+    """What was remembered; the defaults where nothing was, or nothing readable."""
+    try:
+        values = json.loads((home / _STATE_FILE).read_text(encoding="utf-8"))
+        return InterfaceState(str(values["theme"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return InterfaceState()
+
+
+def remember(home: Path, state: InterfaceState) -> None:
+    """Writes it down. A disk that refuses is no reason to say anything."""
+    with contextlib.suppress(OSError):
+        make_private_folder(home)
+        write_atomically(home / _STATE_FILE, json.dumps(asdict(state)).encode("utf-8"), sync=False)

@@ -1,4 +1,4 @@
-"""Facts as short words: what stands under a picture, and what a talk says of a search. Pure; knows no widgets."""
+"""Facts as short words: what is written under a picture, and how a search is reported. Pure; knows no widgets."""
 
 from __future__ import annotations
 

@@ -11,9 +11,8 @@ import pytest
 from textual.pilot import Pilot
 
 from dar_tui.cli.dates import parse_date
-from dar_tui.tui.app import DarApp
+from dar_tui.tui.app import AppOptions, DarApp
 from dar_tui.tui.graphics.choice import Graphics, Means
-from dar_tui.tui.options import Options
 from tests.tui.fake_engine import FakeEngine, Script, make_hits
 
 _SECONDS = 30.0
@@ -44,7 +43,7 @@ def make_app(tmp_path: Path) -> MakeApp:
             "parse_date": parse_date,
             "now": lambda: datetime(2025, 11, 23, 12),
         }
-        return DarApp(engine, Options(**{**options, **changes}))  # type: ignore[arg-type]
+        return DarApp(engine, AppOptions(**{**options, **changes}))  # type: ignore[arg-type]
 
     return make
 
@@ -61,7 +60,7 @@ async def until(pilot: Pilot[None], condition: Callable[[], object]) -> None:
 async def say(pilot: Pilot[None], app: DarApp, text: str) -> None:
     """Types a message, sends it, and waits until all of its turn is on the screen."""
     chat = app.chat
-    await until(pilot, lambda: chat.opened)
+    await until(pilot, lambda: chat.controller.opened)
     chat.prompt.focus()
     chat.prompt.insert(text)
     await pilot.press("enter")
@@ -71,11 +70,11 @@ async def say(pilot: Pilot[None], app: DarApp, text: str) -> None:
 async def say_and_imagine(pilot: Pilot[None], app: DarApp, text: str) -> None:
     """Types a message, sends it, and waits until pictures of it are being drawn."""
     chat = app.chat
-    await until(pilot, lambda: chat.opened)
+    await until(pilot, lambda: chat.controller.opened)
     await pilot.press(*text, "enter")
     await until(pilot, lambda: "imagining" in chat.status.facts.doing)
 
 
 async def idle(pilot: Pilot[None], app: DarApp) -> None:
     """Waits until nothing is played any more."""
-    await until(pilot, lambda: app.chat.exchange is not None and not app.chat.player.running)
+    await until(pilot, lambda: app.chat.controller.exchange is not None and not app.chat.controller.player.running)

@@ -32,20 +32,20 @@ from dar_tui.session.events import (
     TurnDone,
     TurnFailed,
 )
-from dar_tui.tui.conversation import Exchange, State
+from dar_tui.tui.conversation import Exchange, ExchangeState
 from dar_tui.tui.engine import (
     Action,
+    ApplyFilter,
     Feedback,
     ImagineAgain,
     LibraryFacts,
     MoreLike,
-    Narrow,
-    Narrowing,
-    OfPhoto,
     Opened,
+    PhotoFeedback,
+    PhotoFilter,
+    Report,
     SavedSession,
-    Say,
-    Tell,
+    SendMessage,
 )
 from indexer.errors import DarError, LibraryNotFound
 from indexer.indexing.events import Counts, Finished, IndexSummary, Planned, Progress, Scanning
@@ -98,12 +98,19 @@ def ranked(hits: Sequence[Hit]) -> tuple[Hit, ...]:
 
 @dataclass
 class Script:
-    """How the engine behaves. `gate`: cleared, a turn waits before its pictures; `fail`: the part that fails."""
+    """How the engine behaves. `gate`, `before_question`: cleared, a turn waits before its
+    pictures or its question; `open_gates`: opening these libraries waits; `broken`: one that cannot be opened; `fail`:
+    the part that fails.
+    """
 
     hits: tuple[Hit, ...]
     steps: int = 4
     question: Question | None = field(default_factory=lambda: Question("Is it indoors?", "indoors", Expects.YES_NO))
     gate: threading.Event = field(default_factory=threading.Event)
+    before_question: threading.Event = field(default_factory=threading.Event)
+    open_gates: dict[Path, threading.Event] = field(default_factory=dict)
+    broken: Path | None = None
+    folders: tuple[Path, ...] = ()
     fail: Part | None = None
     crash: Exception | None = None
     open_error: DarError | None = None
@@ -113,10 +120,11 @@ class Script:
 
     def __post_init__(self) -> None:
         self.gate.set()
+        self.before_question.set()
 
 
 class FakeEngine:
-    """See `dar_tui.tui.engine.Engine`."""
+    """See `dar_tui.tui.engine.ChatEngine`."""
 
     def __init__(self, folder: Path, script: Script) -> None:
         self.folder = folder
@@ -124,10 +132,11 @@ class FakeEngine:
         self.played: list[Action] = []
         self.feedback: list[Feedback] = []
         self.opened: list[tuple[Path | None, Path | None]] = []
+        self.library = folder / "library"
         self.imagining = True
         self.closed = False
         self.exchanges: tuple[Exchange, ...] = ()
-        self.narrowing = Narrowing()
+        self.photo_filter = PhotoFilter()
         self.indexed: list[Path | None] = []
         self._cancelled = threading.Event()
         self._turns = 0
@@ -139,17 +148,22 @@ class FakeEngine:
             raise self.script.open_error
         if self.script.no_library:
             raise LibraryNotFound("There is no library.", "Run `dar index FOLDER` to make one.")
+        if library is not None and library in self.script.open_gates:
+            self.script.open_gates[library].wait(10)
+        if library is not None and library == self.script.broken:
+            raise DarError("It was written by a newer version of dar.", "Update dar.")
+        self.library = library or self.library
         self._turns = len(self.exchanges) if session else 0
         return Opened(
-            library=self.facts() if library is None else replace(self.facts(), path=library),
+            library=self.facts(),
             session="2025-11-23-120000",
             generator="fake",
             imagining=self.imagining,
             exchanges=self.exchanges if session else (),
         )
 
-    def warm_up(self, tell: Tell) -> None:
-        tell("loading models")
+    def warm_up(self, report: Report) -> None:
+        report("loading models")
         # A load cannot be cancelled, as a real one cannot.
         threading.Event().wait(self.script.load_seconds)
 
@@ -162,19 +176,20 @@ class FakeEngine:
             others = [hit for hit in self.script.hits if hit.image_id != action.image_id]
             yield Results(0, Stage.TEXT, ranked(list(reversed(others))[:6]))
             return
-        if isinstance(action, Narrow):
-            self.narrowing = action.narrowing
+        if isinstance(action, ApplyFilter):
+            self.photo_filter = action.photo_filter
         hits = ranked([hit for hit in self.script.hits if hit.image_id not in self._unliked])
-        if isinstance(action, Say):
+        if isinstance(action, SendMessage):
             self._turns += 1
             yield from self._say(action.text, hits)
         turn = self._turns - 1
-        if isinstance(action, Say | ImagineAgain) and self.imagining:
+        if isinstance(action, SendMessage | ImagineAgain) and self.imagining:
             yield from self._imagine(turn, cancelled, again=isinstance(action, ImagineAgain))
         if not cancelled.is_set():
-            if not isinstance(action, Say) or self.imagining:
+            if not isinstance(action, SendMessage) or self.imagining:
                 yield Results(turn, Stage.FUSED, ranked([*hits[3:6], *hits[:3], *hits[6:]]))
-            if self.script.question is not None and isinstance(action, Say):
+            self.script.before_question.wait(10)
+            if self.script.question is not None and isinstance(action, SendMessage):
                 yield self.script.question
         timings = Timings(text_hits=0.05, imagine=0.5, total=0.6)
         yield TurnDone(turn, timings, cancelled=cancelled.is_set())
@@ -207,9 +222,9 @@ class FakeEngine:
             image.save(path)
             yield ImageGenerated(turn, first + k, Imagined(prompt, 11 + k, image), path)
 
-    def note(self, feedback: Feedback) -> None:
+    def record(self, feedback: Feedback) -> None:
         self.feedback.append(feedback)
-        if isinstance(feedback, OfPhoto):
+        if isinstance(feedback, PhotoFeedback):
             (self._unliked.add if feedback.good is False else self._unliked.discard)(feedback.image_id)
 
     def cancel(self) -> None:
@@ -232,7 +247,7 @@ class FakeEngine:
         yield Finished(IndexSummary(self.folder, "fake", total, total, 0, 0, 0, 0, 0, 1.0, 1.0, total))
 
     def facts(self) -> LibraryFacts:
-        return LibraryFacts(self.folder / "library", len(self.script.hits), 2, "fake-encoder")
+        return LibraryFacts(self.library, len(self.script.hits), 2, "fake-encoder", self.script.folders)
 
     def libraries(self) -> list[LibraryFacts]:
         other = LibraryFacts(self.folder / "other", 7, away=(Path("/mnt/[bold]usb"),))
@@ -248,4 +263,4 @@ class FakeEngine:
 
 def exchange(message: str, hits: tuple[Hit, ...] = (), turn: int = 0) -> Exchange:
     """One that is over."""
-    return Exchange(message, turn=turn, state=State.DONE, hits=hits, stage=Stage.TEXT if hits else None)
+    return Exchange(message, turn=turn, state=ExchangeState.DONE, hits=hits, stage=Stage.TEXT if hits else None)

@@ -1,7 +1,7 @@
 """The real `dar` with small models that know colours: `python -m tests.tui.painted_dar ARGUMENTS`.
 
-TEST_LOAD_SECONDS: how long the generator loads; TEST_STEP_SECONDS: how long each of its steps takes. Neither can be
-interrupted, as in real models.
+TEST_CRASH: a letter typed into the prompt ends the app by an error. TEST_LOAD_SECONDS: how long the generator loads;
+TEST_STEP_SECONDS: how long each of its steps takes. Neither can be interrupted, as in real models.
 """
 
 from __future__ import annotations
@@ -43,5 +43,13 @@ def load_generator(spec: str = "", device: str = "auto", notify: Notify | None =
     return SlowPainter()
 
 
+def crash(self: object, event: object) -> None:
+    raise RuntimeError("a test's own")
+
+
 if __name__ == "__main__":
+    if os.environ.get("TEST_CRASH"):
+        from dar_tui.tui.widgets.prompt import Prompt
+
+        Prompt._on_key = crash  # type: ignore[method-assign, assignment]
     sys.exit(main(encoder_loader=load_encoder, generator_loader=load_generator))

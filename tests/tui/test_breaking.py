@@ -12,7 +12,7 @@ from textual.widgets import Static
 
 from dar_tui.language.turn import Question
 from dar_tui.session.events import SessionNote
-from dar_tui.tui.engine import Say
+from dar_tui.tui.engine import SendMessage
 from dar_tui.tui.widgets.prompt import MAX_CHARACTERS
 from tests import photos
 from tests.tui.conftest import BLOCKS, WORDS, MakeApp, idle, say, until
@@ -54,14 +54,14 @@ async def test_a_message_of_twenty_thousand_characters(engine: FakeEngine, make_
     message = ("a red square on a beach " * 1000)[:MAX_CHARACTERS].strip()
     app = make_app(engine)
     async with app.run_test(size=(120, 40)) as pilot:
-        await until(pilot, lambda: app.chat.opened)
+        await until(pilot, lambda: app.chat.controller.opened)
         app.chat.prompt.post_message(events.Paste(message))
         await until(pilot, lambda: len(app.chat.prompt.text) == len(message))
         assert app.chat.prompt.size.height <= 5
         await pilot.press("enter")
         await idle(pilot, app)
-        assert engine.played == [Say(message)]
-        shown = str(app.chat.talk.query_one(".said", Static).content)
+        assert engine.played == [SendMessage(message)]
+        shown = str(app.chat.talk.query_one(".message", Static).content)
         assert len(shown) < 1000 and shown.endswith(f"… ({len(message):,} characters)")
 
 
@@ -74,12 +74,12 @@ async def test_nothing_that_is_written_pasted_or_said_is_interpreted(engine: Fak
     engine.script.question = Question(f"Is it {HOSTILE}?", choices=(HOSTILE, "other"))
     app = make_app(engine)
     async with app.run_test(size=(200, 50)) as pilot:
-        await until(pilot, lambda: app.chat.opened)
+        await until(pilot, lambda: app.chat.controller.opened)
         app.chat.prompt.post_message(events.Paste(HOSTILE))
         await pilot.pause()
         await pilot.press("enter")
         await idle(pilot, app)
-        app.chat.talk.show(app.chat.exchange.after(SessionNote(HOSTILE)))  # type: ignore[union-attr]
+        app.chat.talk.show(app.chat.controller.exchange.after(SessionNote(HOSTILE)))  # type: ignore[union-attr]
         await pilot.pause()
         text = screen_text(app)
         assert "[bold red]x[/] [@click=app.exit]y[/]" in text
@@ -110,7 +110,7 @@ async def test_nothing_in_file_names_and_exif_is_interpreted(make_app: MakeApp, 
 async def test_photos_deleted_while_they_are_shown(engine: FakeEngine, make_app: MakeApp) -> None:
     app = make_app(engine, graphics=BLOCKS)
     async with app.run_test(size=(160, 45)) as pilot:
-        await until(pilot, lambda: app.chat.opened)
+        await until(pilot, lambda: app.chat.controller.opened)
         for hit in engine.script.hits[:6]:
             hit.path.unlink()
             hit.thumbnail.unlink()
@@ -136,12 +136,12 @@ async def test_an_engine_that_floods_does_not_drown_typing(engine: FakeEngine, m
     engine.script.steps = 5000
     app = make_app(engine)
     async with app.run_test(size=(120, 40)) as pilot:
-        await until(pilot, lambda: app.chat.opened)
+        await until(pilot, lambda: app.chat.controller.opened)
         await pilot.press(*"red", "enter")
         await pilot.press(*"blue")
         assert app.chat.prompt.text == "blue"
         await idle(pilot, app)
-        assert app.chat.exchange is not None and app.chat.exchange.pictures == 3
+        assert app.chat.controller.exchange is not None and app.chat.controller.exchange.pictures == 3
 
 
 @pytest.mark.parametrize("keys", [["tab", "enter", "escape"] * 10, ["f1", "escape", "ctrl+l", "escape"] * 6])
@@ -160,9 +160,9 @@ async def test_many_turns_weigh_no_more_than_a_few(engine: FakeEngine, make_app:
     engine.script.steps = 1
     app = make_app(engine)
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: app.chat.opened)
+        await until(pilot, lambda: app.chat.controller.opened)
         for number in range(40):
-            app.chat.say(f"message {number}")
+            app.chat.controller.send(f"message {number}")
             await idle(pilot, app)
         exchanges = app.chat.talk.exchanges
         assert len(exchanges) == 40

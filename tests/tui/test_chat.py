@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from dar_tui.session.events import Part
-from dar_tui.tui.engine import Say
+from dar_tui.tui.engine import SendMessage
 from indexer.errors import DarError
 from tests.tui.conftest import MakeApp, idle, say, say_and_imagine, until
 from tests.tui.fake_engine import FakeEngine
@@ -24,7 +24,7 @@ async def test_a_turn_shows_hits_pictures_what_rose_and_the_question(engine: Fak
         assert chat.photos.tiles[3].title == "4 ● strong +1"
         assert [tile.title for tile in chat.imagined.tiles] == ["imagined 1", "imagined 2", "imagined 3"]
         assert chat.imagined.border_title == "imagined, not photos"
-        assert chat.question is not None and chat.query_one("#question").display
+        assert chat.controller.question is not None and chat.query_one("#question").display
         lines = [str(line) for line in chat.talk.query("ExchangeView").last().lines]  # type: ignore[attr-defined]
         assert lines == [
             "24 photos, 4 strong in 50 ms",
@@ -58,7 +58,7 @@ async def test_hits_of_the_text_are_there_while_it_imagines_and_typing_goes_on(
     app = make_app(engine)
     async with app.run_test(size=WIDE) as pilot:
         chat = app.chat
-        await until(pilot, lambda: chat.opened)
+        await until(pilot, lambda: chat.controller.opened)
         await pilot.press(*"red", "enter")
         await until(pilot, lambda: "step 4/4" in chat.status.facts.doing)
         assert chat.status.facts.doing == "imagining 1/3, step 4/4, Esc stops"
@@ -79,7 +79,7 @@ async def test_esc_stops_imagining_and_keeps_what_is_there(engine: FakeEngine, m
         await say_and_imagine(pilot, app, "red")
         await pilot.press("escape")
         await idle(pilot, app)
-        assert chat.exchange is not None and chat.exchange.state == "stopped"
+        assert chat.controller.exchange is not None and chat.controller.exchange.state == "stopped"
         assert len(chat.photos.tiles) == 24
         assert chat.focused is chat.prompt
         assert chat.status.facts.doing == ""
@@ -103,9 +103,9 @@ async def test_messages_sent_before_the_library_is_open_wait_for_it(engine: Fake
     app = make_app(engine)
     async with app.run_test(size=WIDE) as pilot:
         app.open_session(None, None)
-        app.chat.say("red")
+        app.chat.controller.send("red")
         await idle(pilot, app)
-        assert engine.played == [Say("red")]
+        assert engine.played == [SendMessage("red")]
         assert [each.message for each in app.chat.talk.exchanges] == ["red"]
 
 
@@ -126,7 +126,7 @@ async def test_a_failing_search_gives_the_message_back(engine: FakeEngine, make_
     engine.script.question = None
     app = make_app(engine)
     async with app.run_test(size=WIDE) as pilot:
-        await until(pilot, lambda: app.chat.opened)
+        await until(pilot, lambda: app.chat.controller.opened)
         engine.script.hits = ()
         await say(pilot, app, "a red square")
         assert app.chat.prompt.text == "a red square"

@@ -20,7 +20,7 @@ from dar_tui.session.events import (
     TurnDone,
     TurnFailed,
 )
-from dar_tui.tui.conversation import KEPT_HITS, Exchange, State, Tally
+from dar_tui.tui.conversation import KEPT_HITS, Exchange, ExchangeState, Tally
 from indexer.search.hits import Hit
 from tests.tui.fake_engine import make_hits, ranked
 
@@ -92,9 +92,9 @@ def test_a_page_shown_again_keeps_the_times_of_the_turn(hits: tuple[Hit, ...]) -
 
 
 def test_a_cancelled_turn_is_stopped_and_an_ended_one_is_not(hits: tuple[Hit, ...]) -> None:
-    assert found(hits).after(TurnDone(0, Timings(), cancelled=True)).state is State.STOPPED
-    assert found(hits).ended().state is State.STOPPED
-    assert found(hits).after(TurnDone(0, Timings())).ended().state is State.DONE
+    assert found(hits).after(TurnDone(0, Timings(), cancelled=True)).state is ExchangeState.STOPPED
+    assert found(hits).ended().state is ExchangeState.STOPPED
+    assert found(hits).after(TurnDone(0, Timings())).ended().state is ExchangeState.DONE
 
 
 def test_notes_failures_and_questions_are_kept_with_what_to_do(hits: tuple[Hit, ...]) -> None:
@@ -105,8 +105,8 @@ def test_notes_failures_and_questions_are_kept_with_what_to_do(hits: tuple[Hit, 
     assert exchange.question == Question("Is it red?")
 
 
-def test_an_exchange_put_away_keeps_only_the_first_page(hits: tuple[Hit, ...]) -> None:
-    away = found(hits).put_away()
+def test_an_exchange_archived_keeps_only_the_first_page(hits: tuple[Hit, ...]) -> None:
+    away = found(hits).archived()
     assert len(away.hits) == KEPT_HITS
     assert away.text_ranks == {}
 
@@ -116,11 +116,11 @@ def test_what_is_put_away_keeps_its_numbers_and_none_of_the_photos_folded_under_
     copies = tuple(hits[1].path.with_name(f"copy-{number}.jpg") for number in range(500))
     folded = (replace(hits[0], similar=burst, copies=copies), *hits[1:])
     exchange = found(folded).after(Results(0, Stage.FUSED, ranked([hits[15], *folded[:15], *folded[16:]])))
-    away = exchange.put_away()
+    away = exchange.archived()
     assert [hit.image_id for hit in away.hits] == [hit.image_id for hit in exchange.hits[:KEPT_HITS]]
     assert not any(hit.similar or hit.copies for hit in away.hits)
     assert away.tally == exchange.tally == Tally(photos=20, strong=4, weak=4, risen=1, scored=True)
 
 
 def test_a_page_shown_again_is_counted_again(hits: tuple[Hit, ...]) -> None:
-    assert found(hits).put_away().after(Results(0, Stage.TEXT, hits[:3])).tally.photos == 3
+    assert found(hits).archived().after(Results(0, Stage.TEXT, hits[:3])).tally.photos == 3

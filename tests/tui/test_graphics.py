@@ -18,8 +18,7 @@ from dar_tui.tui.graphics.blocks import BlockPainter
 from dar_tui.tui.graphics.choice import Graphics, Means, choose
 from dar_tui.tui.graphics.gallery import CAPACITY, Gallery
 from dar_tui.tui.graphics.kitty import KittyPainter
-from dar_tui.tui.graphics.loading import NoPicture, load
-from dar_tui.tui.graphics.picture import Kind, Painted, Request, Source, Unpaintable, fitted
+from dar_tui.tui.graphics.picture import FileKind, NoPicture, Painted, PictureFile, Request, Unpaintable, fitted, load
 from tests import photos
 
 _SECONDS = 30.0
@@ -85,7 +84,7 @@ def test_a_strip_of_pixels_can_be_cut_between_any_two_cells() -> None:
 
 def test_a_thumbnail_tells_whether_its_photo_is_gone(tmp_path: Path) -> None:
     photo, thumbnail = photos.jpeg(tmp_path / "a.jpg"), photos.jpeg(tmp_path / "t.jpg")
-    source = Source(thumbnail, Kind.THUMBNAIL, photo)
+    source = PictureFile(thumbnail, FileKind.THUMBNAIL, photo)
     assert load(source, 100)[1] is False
     photo.unlink()
     assert load(source, 100)[1] is True
@@ -98,7 +97,7 @@ def test_a_missing_or_damaged_thumbnail_is_made_up_for_by_the_photo(tmp_path: Pa
         photos.headless(tmp_path / "broken.jpg"),
         photos.text_file(tmp_path / "x"),
     ):
-        image, gone = load(Source(thumbnail, Kind.THUMBNAIL, photo), 100)
+        image, gone = load(PictureFile(thumbnail, FileKind.THUMBNAIL, photo), 100)
         assert image.size == (80, 120) and not gone
 
 
@@ -106,14 +105,14 @@ def test_a_missing_or_damaged_thumbnail_is_made_up_for_by_the_photo(tmp_path: Pa
 def test_hostile_photos_are_a_few_words(tmp_path: Path, name: str) -> None:
     path = photos.HOSTILE[name](tmp_path / name)
     with pytest.raises(NoPicture) as raised:
-        load(Source(path, Kind.PHOTO), 100)
+        load(PictureFile(path, FileKind.PHOTO), 100)
     assert "\x1b" not in str(raised.value) and "\n" not in str(raised.value)
 
 
 def test_photos_that_are_gone_say_so(tmp_path: Path) -> None:
-    for kind in Kind:
+    for kind in FileKind:
         with pytest.raises(NoPicture, match="gone"):
-            load(Source(tmp_path / "none.png", kind), 100)
+            load(PictureFile(tmp_path / "none.png", kind), 100)
 
 
 # The gallery
@@ -134,7 +133,7 @@ class Slow:
 
 def requests(folder: Path, count: int) -> list[Request]:
     path = photos.jpeg(folder / "a.jpg")
-    return [Request(Source(path, Kind.THUMBNAIL, path), columns, 2) for columns in range(1, count + 1)]
+    return [Request(PictureFile(path, FileKind.THUMBNAIL, path), columns, 2) for columns in range(1, count + 1)]
 
 
 def wait_for(condition: object) -> None:
@@ -178,7 +177,7 @@ def test_the_oldest_pictures_go_first_and_are_taken_down(tmp_path: Path) -> None
 def test_large_pictures_are_few_and_give_way_to_each_other_first_seen_first(tmp_path: Path) -> None:
     gallery = Gallery(BlockPainter, lambda request: None)
     path = photos.jpeg(tmp_path / "a.jpg", 5, (300, 200))
-    seen = [Request(Source(path, Kind.THUMBNAIL, path), 200, 40, side) for side in range(8)]
+    seen = [Request(PictureFile(path, FileKind.THUMBNAIL, path), 200, 40, side) for side in range(8)]
     for request in seen:
         gallery.want("zoom", [request])
         wait_for(lambda request=request: gallery.get(request) is not None)

@@ -87,9 +87,9 @@ async def test_a_remapped_key_works_and_its_old_one_no_longer(
     async with app.run_test(size=(140, 40)) as pilot:
         await say(pilot, app, "red")
         await pilot.press("tab", "plus")
-        assert app.chat.liked == frozenset()
+        assert app.chat.controller.liked == frozenset()
         await pilot.press("a")
-        assert len(app.chat.liked) == 1
+        assert len(app.chat.controller.liked) == 1
         assert ("a", "like") in app.chat.query_one("#hints").keys  # type: ignore[attr-defined]
         await idle(pilot, app)
 

@@ -9,7 +9,7 @@ import pytest
 from dar_tui.cli.output import Output
 from dar_tui.cli.screen import ScreenModels, Wanted
 from dar_tui.cli.state import State
-from dar_tui.tui.opening import open_with_encoder
+from dar_tui.tui.models import open_with_encoder
 from indexer.encoders import Encoder
 from indexer.errors import EncoderMismatch, ModelUnavailable
 from indexer.library import Library
@@ -51,7 +51,7 @@ def test_the_bundled_one_is_taken_where_it_is_not_and_it_is_said(library: Path) 
         assert opened.encoder is not None and opened.encoder.spec == "bundled"
         assert encoder.id == ColourEncoder.id
         (note,) = notes
-        assert "dar models pull other" in note and "Going on with `bundled`" in note
+        assert "dar models pull other" in note and "Using `bundled` instead" in note
 
 
 def test_an_encoder_that_was_asked_for_is_not_replaced(library: Path) -> None:

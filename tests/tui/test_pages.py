@@ -6,8 +6,8 @@ from datetime import datetime
 
 import pytest
 
-from dar_tui.tui.engine import MoreLike, Narrow, Narrowing
-from dar_tui.tui.screens.filters import FiltersScreen
+from dar_tui.tui.engine import ApplyFilter, MoreLike, PhotoFilter
+from dar_tui.tui.screens.dialogs import FiltersScreen
 from tests.tui.conftest import MakeApp, idle, say, until
 from tests.tui.fake_engine import FakeEngine
 
@@ -68,8 +68,8 @@ async def test_the_search_is_narrowed_by_date_folder_and_camera(engine: FakeEngi
         assert "is not a date" in str(app.screen.query_one("#wrong").content)  # type: ignore[attr-defined]
         await pilot.press("ctrl+u", *"2021", "tab", *"holiday", "tab", *"canon", "enter")
         await idle(pilot, app)
-        narrowing = Narrowing(datetime(2019, 1, 1), datetime(2021, 1, 1), "holiday", "canon")
-        assert engine.played[-1] == Narrow(narrowing)
+        narrowing = PhotoFilter(datetime(2019, 1, 1), datetime(2021, 1, 1), "holiday", "canon")
+        assert engine.played[-1] == ApplyFilter(narrowing)
         assert app.chat.status.facts.filter == "from 2019-01-01, before 2021-01-01, in holiday, by canon"
 
 
@@ -79,7 +79,7 @@ async def test_esc_leaves_the_filters_as_they_were(engine: FakeEngine, make_app:
         await say(pilot, app, "red")
         await pilot.press("tab", "f", *"2019", "escape")
         assert app.screen is app.chat
-        assert app.chat.narrowing.is_empty
+        assert app.chat.controller.photo_filter.is_empty
 
 
 async def test_the_focus_goes_round_and_esc_goes_between_prompt_and_photos(
@@ -94,8 +94,8 @@ async def test_the_focus_goes_round_and_esc_goes_between_prompt_and_photos(
             await pilot.press("tab")
             seen.append(chat.focused and chat.focused.id)
         assert seen == ["photos", "imagined", "talk", "prompt"]
-        await pilot.press("escape")
-        assert chat.focused is chat.photos
+        await pilot.press("tab", "escape")
+        assert chat.focused is chat.prompt
         await pilot.press("escape")
         assert chat.focused is chat.prompt
         await pilot.press("shift+tab")
@@ -130,3 +130,41 @@ async def test_arrows_and_vim_move_the_cursor(
         assert columns == 4
         await pilot.press(*keys)
         assert photos.cursor == index
+
+
+async def test_undo_takes_back_the_order_and_the_filter(engine: FakeEngine, make_app: MakeApp) -> None:
+    app = make_app(engine)
+    async with app.run_test(size=WIDE) as pilot:
+        await say(pilot, app, "red")
+        await pilot.press("tab", "d", "f", *"2019", "enter")
+        await until(pilot, lambda: engine.photo_filter.after == datetime(2019, 1, 1))
+        await idle(pilot, app)
+        await pilot.press("u")
+        await until(pilot, lambda: engine.photo_filter == PhotoFilter())
+        await idle(pilot, app)
+        assert app.chat.status.facts.filter == "" and app.chat.status.facts.order == "by date"
+        await pilot.press("u")
+        assert [hit.rank for hit in app.chat.photos.shown] == list(range(1, 25))
+        assert app.chat.status.facts.order == ""
+
+
+async def test_a_filter_set_over_photos_like_one_leaves_that_view(engine: FakeEngine, make_app: MakeApp) -> None:
+    app = make_app(engine)
+    async with app.run_test(size=WIDE) as pilot:
+        await say(pilot, app, "red")
+        await pilot.press("tab", "m")
+        await idle(pilot, app)
+        await pilot.press("f", *"2019", "enter")
+        await until(pilot, lambda: engine.photo_filter != PhotoFilter())
+        await idle(pilot, app)
+        assert app.chat.status.facts.order == ""
+
+
+async def test_after_a_filter_nothing_is_called_risen_for_it(engine: FakeEngine, make_app: MakeApp) -> None:
+    app = make_app(engine)
+    async with app.run_test(size=WIDE) as pilot:
+        await say(pilot, app, "red")
+        await pilot.press("tab", "f", *"2019", "enter")
+        await until(pilot, lambda: engine.photo_filter != PhotoFilter())
+        await idle(pilot, app)
+        assert not any("\u2191" in tile.title for tile in app.chat.photos.tiles)

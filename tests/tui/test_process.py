@@ -236,3 +236,35 @@ def test_what_is_typed_from_the_first_moment_on_reaches_the_prompt(library: Path
         app.send(QUIT)
         assert app.wait() == 0
     assert saved(library)[-1].dialogue.turns[0].answer == letters.decode()
+
+
+@pytest.mark.parametrize("junk", [b"\x1b[M \xc80", b"\xe9", b"\xff\xfe", b"caf\xe9 "])
+def test_bytes_that_are_no_utf8_end_nothing_and_lose_no_text(library: Path, junk: bytes) -> None:
+    """An old-style mouse report after a reattach, and Latin-1 letters."""
+    with running("chat", "--library", library, "--no-imagine") as app:
+        app.wait_for("56 photos")
+        app.send(b"something " + junk + b"red\r")
+        app.wait_for("strong")
+        app.send(QUIT)
+        assert app.wait() == 0
+    message = saved(library)[-1].dialogue.turns[0].answer
+    assert message.startswith("something ") and message.endswith("red")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_that_ends_it_leaves_the_terminal_as_it_was(library: Path, number: int, code: int) -> None:
+    with running("chat", "--library", library) as app:
+        app.wait_for("56 photos")
+        os.kill(app.process.pid, number)
+        assert app.wait() == code
+        for sequence in (b"\x1b[?1049l", b"\x1b[?25h", b"\x1b[?1000l", b"\x1b[?2004l"):
+            assert sequence in app.written
+
+
+def test_an_error_in_the_app_itself_is_never_exit_code_0(library: Path) -> None:
+    with running("chat", "--library", library, TEST_CRASH="1") as app:
+        app.wait_for("56 photos")
+        app.send(b"crash\r")
+        assert app.wait() == 1
+        assert b"dar: Unexpected error: a test's own" in app.written and b"Traceback" not in app.written
+        assert b"\x1b[?1049l" in app.written

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,14 +11,10 @@ from textual.command import CommandPalette
 from textual.widgets import Input, Static
 
 from dar_tui.tui import desktop
-from dar_tui.tui.engine import OfPhoto
-from dar_tui.tui.keymap import KEYS
-from dar_tui.tui.screens.folder import FolderScreen
-from dar_tui.tui.screens.help import HelpScreen
-from dar_tui.tui.screens.libraries import LibrariesScreen
-from dar_tui.tui.screens.saving import SavingScreen
-from dar_tui.tui.screens.sessions import SessionsScreen
-from dar_tui.tui.screens.zoom import ImaginedZoom, PhotoZoom
+from dar_tui.tui.engine import PhotoFeedback, SendMessage
+from dar_tui.tui.keymap import KEYS, Place
+from dar_tui.tui.screens.dialogs import FolderScreen, HelpScreen, LibrariesScreen, SavingScreen, SessionsScreen
+from dar_tui.tui.screens.zoom import ZoomScreen
 from indexer.errors import DarError, LibraryNotFound
 from tests.tui.conftest import BLOCKS, MakeApp, idle, say, until
 from tests.tui.fake_engine import FakeEngine, exchange
@@ -47,7 +44,11 @@ async def test_every_command_is_in_the_palette(engine: FakeEngine, make_app: Mak
         wanted = {
             each.help.capitalize()
             for each in KEYS
-            if each.action.startswith(("app.", "screen.")) and "{}" not in each.action and each.id != "palette"
+            if each.action.startswith(("app.", "screen."))
+            and "{}" not in each.action
+            and each.id != "palette"
+            # These do something in their own list only.
+            and each.place is not Place.LIBRARIES
         }
         # Each once, and none of Textual's own ("Maximize") among them.
         assert sorted(each.title for each in app.get_system_commands(app.chat)) == sorted(wanted)
@@ -66,7 +67,7 @@ async def test_a_photo_is_looked_at_large_with_all_that_is_known_of_it(engine: F
     async with app.run_test(size=WIDE) as pilot:
         await say(pilot, app, "red")
         await pilot.press("tab", "enter")
-        assert isinstance(app.screen, PhotoZoom)
+        assert isinstance(app.screen, ZoomScreen)
         await until(pilot, lambda: "▀" in screen_text(app))
         text = screen_text(app)
         hit = app.chat.photos.shown[0]
@@ -84,10 +85,10 @@ async def test_numbers_zoom_and_zooming_judges(engine: FakeEngine, make_app: Mak
     async with app.run_test(size=WIDE) as pilot:
         await say(pilot, app, "red")
         await pilot.press("tab", "5", "plus")
-        assert isinstance(app.screen, PhotoZoom)
+        assert isinstance(app.screen, ZoomScreen)
         image_id = app.chat.photos.hit.image_id  # type: ignore[union-attr]
         await until(pilot, lambda: engine.feedback)
-        assert engine.feedback == [OfPhoto(image_id, True)]
+        assert engine.feedback == [PhotoFeedback(image_id, True)]
         assert "liked" in app.screen.words[0]
         await pilot.press("7")
         assert app.chat.photos.cursor == 6
@@ -102,7 +103,7 @@ async def test_an_imagined_picture_looked_at_large_is_called_imagined(engine: Fa
     async with app.run_test(size=WIDE) as pilot:
         await say(pilot, app, "red")
         await pilot.press("tab", "tab", "enter")
-        assert isinstance(app.screen, ImaginedZoom)
+        assert isinstance(app.screen, ZoomScreen)
         assert "imagined by dar, not a photo" in app.screen.words[0]
         await pilot.press("p")
         assert "picked" in app.screen.words[0]
@@ -160,13 +161,13 @@ async def test_a_session_is_taken_up_again(engine: FakeEngine, make_app: MakeApp
     engine.exchanges = (exchange("a red [bold]square", engine.script.hits[:5]), exchange("blue", turn=1))
     app = make_app(engine)
     async with app.run_test(size=WIDE) as pilot:
-        await until(pilot, lambda: app.chat.opened)
+        await until(pilot, lambda: app.chat.controller.opened)
         await pilot.press("ctrl+r")
         await until(pilot, lambda: isinstance(app.screen, SessionsScreen))
         await pilot.pause()
         assert "2025-05-04 12:00  a red [bold]square" in screen_text(app)
         await pilot.press("enter")
-        await until(pilot, lambda: len(engine.opened) == 2 and app.chat.opened)
+        await until(pilot, lambda: len(engine.opened) == 2 and app.chat.controller.opened)
         await idle(pilot, app)
         assert engine.opened[-1] == (None, engine.folder / "one.jsonl")
         assert [each.message for each in app.chat.talk.exchanges] == ["a red [bold]square", "blue"]
@@ -180,16 +181,16 @@ async def test_a_new_session_begins_empty(engine: FakeEngine, make_app: MakeApp)
     async with app.run_test(size=WIDE) as pilot:
         await say(pilot, app, "red")
         await pilot.press("ctrl+n")
-        await until(pilot, lambda: len(engine.opened) == 2 and app.chat.opened)
+        await until(pilot, lambda: len(engine.opened) == 2 and app.chat.controller.opened)
         await until(pilot, lambda: not app.chat.talk.exchanges)
         assert app.chat.photos.tiles == ()
-        assert app.chat.question is None
+        assert app.chat.controller.question is None
 
 
 async def test_another_library_is_opened(engine: FakeEngine, make_app: MakeApp) -> None:
     app = make_app(engine)
     async with app.run_test(size=WIDE) as pilot:
-        await until(pilot, lambda: app.chat.opened)
+        await until(pilot, lambda: app.chat.controller.opened)
         await pilot.press("ctrl+l")
         await until(pilot, lambda: isinstance(app.screen, LibrariesScreen))
         await pilot.pause()
@@ -207,7 +208,7 @@ async def test_a_folder_is_added_and_the_library_updated(engine: FakeEngine, mak
     engine.script.index_files = 3
     app = make_app(engine)
     async with app.run_test(size=WIDE) as pilot:
-        await until(pilot, lambda: app.chat.opened)
+        await until(pilot, lambda: app.chat.controller.opened)
         await pilot.press("ctrl+l")
         await until(pilot, lambda: isinstance(app.screen, LibrariesScreen))
         await pilot.press("a")
@@ -242,7 +243,7 @@ async def test_the_first_run_offers_to_index_and_searches_as_it_grows(
         engine.script.gate.clear()
         field.value = str(tmp_path / "photos")
         await pilot.press("enter")
-        await until(pilot, lambda: app.chat.opened)
+        await until(pilot, lambda: app.chat.controller.opened)
         await until(pilot, lambda: "indexing 40 files" in app.chat.status.facts.doing)
         engine.imagining = False
         await pilot.press(*"red", "enter")
@@ -298,7 +299,7 @@ async def test_a_library_that_goes_while_it_is_open_is_told_and_made_again(
         engine.script.open_error = None
         app.screen.query_one(Input).value = str(tmp_path)
         await pilot.press("enter")
-        await until(pilot, lambda: app.chat.opened)
+        await until(pilot, lambda: app.chat.controller.opened)
         await say(pilot, app, "blue")
 
 
@@ -307,7 +308,7 @@ async def test_saving_refuses_what_it_cannot_write_and_saves_the_rest(
 ) -> None:
     app = make_app(engine)
     async with app.run_test(size=WIDE) as pilot:
-        await until(pilot, lambda: app.chat.opened)
+        await until(pilot, lambda: app.chat.controller.opened)
         await pilot.press("ctrl+s")
         assert app.screen is app.chat
         await say(pilot, app, "red")
@@ -335,13 +336,13 @@ async def test_saving_refuses_what_it_cannot_write_and_saves_the_rest(
 async def test_the_theme_is_remembered(engine: FakeEngine, make_app: MakeApp) -> None:
     app = make_app(engine)
     async with app.run_test() as pilot:
-        await until(pilot, lambda: app.chat.opened)
+        await until(pilot, lambda: app.chat.controller.opened)
         assert app.theme == "dar-dark"
         await pilot.press("ctrl+t")
         assert app.theme == "dar-light"
     again = make_app(engine)
     async with again.run_test() as pilot:
-        await until(pilot, lambda: again.chat.opened)
+        await until(pilot, lambda: again.chat.controller.opened)
         assert again.theme == "dar-light"
 
 
@@ -350,7 +351,7 @@ async def test_without_colours_the_theme_has_none_and_nothing_is_remembered(
 ) -> None:
     app = make_app(engine, colours=False)
     async with app.run_test() as pilot:
-        await until(pilot, lambda: app.chat.opened)
+        await until(pilot, lambda: app.chat.controller.opened)
         assert app.theme == "ansi-dark"
     assert not (tmp_path / "home" / "interface.json").exists()
 
@@ -361,3 +362,119 @@ async def test_what_lies_away_is_told(engine: FakeEngine, make_app: MakeApp) -> 
     app = make_app(engine)
     async with app.run_test() as pilot:
         await until(pilot, lambda: "/mnt/usb is not there now" in app.chat.talk.remarks)
+
+
+async def test_a_message_without_a_library_says_what_to_do_and_stays(engine: FakeEngine, make_app: MakeApp) -> None:
+    engine.script.no_library = True
+    app = make_app(engine)
+    async with app.run_test(size=WIDE) as pilot:
+        await until(pilot, lambda: isinstance(app.screen, FolderScreen))
+        await pilot.press("escape", *"a red dog", "enter")
+        await until(pilot, lambda: any("Press ^l" in line for line in app.chat.talk.remarks))
+        assert app.chat.prompt.text == "a red dog"
+        assert engine.played == [] and app.chat.controller.turns == 0
+
+
+async def test_a_folder_written_into_the_prompt_of_a_first_run_is_indexed(
+    engine: FakeEngine, make_app: MakeApp, tmp_path: Path
+) -> None:
+    engine.script.no_library = True
+    app = make_app(engine)
+    async with app.run_test(size=WIDE) as pilot:
+        await until(pilot, lambda: isinstance(app.screen, FolderScreen))
+        await pilot.press("escape")
+        app.chat.prompt.insert(str(tmp_path / "nowhere"))
+        await pilot.press("enter")
+        await until(pilot, lambda: any("There is no folder" in line for line in app.chat.talk.remarks))
+        assert app.chat.prompt.text == str(tmp_path / "nowhere")
+        app.chat.prompt.clear()
+        app.chat.prompt.insert(str(tmp_path))
+        await pilot.press("enter")
+        await until(pilot, lambda: engine.indexed == [tmp_path] and app.chat.controller.opened)
+        assert engine.played == []
+
+
+async def test_of_two_libraries_opened_quickly_the_last_is_shown_and_searched(
+    engine: FakeEngine, make_app: MakeApp, tmp_path: Path
+) -> None:
+    app = make_app(engine)
+    async with app.run_test(size=WIDE) as pilot:
+        await until(pilot, lambda: app.chat.controller.opened)
+        slow, quick = tmp_path / "slow", tmp_path / "quick"
+        engine.script.open_gates[slow] = gate = threading.Event()
+        app.open_session(slow, None)
+        await until(pilot, lambda: engine.opened[-1] == (slow, None))
+        app.open_session(quick, None)
+        app.chat.controller.send("red")
+        await pilot.pause(0.05)
+        gate.set()
+        await idle(pilot, app)
+        assert engine.library == quick and app.chat.status.facts.library == "quick"
+        assert engine.played == [SendMessage("red")]
+
+
+@pytest.mark.parametrize("meanwhile", [False, True])
+async def test_a_library_that_cannot_be_opened_leaves_the_one_before_usable(
+    engine: FakeEngine, make_app: MakeApp, tmp_path: Path, meanwhile: bool
+) -> None:
+    app = make_app(engine)
+    async with app.run_test(size=WIDE) as pilot:
+        await say(pilot, app, "red")
+        broken = tmp_path / "broken"
+        engine.script.broken = broken
+        if meanwhile:
+            engine.script.open_gates[tmp_path / "slow"] = gate = threading.Event()
+            app.open_session(tmp_path / "slow", None)
+            await until(pilot, lambda: engine.opened[-1] == (tmp_path / "slow", None))
+            app.open_session(broken, None)
+            gate.set()
+        else:
+            app.open_session(broken, None)
+        await until(pilot, lambda: any("newer version" in line for line in app.chat.talk.remarks))
+        await until(pilot, lambda: app.chat.controller.opened)
+        assert engine.library.name == app.chat.status.facts.library
+        await say(pilot, app, "blue")
+        assert engine.played[-1] == SendMessage("blue")
+
+
+async def test_ctrl_c_says_how_to_quit(engine: FakeEngine, make_app: MakeApp) -> None:
+    app = make_app(engine)
+    async with app.run_test(size=WIDE, notifications=True) as pilot:
+        await until(pilot, lambda: app.chat.controller.opened)
+        await pilot.press(*"red", "ctrl+c")
+        await until(pilot, lambda: any("Press ^q to quit" in each.message for each in app._notifications))
+        assert app.chat.prompt.text == "red"
+
+
+async def test_an_empty_folder_says_so(engine: FakeEngine, make_app: MakeApp, tmp_path: Path) -> None:
+    engine.script.hits = ()
+    engine.script.folders = (tmp_path / "empty",)
+    app = make_app(engine)
+    async with app.run_test(size=WIDE) as pilot:
+        await until(pilot, lambda: isinstance(app.screen, FolderScreen))
+        await pilot.press("escape")
+        app.start_indexing(tmp_path / "empty")
+        await until(pilot, lambda: any("There are no photos in" in line for line in app.chat.talk.remarks))
+
+
+async def test_a_message_is_searched_again_as_photos_arrive(engine: FakeEngine, make_app: MakeApp) -> None:
+    hits, engine.script.hits = engine.script.hits, engine.script.hits[:2]
+    engine.script.index_files = 250
+    app = make_app(engine)
+    async with app.run_test(size=WIDE) as pilot:
+        await say(pilot, app, "red")
+        engine.script.hits = hits
+        app.start_indexing(None)
+        await until(pilot, lambda: len(app.chat.photos.tiles) == 24)
+
+
+@pytest.mark.parametrize("open_form", ["f", "ctrl+s"])
+async def test_what_is_wrong_in_a_form_goes_as_one_types(engine: FakeEngine, make_app: MakeApp, open_form: str) -> None:
+    app = make_app(engine)
+    async with app.run_test(size=WIDE) as pilot:
+        await say(pilot, app, "red")
+        await pilot.press("tab", open_form, *"nonsense", "enter")
+        wrong = app.screen.query_one("#wrong", Static)
+        assert str(wrong.content)
+        await pilot.press("x")
+        await until(pilot, lambda: not str(wrong.content))

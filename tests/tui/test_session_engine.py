@@ -5,17 +5,29 @@ from __future__ import annotations
 import gc
 import itertools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from dar_tui.language.turn import Question
 from dar_tui.session.events import Event, ImageGenerated, Results, Stage, TurnDone, TurnFailed
 from dar_tui.settings import load_settings
-from dar_tui.tui.conversation import State
-from dar_tui.tui.engine import ImagineAgain, MoreLike, Narrow, Narrowing, OfPhoto, OfPicture, Rerank, Say, Skip
+from dar_tui.tui.conversation import ExchangeState
+from dar_tui.tui.engine import (
+    ApplyFilter,
+    ImagineAgain,
+    MoreLike,
+    PhotoFeedback,
+    PhotoFilter,
+    PictureFeedback,
+    Rerank,
+    SendMessage,
+    SkipQuestion,
+)
 from dar_tui.tui.session_engine import SessionEngine
 from indexer.encoders import Encoder
 from indexer.errors import DarError, EncoderMismatch, LibraryNotFound, ModelUnavailable
@@ -91,7 +103,7 @@ def pages(events: list[Event]) -> list[Results]:
 
 
 def test_a_turn_is_the_sessions_own(engine: SessionEngine) -> None:
-    events = played(engine, Say("something red and blue"))
+    events = played(engine, SendMessage("something red and blue"))
     assert [page.stage for page in pages(events)] == [Stage.TEXT, Stage.FUSED]
     assert pages(events)[0].hits[0].path.name in ("red-blue.jpg", "blue-red.jpg")
     assert sum(isinstance(event, ImageGenerated) for event in events) == 3
@@ -100,35 +112,35 @@ def test_a_turn_is_the_sessions_own(engine: SessionEngine) -> None:
 
 
 def test_feedback_counts_from_the_next_page_on(engine: SessionEngine) -> None:
-    first = pages(played(engine, Say("something red")))[-1]
-    engine.note(OfPhoto(first.hits[0].image_id, False))
-    engine.note(OfPicture(0, 0, True))
-    engine.note(Skip())
+    first = pages(played(engine, SendMessage("something red")))[-1]
+    engine.record(PhotoFeedback(first.hits[0].image_id, False))
+    engine.record(PictureFeedback(0, 0, True))
+    engine.record(SkipQuestion())
     again = pages(played(engine, Rerank()))[-1]
     assert first.hits[0].image_id not in [hit.image_id for hit in again.hits]
-    engine.note(OfPhoto(first.hits[0].image_id, None))
+    engine.record(PhotoFeedback(first.hits[0].image_id, None))
     assert first.hits[0].image_id in [hit.image_id for hit in pages(played(engine, Rerank()))[-1].hits]
 
 
 def test_imagining_again_draws_other_pictures_of_the_same_turn(engine: SessionEngine) -> None:
-    played(engine, Say("something red"))
+    played(engine, SendMessage("something red"))
     pictures = [event for event in played(engine, ImagineAgain()) if isinstance(event, ImageGenerated)]
     assert [picture.k for picture in pictures] == [3, 4, 5]
 
 
 def test_narrowing_holds_until_it_is_lifted(engine: SessionEngine) -> None:
-    played(engine, Say("something red"))
-    narrowing = Narrowing(datetime(2020, 1, 1), datetime(2021, 1, 1))
-    hits = pages(played(engine, Narrow(narrowing)))[-1].hits
+    played(engine, SendMessage("something red"))
+    narrowing = PhotoFilter(datetime(2020, 1, 1), datetime(2021, 1, 1))
+    hits = pages(played(engine, ApplyFilter(narrowing)))[-1].hits
     assert hits and {hit.taken_at.year for hit in hits if hit.taken_at} == {2020}
     like = pages(played(engine, MoreLike(hits[0].image_id)))[-1].hits
     assert {hit.taken_at.year for hit in like if hit.taken_at} == {2020}
-    assert len(pages(played(engine, Narrow(Narrowing())))[-1].hits) == 40
-    assert pages(played(engine, Narrow(Narrowing(folder="no such"))))[-1].hits == ()
+    assert len(pages(played(engine, ApplyFilter(PhotoFilter())))[-1].hits) == 40
+    assert pages(played(engine, ApplyFilter(PhotoFilter(folder="no such"))))[-1].hits == ()
 
 
 def test_more_like_a_photo_leaves_itself_out(engine: SessionEngine, world: World) -> None:
-    hit = pages(played(engine, Say("something red and blue")))[0].hits[0]
+    hit = pages(played(engine, SendMessage("something red and blue")))[0].hits[0]
     like = pages(played(engine, MoreLike(hit.image_id)))[0].hits
     assert hit.image_id not in [each.image_id for each in like]
     assert set(like[0].path.stem.split("-")) & set(hit.path.stem.split("-"))
@@ -137,17 +149,17 @@ def test_more_like_a_photo_leaves_itself_out(engine: SessionEngine, world: World
 def test_without_imagining_nothing_is_drawn(engine: SessionEngine, models: WorldModels) -> None:
     engine.set_imagining(False)
     engine.warm_up(lambda line: None)
-    assert not any(isinstance(event, ImageGenerated) for event in played(engine, Say("something red")))
+    assert not any(isinstance(event, ImageGenerated) for event in played(engine, SendMessage("something red")))
     assert models.loads == 0
 
 
 def test_the_generator_is_loaded_once_for_all_sessions(engine: SessionEngine, models: WorldModels) -> None:
     lines: list[str] = []
     engine.warm_up(lines.append)
-    played(engine, Say("red"))
+    played(engine, SendMessage("red"))
     engine.open()
     engine.warm_up(lines.append)
-    played(engine, Say("blue"))
+    played(engine, SendMessage("blue"))
     assert models.loads == 1
     assert lines == ["loading the text encoder", "loading the generator", "loading the text encoder"]
 
@@ -155,7 +167,7 @@ def test_the_generator_is_loaded_once_for_all_sessions(engine: SessionEngine, mo
 def test_a_message_quicker_than_the_models_waits_for_its_texts_hits_only(
     engine: SessionEngine, models: WorldModels
 ) -> None:
-    turn = engine.play(Say("red"))
+    turn = engine.play(SendMessage("red"))
     while not isinstance(next(turn), Results):
         pass
     engine.warm_up(lambda line: None)
@@ -186,7 +198,7 @@ def test_a_generator_that_cannot_be_loaded_leaves_the_hits(world: World) -> None
     engine.open()
     with pytest.raises(ModelUnavailable):
         engine.warm_up(lambda line: None)
-    events = played(engine, Say("red"))
+    events = played(engine, SendMessage("red"))
     assert pages(events) and any(isinstance(event, TurnFailed) for event in events)
     engine.close()
 
@@ -197,35 +209,35 @@ def test_cancelling_from_another_thread_ends_the_turn(world: World) -> None:
     engine = SessionEngine(load_settings(), world.library.path, WorldModels(world, painter), now=lambda: NOON)  # type: ignore[arg-type]
     engine.open()
     threading.Thread(target=lambda: (painter.started.wait(10), engine.cancel())).start()
-    events = played(engine, Say("red"))
+    events = played(engine, SendMessage("red"))
     assert isinstance(events[-1], TurnDone) and events[-1].cancelled
     engine.close()
 
 
 def test_a_session_is_taken_up_with_all_that_was_shown(engine: SessionEngine) -> None:
-    first = pages(played(engine, Say("something red and blue")))[-1]
-    engine.note(OfPhoto(first.hits[2].image_id, True))
-    engine.note(OfPicture(0, 1, False))
-    played(engine, Say("it is white"))
+    first = pages(played(engine, SendMessage("something red and blue")))[-1]
+    engine.record(PhotoFeedback(first.hits[2].image_id, True))
+    engine.record(PictureFeedback(0, 1, False))
+    played(engine, SendMessage("it is white"))
     saved = engine.sessions()[0]
     assert saved.first_message == "something red and blue"
     opened = engine.open(session=saved.path)
     assert [each.message for each in opened.exchanges] == ["something red and blue", "it is white"]
     one = opened.exchanges[0]
-    assert one.state is State.DONE and one.stage is Stage.FUSED and len(one.hits) == 12
+    assert one.state is ExchangeState.DONE and one.stage is Stage.FUSED and len(one.hits) == 12
     assert [drawing.path.is_file() for drawing in one.drawings if drawing.path] == [True] * 3
     assert opened.liked == {first.hits[2].image_id} and opened.pictures == {(0, 1): False}
     assert pages(played(engine, Rerank()))[0].hits
 
 
 def test_a_session_in_use_elsewhere_is_refused_and_the_one_in_hand_stays(engine: SessionEngine, world: World) -> None:
-    played(engine, Say("something red"))
+    played(engine, SendMessage("something red"))
     path = engine.sessions()[0].path
     other = SessionEngine(load_settings(), world.library.path, WorldModels(world), now=lambda: NOON)  # type: ignore[arg-type]
     other.open()
     with pytest.raises(DarError, match="open in another dar"):
         other.open(session=path)
-    assert pages(played(other, Say("something blue")))
+    assert pages(played(other, SendMessage("something blue")))
     other.close()
 
 
@@ -235,7 +247,7 @@ def test_two_engines_that_begin_at_once_work_on_one_library(world: World) -> Non
         for _ in range(2)
     )
     names = {one.open().session, two.open().session}
-    assert pages(played(one, Say("something red"))) and pages(played(two, Say("something blue")))
+    assert pages(played(one, SendMessage("something red"))) and pages(played(two, SendMessage("something blue")))
     assert len(names) == 2 and names <= {saved.path.stem for saved in one.sessions()}
     one.close()
     two.close()
@@ -249,10 +261,10 @@ def test_a_library_is_made_searched_while_it_grows_and_described(world: World, t
     next(run)
     opened = engine.open()
     assert opened.library.photos == 0
-    assert pages(played(engine, Say("something red")))[0].hits == ()
+    assert pages(played(engine, SendMessage("something red")))[0].hits == ()
     *_, last = run
     assert isinstance(last, Finished)
-    assert len(pages(played(engine, Say("something blue")))[0].hits) == 40
+    assert len(pages(played(engine, SendMessage("something blue")))[0].hits) == 40
     assert engine.facts().photos == 56 and engine.facts().name == "photos"
     assert tmp_path / "new" in [facts.path for facts in engine.libraries()]
     engine.close()
@@ -287,3 +299,54 @@ def test_folders_that_are_away_are_told(world: World, tmp_path: Path) -> None:
     assert opened.library.away == (folder,)
     assert "Is its drive mounted?" in opened.notes[0]
     engine.close()
+
+
+def test_esc_ends_a_turn_whose_encoder_is_still_loading(world: World, models: WorldModels) -> None:
+    loading, loaded = threading.Event(), threading.Event()
+
+    class SlowEncoder(PaintEncoder):
+        def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+            loading.set()
+            assert loaded.wait(30)
+            return super().encode_texts(texts)
+
+    models.load_encoder = models.encoder_of = lambda *_: SlowEncoder()  # type: ignore[method-assign]
+    engine = SessionEngine(load_settings(), world.library.path, models)  # type: ignore[arg-type]
+    engine.open()
+    events: list[Event] = []
+    turn = threading.Thread(target=lambda: events.extend(engine.play(SendMessage("something red"))))
+    turn.start()
+    assert loading.wait(30)
+    engine.cancel()
+    turn.join(30)
+    assert not turn.is_alive() and not loaded.is_set()
+    assert isinstance(events[-1], TurnDone) and events[-1].cancelled and not pages(events)
+    # It was said, so it counts from the next turn on.
+    loaded.set()
+    assert [turn.answer for turn in engine._session.dialogue.turns] == ["something red"]  # type: ignore[union-attr]
+    assert pages(played(engine, SendMessage("and blue")))
+    engine.close()
+
+
+def test_cancelling_does_not_wait_for_the_disk(engine: SessionEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An fsync of a busy disk takes seconds; the interface's thread cancels, and must not stall meanwhile."""
+    writing, written = threading.Event(), threading.Event()
+    session = engine._session
+    assert session is not None
+    write = session.log.write
+
+    def slow(record: object) -> object:
+        writing.set()
+        assert written.wait(30)
+        return write(record)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(session.log, "write", slow)
+    feedback = threading.Thread(target=lambda: engine.record(PhotoFeedback(1, True)))
+    feedback.start()
+    assert writing.wait(30)
+    cancelling = threading.Thread(target=engine.cancel)
+    cancelling.start()
+    cancelling.join(30)
+    assert not cancelling.is_alive()
+    written.set()
+    feedback.join(30)

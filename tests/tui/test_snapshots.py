@@ -31,7 +31,7 @@ def compare(app: DarApp, name: str, hidden: Path) -> None:
 async def test_welcome(engine: FakeEngine, make_app: MakeApp, tmp_path: Path) -> None:
     app = make_app(engine)
     async with app.run_test(size=(110, 30)) as pilot:
-        await until(pilot, lambda: app.chat.opened and not app.chat.status.facts.doing)
+        await until(pilot, lambda: app.chat.controller.opened and not app.chat.status.facts.doing)
         compare(app, "welcome", tmp_path)
 
 
@@ -43,7 +43,7 @@ async def test_a_turn_with_results(
     async with app.run_test(size=size) as pilot:
         await say(pilot, app, "a red square on a beach")
         await pilot.press("tab", "right", "plus")
-        await until(pilot, lambda: not app.chat.player.running and len(engine.played) == 2)
+        await until(pilot, lambda: not app.chat.controller.player.running and len(engine.played) == 2)
         compare(app, name, tmp_path)
 
 
@@ -51,7 +51,7 @@ async def test_help(engine: FakeEngine, make_app: MakeApp, tmp_path: Path) -> No
     # A path of the length that was looked at: the help folds a longer one.
     app = make_app(engine, keys=Path("~/keys.toml"))
     async with app.run_test(size=(120, 85)) as pilot:
-        await until(pilot, lambda: app.chat.opened)
+        await until(pilot, lambda: app.chat.controller.opened)
         await pilot.press("f1")
         await pilot.pause()
         compare(app, "help", tmp_path)

@@ -100,10 +100,10 @@ def test_a_whole_session_by_keys_alone(tmux: Tmux, world: World, tmp_path: Path)
     tmux.press("Right")
     tmux.see("photo 3 of 40")
     tmux.press("Escape")
-    # Skip a question by a key, answer the next in words.
+    # SkipQuestion a question by a key, answer the next in words.
     tmux.press("s", "Escape", "a stripe in the middle", "Enter")
     tmux.see("turn 2")
-    # Narrow to a year, look by date, lift it again.
+    # ApplyFilter to a year, look by date, lift it again.
     tmux.press("Tab", "f")
     tmux.see("Search only among photos")
     tmux.press("2020", "Tab", "2021", "Enter")

@@ -40,7 +40,7 @@ class BlockPainter:
         self._block_image: type[Any] = BlockImage
 
     def paint(self, image: Image.Image, columns: int, lines: int) -> Painted:
-        """See `Painter`."""
+        """See `PicturePainter`."""
         from PIL import Image
 
         width, height = fitted(*image.size, columns, lines)

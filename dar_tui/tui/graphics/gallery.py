@@ -12,8 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 
-from dar_tui.tui.graphics.loading import NoPicture, load
-from dar_tui.tui.graphics.picture import Painted, Painter, Request, Unpaintable
+from dar_tui.tui.graphics.picture import NoPicture, Painted, PicturePainter, Request, Unpaintable, load
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +32,7 @@ class Gallery:
 
     def __init__(
         self,
-        make_painter: Callable[[], Painter],
+        make_painter: Callable[[], PicturePainter],
         ready: Callable[[Request], None],
         send: Callable[[str], None] = lambda text: None,
         capacity: int = CAPACITY,
@@ -47,7 +46,7 @@ class Gallery:
         self._shown: dict[Hashable, frozenset[Request]] = {}
         self._kept: OrderedDict[Request, Result] = OrderedDict()
         self._weight = 0
-        self._in_hand: Request | None = None
+        self._painting: Request | None = None
         self._thread: threading.Thread | None = None
         self._closed = False
 
@@ -67,7 +66,7 @@ class Gallery:
     def want(self, owner: Hashable, requests: Sequence[Request]) -> None:
         """Says what `owner` shows now, first things first; what it wanted before and no longer does is not painted."""
         with self._lock:
-            there = {*self._kept, self._in_hand}
+            there = {*self._kept, self._painting}
             self._shown[owner] = frozenset(requests)
             self._wanted[owner] = [request for request in requests if request not in there]
             if self._wanted[owner] and not self._closed:
@@ -89,7 +88,7 @@ class Gallery:
         self._take_down(kept)
 
     def close(self) -> None:
-        """Ends the thread after the picture in hand, and frees what the terminal holds."""
+        """Ends the thread after the picture it paints, and frees what the terminal holds."""
         with self._lock:
             self._closed = True
             self._wanted.clear()
@@ -97,7 +96,7 @@ class Gallery:
         self.forget()
 
     def _work(self) -> None:
-        painter: Painter | None = None
+        painter: PicturePainter | None = None
         while (request := self._next()) is not None:
             result: Result
             try:
@@ -118,7 +117,7 @@ class Gallery:
                         request = requests.pop(0)
                         # Another owner may have wanted it too.
                         if request not in self._kept:
-                            self._in_hand = request
+                            self._painting = request
                             return request
                 self._lock.wait()
             return None
@@ -129,7 +128,7 @@ class Gallery:
             self._send(result.setup)
             result = replace(result, setup="")
         with self._lock:
-            self._in_hand = None
+            self._painting = None
             if self._closed:
                 dropped = [result]
             else:
@@ -156,7 +155,7 @@ class Gallery:
             self._send(text)
 
 
-def _painted(painter: Painter, request: Request) -> Result:
+def _painted(painter: PicturePainter, request: Request) -> Result:
     try:
         image, gone = load(request.source, request.side)
     except NoPicture as error:

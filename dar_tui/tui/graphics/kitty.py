@@ -35,7 +35,7 @@ class KittyPainter:
         self._cell = get_cell_size()
 
     def paint(self, image: Image.Image, columns: int, lines: int) -> Painted:
-        """See `Painter`."""
+        """See `PicturePainter`."""
         width, height = fitted(*image.size, columns, lines, (self._cell.width, self._cell.height))
         cells = self._tgp_image(image)
         number = next(self._tgp_image._image_id_counter) % 2**32

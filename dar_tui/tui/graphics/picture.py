@@ -1,6 +1,7 @@
-"""What is to be painted, and what painting made of it: plain data, shared by painters and widgets.
+"""What is to be painted, what painting made of it, and reading a file into upright pixels, whatever the file holds.
 
-Imports no imaging library: pixels are loaded where painting is done.
+Our own thumbnails and imagined pictures are opened by the one decoder they were written with; everything else goes
+through the indexer's hostile-file reader. Imaging libraries are imported where pixels are read, in the painting thread.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 _BYTES_A_SEGMENT = 1000
 
 
-class Kind(StrEnum):
+class FileKind(StrEnum):
     """How far a file can be trusted: a photo is anybody's, a thumbnail and an imagined picture are our own."""
 
     PHOTO = "photo"
@@ -30,11 +31,11 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True)
-class Source:
-    """A picture in a file. `photo`: for a thumbnail, the photo it is of, which stands in where it is missing."""
+class PictureFile:
+    """A picture in a file. `photo`: for a thumbnail, the photo it is of, which is used where it is missing."""
 
     path: Path
-    kind: Kind
+    kind: FileKind
     photo: Path | None = None
 
 
@@ -42,7 +43,7 @@ class Source:
 class Request:
     """A picture to be fitted into a box of terminal cells. `side`: pixels wanted on a photo's shorter side."""
 
-    source: Source
+    source: PictureFile
     columns: int
     lines: int
     side: int = 320
@@ -81,7 +82,7 @@ class Unpaintable:
         return _BYTES_A_SEGMENT
 
 
-class Painter(Protocol):
+class PicturePainter(Protocol):
     """Turns pixels into terminal cells; called in a thread, one picture at a time."""
 
     def paint(self, image: Image.Image, columns: int, lines: int) -> Painted:
@@ -96,3 +97,56 @@ def fitted(width: int, height: int, columns: int, lines: int, cell: tuple[int, i
         min(columns, max(1, round(width * scale / cell[0]))),
         min(lines, max(1, round(height * scale / cell[1]))),
     )
+
+
+class NoPicture(Exception):
+    """There is nothing to show; the message is a few words for the user."""
+
+
+def load(source: PictureFile, side: int) -> tuple[Image.Image, bool]:
+    """(the pixels in RGB, whether the photo itself is gone). `side`: pixels wanted on a photo's shorter side.
+
+    Raises NoPicture. Safe to call from any thread.
+    """
+    if source.kind is FileKind.IMAGINED:
+        return _own(source, "PNG"), False
+    if source.kind is FileKind.THUMBNAIL:
+        gone = source.photo is not None and not source.photo.is_file()
+        try:
+            return _own(source, "JPEG"), gone
+        except NoPicture:
+            if source.photo is None or gone:
+                raise
+            return _photo(PictureFile(source.photo, FileKind.PHOTO), side), False
+    return _photo(source, side), False
+
+
+def _own(source: PictureFile, kind: str) -> Image.Image:
+    from PIL import Image
+
+    from indexer.photos.formats import silence_decoders
+
+    silence_decoders()
+    try:
+        with Image.open(source.path, formats=[kind]) as picture:
+            upright: Image.Image = picture.convert("RGB")
+            return upright
+    except FileNotFoundError:
+        raise NoPicture("photo is gone" if source.kind is FileKind.THUMBNAIL else "picture is gone") from None
+    # SyntaxError is Pillow's for a broken chunk.
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        raise NoPicture("picture is damaged") from None
+
+
+def _photo(source: PictureFile, side: int) -> Image.Image:
+    import os
+
+    from indexer.errors import UnreadablePhoto
+    from indexer.photos.photo import open_photo
+
+    if not source.path.is_file():
+        raise NoPicture("photo is gone")
+    try:
+        return open_photo(os.fsencode(source.path), side).image
+    except UnreadablePhoto as error:
+        raise NoPicture(error.message) from None

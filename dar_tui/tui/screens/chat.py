@@ -1,75 +1,138 @@
-"""The main screen: what the user does there, made into actions.
+"""The main screen: its parts, what they show of the session, and what the user's keys and clicks in them ask for.
 
-Searching, imagining and saving are the engine's; how it looks is `chat_view`'s, what is played comes by `playing`.
+Everything that changes the session is the controller's, which shows through this screen (`controller.ChatView`).
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
+from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.events import DescendantFocus, Key
+from textual.screen import Screen
 from textual.widget import Widget
+from textual.widgets import Static
 
 from dar_tui.tui import wording
-from dar_tui.tui.conversation import Exchange, State
-from dar_tui.tui.engine import (
-    Engine,
-    ImagineAgain,
-    MoreLike,
-    Narrow,
-    Narrowing,
-    OfPhoto,
-    OfPicture,
-    Opened,
-    Rerank,
-    Say,
-    Skip,
-)
+from dar_tui.tui.controller import ChatController, takes_yes
+from dar_tui.tui.conversation import Exchange, ExchangeState
+from dar_tui.tui.engine import ChatEngine, Opened
 from dar_tui.tui.graphics.gallery import Gallery
-from dar_tui.tui.keymap import Place, Remapping, bindings
-from dar_tui.tui.screens.chat_view import GREETING
-from dar_tui.tui.screens.playing import Playing
-from dar_tui.tui.screens.zoom import ImaginedZoom, PhotoZoom
-from dar_tui.tui.widgets.imagined import Imagined
-from dar_tui.tui.widgets.photos import Photos
+from dar_tui.tui.keymap import Place, Remapping, bindings, shown
+from dar_tui.tui.messages import (
+    ErrorReport,
+    EventPlayed,
+    FeedbackRecorded,
+    FirstPaint,
+    FolderNamed,
+    PictureReady,
+    PlayEnded,
+    StatusText,
+)
+from dar_tui.tui.screens.zoom import ZoomScreen
+from dar_tui.tui.widgets.lines import Hints, QuestionLine, StatusLine
+from dar_tui.tui.widgets.pictures import GridPage, ImaginedStrip, PhotoGrid
 from dar_tui.tui.widgets.prompt import Prompt
-from dar_tui.tui.widgets.question import takes_yes
+from dar_tui.tui.widgets.talk import Talk
+from indexer.paths import at_home
+from indexer.printable import visible
 
 if TYPE_CHECKING:
     from indexer.search.hits import Hit
 
+GREETING = (
+    "Describe the photo you remember: who or what is in it, where, when, which colours. Then answer what is asked,"
+    " and mark the pictures that come close."
+)
+_PANES = {"photos": "Photos", "imagined": "Imagined", "talk": "Talk"}
 
-class ChatScreen(Playing):
+
+class ChatScreen(Screen[None]):
     """One session on the screen."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Place.PARTS)]
 
-    def __init__(self, engine: Engine, remapping: Remapping, gallery: Gallery | None, *, sixel: bool) -> None:
-        super().__init__(engine, remapping, gallery)
-        self._deeds = self
+    def __init__(self, engine: ChatEngine, remapping: Remapping, gallery: Gallery | None, *, sixel: bool) -> None:
+        super().__init__()
+        # Two columns need 40 for the talk and 60, two thumbnails, for the photos; a high strip of pictures, 36 lines.
+        self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
+        self.VERTICAL_BREAKPOINTS = [(0, "-short"), (36, "-tall")]
+        self.remapping = remapping
+        self.gallery = gallery
+        self.controller = ChatController(engine, self, self.post_message)
         self._sixel = sixel
-        self.opened = False
-        self._waiting = ""
+        self._loading = ""
+        self._indexing = ""
 
-    def in_hand(self) -> Photos | Imagined | None:
+    def compose(self) -> ComposeResult:
+        """See dar.tcss for how it is laid out."""
+        yield StatusLine(id="status")
+        yield Static("", id="tabs", markup=False)
+        with Horizontal(id="body"):
+            yield Talk(id="talk")
+            with Vertical(id="found"):
+                yield PhotoGrid(id="photos")
+                yield ImaginedStrip(id="imagined")
+        with Vertical(id="bottom"):
+            yield QuestionLine(id="question")
+            with Horizontal(id="writing"):
+                yield Static("\u276f", id="mark", markup=False)
+                yield Prompt(self.remapping.keys_for("send"), id="prompt")
+            yield Hints(id="hints")
+
+    def on_mount(self) -> None:
+        """Begins with the prompt."""
+        self.photos.use(self.gallery)
+        self.imagined.use(self.gallery)
+        self.show_page(keep=False)
+        self.talk.remark(GREETING, "hello")
+        self.see("talk")
+        self.prompt.focus()
+        self.call_after_refresh(self.app.post_message, FirstPaint())
+
+    # Its parts
+
+    @property
+    def talk(self) -> Talk:
+        """The transcript."""
+        return self.query_one("#talk", Talk)
+
+    @property
+    def photos(self) -> PhotoGrid:
+        """The photos found."""
+        return self.query_one("#photos", PhotoGrid)
+
+    @property
+    def imagined(self) -> ImaginedStrip:
+        """The pictures imagined."""
+        return self.query_one("#imagined", ImaginedStrip)
+
+    @property
+    def prompt(self) -> Prompt:
+        """Where messages are written."""
+        return self.query_one("#prompt", Prompt)
+
+    @property
+    def status(self) -> StatusLine:
+        """The top line."""
+        return self.query_one("#status", StatusLine)
+
+    @property
+    def selected_tiles(self) -> PhotoGrid | ImaginedStrip | None:
         """The grid or the strip, while it has the focus."""
-        return self.focused if isinstance(self.focused, Photos | Imagined) else None
+        return self.focused if isinstance(self.focused, PhotoGrid | ImaginedStrip) else None
 
-    # A session begins
+    # What the controller shows (see `controller.ChatView`)
 
-    def closed(self) -> None:
-        """Another session is being opened; what is written meanwhile waits for it."""
-        self.opened = False
-        self.player.forget()
-
-    def begin(self, opened: Opened) -> None:
-        """Shows a session, new or taken up again."""
-        self.opened = True
-        self.exchange, self._aside = None, None
-        self.narrowing, self.imagining = opened.narrowing, opened.imagining
-        self.liked, self.unliked, self.of_pictures = opened.liked, opened.unliked, dict(opened.pictures)
+    def show_session(self, opened: Opened) -> None:
+        # A new session begins with words: letters that are commands elsewhere are text from now on.
+        self.set_focus(self.prompt)
         self.talk.clear()
         self.talk.remark(GREETING, "hello")
         for exchange in opened.exchanges:
@@ -77,109 +140,247 @@ class ChatScreen(Playing):
             self.prompt.remember(exchange.message)
         for note in opened.notes:
             self.talk.remark(note)
-        self.ask(opened.question)
-        self.show_facts(
+        self.show_status(
             library=opened.library.name,
             photos=opened.library.photos,
             encoder=opened.library.encoder,
             generator=opened.generator,
-            filter=self.narrowing.words,
+            filter=opened.photo_filter.words,
             turn=len(opened.exchanges),
-            order="",
             taken="",
         )
-        if opened.exchanges:
-            self.exchange = replace(opened.exchanges[-1], state=State.DONE)
-            self.player.play(Rerank())
-        self.show_exchange(keep=False)
-        if self._waiting:
-            waiting, self._waiting = self._waiting, ""
-            self.say(waiting)
 
-    # What the user says
+    def begin_exchange(self, exchange: Exchange) -> None:
+        self.talk.begin(exchange)
+
+    def update_exchange(self, exchange: Exchange) -> None:
+        self.talk.show(exchange)
+
+    def show_question(self) -> None:
+        question = self.controller.question
+        answers = self.remapping.answers() if question is not None else {}
+        in_words = question is not None and not takes_yes(question)
+        if in_words:
+            answers = {key: answer for key, answer in answers.items() if answer == "skip"}
+        self.prompt.expect(answers, in_words=in_words)
+        self.query_one(QuestionLine).ask(
+            question, [(f"{key} Enter" if in_words else key, answer) for key, answer in answers.items()]
+        )
+
+    def show_page(self, *, keep: bool) -> None:
+        exchange = self.controller.exchange
+        if exchange is None:
+            self.photos.show_page(GridPage(empty="Photos will be here."), keep=False)
+        else:
+            self.photos.show_page(self._page_of(exchange.hits, exchange), keep=keep)
+        self.show_status(order=self._order_words)
+        self.show_drawings()
+
+    def show_results(self) -> None:
+        self.show_page(keep=True)
+        if self.has_class("-see-talk") and self.focused is self.prompt:
+            self.see("photos")
+
+    def show_aside(self, hits: tuple[Hit, ...], hit: Hit) -> None:
+        self.photos.show_page(self._page_of(hits), keep=False)
+        self.show_status(order=f"like {wording.name(hit)}, Esc steps back")
+
+    def show_drawings(self) -> None:
+        exchange = self.controller.exchange
+        drawings = exchange.drawings if exchange is not None else ()
+        turn = exchange.turn if exchange is not None else 0
+        opinions = {k: good for (of_turn, k), good in self.controller.of_pictures.items() if of_turn == turn}
+        self.imagined.empty = "" if self.controller.imagining else "Imagining is off: i turns it on."
+        drawing = exchange is not None and exchange.state is ExchangeState.RUNNING
+        self.imagined.show_drawings(turn, drawings, opinions, drawing=drawing)
+        self.imagined.border_title = "imagined, not photos"
+        # Nothing came of it, and nothing will: the failure is reported in the talk.
+        away = not drawing and not any(each.done for each in drawings)
+        if away and self.focused is self.imagined:
+            self.prompt.focus()
+        self.imagined.set_class(away, "-away")
+        self._show_tabs()
+
+    def show_opinions(self) -> None:
+        self.photos.change(liked=self.controller.liked, unliked=self.controller.unliked)
+        self.show_drawings()
+
+    def show_status(self, **changes: object) -> None:
+        self.status.facts = replace(self.status.facts, **changes)  # type: ignore[arg-type]
+
+    def show_progress(self) -> None:
+        exchange = self.controller.exchange
+        doing = exchange.doing if exchange is not None else ""
+        doing = f"{doing}, Esc stops" if doing else self._loading or self._indexing
+        self.show_status(doing=doing)
+
+    def remark(self, text: str) -> None:
+        self.talk.remark(text)
+
+    def report(self, text: str) -> None:
+        self.talk.remark(text, "error")
+        if self.has_class("-narrow") and not self.has_class("-see-talk"):
+            self.notify(text, severity="error", markup=False)
+
+    def hint(self, text: str) -> None:
+        self.notify(text, markup=False, timeout=4)
+
+    def restore_message(self, text: str) -> None:
+        self.prompt.restore(text)
+
+    def ask_for_words(self) -> None:
+        self.prompt.focus()
+
+    def ask_for_photos(self, text: str) -> None:
+        folder = at_home(Path(text.strip()))
+        if folder.is_dir():
+            self.post_message(FolderNamed(folder.absolute()))
+            return
+        self.prompt.restore(text)
+        add = f"Press {shown(self.remapping.keys_for('library')[0])} and then a to add a folder of photos."
+        is_path = text.strip().startswith(("/", "~", "./", "../"))
+        why = f"There is no folder {visible(folder)}." if is_path else "There are no photos yet."
+        self.talk.remark(f"{why} {add}")
+
+    def show_order(self) -> None:
+        self.photos.change(by_date=self.controller.by_date)
+        self.show_status(order=self._order_words)
+
+    def show_indexing(self, text: str) -> None:
+        """Shows how far indexing has come; "" once it is over."""
+        self._indexing = text
+        self.show_progress()
+
+    def _page_of(self, hits: tuple[Hit, ...], exchange: Exchange | None = None) -> GridPage:
+        """Hits as the grid shows them; with an exchange, what rose in it."""
+        is_filtered = not self.controller.photo_filter.is_empty
+        return GridPage(
+            hits,
+            exchange.rise if exchange is not None else _no_rise,
+            self.controller.liked,
+            self.controller.unliked,
+            by_date=self.controller.by_date,
+            empty="No matching photos. Press f to search among more." if is_filtered else "No matching photos.",
+        )
+
+    @property
+    def _order_words(self) -> str:
+        """How the photos are ordered, where it is not by match."""
+        return "by date" if self.controller.by_date else ""
+
+    # Messages from threads and widgets
+
+    @on(EventPlayed)
+    def event_played(self, message: EventPlayed) -> None:
+        """An event of what is played."""
+        self.controller.take(message)
+
+    @on(PlayEnded)
+    def play_ended(self, message: PlayEnded) -> None:
+        """What was played is over."""
+        self.controller.end(message)
+
+    @on(FeedbackRecorded)
+    def feedback_recorded(self) -> None:
+        """Feedback is on disk."""
+        self.controller.feedback_recorded()
+
+    @on(ErrorReport)
+    def error_reported(self, message: ErrorReport) -> None:
+        """Shows what went wrong."""
+        self.report(message.text)
+
+    @on(StatusText)
+    def status_changed(self, message: StatusText) -> None:
+        """Says at the top what is being loaded."""
+        self._loading = message.text
+        self.show_progress()
+
+    @on(PictureReady)
+    def repaint(self, message: PictureReady) -> None:
+        """The gallery has painted a picture that something here, or the zoom above, may show."""
+        self.photos.repaint(message.request)
+        self.imagined.repaint(message.request)
+        if isinstance(self.app.screen, ZoomScreen):
+            self.app.screen.repaint(message.request)
 
     @on(Prompt.Sent)
     def sent(self, message: Prompt.Sent) -> None:
-        """Plays a message; one sent before the library is open waits for it."""
-        self.say(message.text)
+        """Plays a message."""
+        self.controller.send(message.text)
 
     @on(Prompt.TooLong)
     def too_long(self, message: Prompt.TooLong) -> None:
         """Says that what was pasted was cut."""
         self.notify(f"The last {message.dropped:,} characters did not fit.", severity="warning", markup=False)
 
-    def say(self, text: str) -> None:
-        """Begins an exchange."""
-        if not self.opened:
-            self._waiting = f"{self._waiting}\n{text}".strip()
-            self.talk.remark(f"Waiting for the library to search for: {wording.shortened(text, 200)}")
-            return
-        if self.exchange is not None:
-            self.exchange = self.exchange.put_away()
-            self.talk.show(self.exchange)
-        turn = len(self.talk.exchanges)
-        self._aside = None
-        self.ask(None)
-        # Yesterday's page stays until today's is there: a grid that empties at every message would flicker.
-        before = self.exchange
-        self.exchange = Exchange(text, turn=turn)
-        self.talk.begin(self.exchange)
-        self.player.play(Say(text))
-        self.show_facts(turn=turn + 1, taken="")
-        if before is None:
-            self.show_exchange(keep=False)
-        self.show_progress()
-
     @on(Prompt.Answered)
     def answered(self, message: Prompt.Answered) -> None:
         """Answers the question by a key."""
-        self.action_answer(message.answer)
+        self.controller.answer(message.answer)
 
-    def action_answer(self, answer: str) -> None:
-        """yes, no or skip."""
-        question = self.question
-        if question is None:
-            self.notify("There is no question to answer.", timeout=3)
-        elif answer == "skip":
-            self.ask(None)
-            self.player.note(Skip())
-        elif takes_yes(question):
-            self.say(answer)
+    @on(PhotoGrid.Chosen)
+    def chosen(self) -> None:
+        """A double click looks at it large."""
+        self.action_zoom()
+
+    # Panes
+
+    def see(self, pane: str) -> None:
+        """On a narrow terminal, shows this pane: photos, imagined or talk. The prompt is always seen."""
+        if pane in _PANES:
+            for each in _PANES:
+                self.set_class(each == pane, f"-see-{each}")
+            self._show_tabs()
+
+    def _show_tabs(self) -> None:
+        """Names the panes of a narrow terminal, the one that is seen first among equals."""
+        shown = {name: title for name, title in _PANES.items() if name != "imagined" or not self.imagined_away}
+        parts: list[tuple[str, str]] = []
+        for name, title in shown.items():
+            seen = self.has_class(f"-see-{name}")
+            parts += [(f" {title} ", "bold reverse" if seen else "$foreground-muted"), ("  ", "")]
+        self.query_one("#tabs", Static).update(Content.assemble(*parts, ("Tab", "$foreground-muted")))
+
+    @property
+    def imagined_away(self) -> bool:
+        """Whether there is no strip of imagined pictures."""
+        return self.imagined.has_class("-away")
+
+    @on(DescendantFocus)
+    def focus_moved(self, event: DescendantFocus) -> None:
+        """Brings what has the focus into sight, and its keys into the bottom line."""
+        self.see(event.widget.id or "")
+        hints = self.remapping.hints
+        if isinstance(event.widget, PhotoGrid | ImaginedStrip):
+            own = Place.PHOTO if isinstance(event.widget, PhotoGrid) else Place.IMAGINED
+            # The first ones fit on a narrow terminal.
+            keys = [*hints(own), *hints(Place.ANYWHERE), ("Esc", "write"), *hints(Place.GRID)]
+            self.prompt.invite(f"Press {shown(self.remapping.keys_for('write')[0])} or Esc to write")
         else:
-            self.notify(f"Answer in words: {' or '.join(question.choices) or question.text}", markup=False, timeout=4)
-            self.prompt.focus()
-
-    # What the user thinks
-
-    def judge(self, tiles: Photos | Imagined, good: bool) -> None:
-        """Takes an opinion of the picture in hand; the same one again takes it back."""
-        if isinstance(tiles, Imagined):
-            place = (tiles.turn, tiles.cursor)
-            opinion = None if self.of_pictures.get(place) is good else good
-            self.of_pictures.pop(place, None)
-            if opinion is not None:
-                self.of_pictures[place] = opinion
-            self.show_drawings()
-            self.player.note(OfPicture(*place, opinion))
-            return
-        if tiles.hit is None:
-            return
-        image_id = tiles.hit.image_id
-        had = image_id in (self.liked if good else self.unliked)
-        self.liked, self.unliked = self.liked - {image_id}, self.unliked - {image_id}
-        if not had and good:
-            self.liked |= {image_id}
-        elif not had:
-            self.unliked |= {image_id}
-        tiles.change(liked=self.liked, unliked=self.unliked)
-        self.player.note(OfPhoto(image_id, None if had else good))
-
-    def more_like(self, hit: Hit) -> None:
-        """Shows the photos most like this one until Esc."""
-        self._aside = (self.player.play(MoreLike(hit.image_id)), hit)
-        self.show_progress()
+            self.prompt.invite()
+            keys = [*hints(Place.TALK), *hints(Place.PARTS), *hints(Place.ANYWHERE)]
+        self.query_one(Hints).keys = keys
 
     # Keys
+
+    def redirect(self, key: Key) -> bool:
+        """Goes to the prompt ahead of a key that is to be written there; True for one that does nothing else.
+
+        Called before the key is handed to the focus, so that what follows in the same burst is written too.
+        """
+        if not key.is_printable or self.focused is self.prompt:
+            return False
+        if isinstance(self.focused, PhotoGrid | ImaginedStrip):
+            # An empty grid with a filter keeps its keys: one of them lifts the filter.
+            has_commands = bool(self.focused.tiles) or not self.controller.photo_filter.is_empty
+            writes = key.character in self.remapping.keys_for("write")
+            if has_commands and not writes:
+                return False
+            self.set_focus(self.prompt)
+            return writes
+        self.set_focus(self.prompt)
+        return False
 
     def action_part(self, step: int) -> None:
         """Moves the focus on or back: prompt, photos, imagined, talk."""
@@ -197,64 +398,39 @@ class ChatScreen(Playing):
         self.set_focus(self.prompt)
 
     def action_back(self) -> None:
-        """Stops what runs; else leaves a view aside; else goes to the prompt, and from there to the photos."""
-        if self.player.running and (self.exchange is None or self.exchange.doing or self._aside):
-            self.player.stop()
-        elif self._aside is not None:
-            self._aside = None
-            self.show_facts(order=self.order_words)
-            self.show_exchange(keep=False)
-        elif self.focused is not self.prompt:
+        """Stops what runs; else leaves a view aside; else goes to the prompt.
+
+        And stays there: in the photos letters are commands, which nobody expects from Esc.
+        """
+        if not self.controller.step_back():
             self.set_focus(self.prompt)
-        elif self.photos.tiles:
-            self.see("photos")
-            self.set_focus(self.photos)
+
+    def action_answer(self, answer: str) -> None:
+        """yes, no or skip."""
+        self.controller.answer(answer)
 
     def action_zoom(self, number: int | None = None) -> None:
-        """Looks at the picture in hand, or at photo `number`, large."""
-        tiles = self.photos if number is not None else self.in_hand()
+        """Looks at the selected picture, or at photo `number`, large."""
+        tiles = self.photos if number is not None else self.selected_tiles
         if number is not None:
             if number > len(self.photos.tiles):
                 return
             self.photos.cursor = number - 1
-        if tiles is None or not tiles.tiles:
-            return
-        zoom = PhotoZoom if isinstance(tiles, Photos) else ImaginedZoom
-        self.app.push_screen(zoom(tiles, self, self.remapping, self.gallery, sixel=self._sixel))
-
-    @on(Photos.Chosen)
-    def chosen(self) -> None:
-        """A double click looks at it large."""
-        self.action_zoom()
+        if tiles is not None and tiles.tiles:
+            self.app.push_screen(ZoomScreen(tiles, self.remapping, self.gallery, sixel=self._sixel))
 
     def action_imagine_again(self) -> None:
         """Imagines once more, from other seeds."""
-        if self.exchange is None:
-            self.notify("Describe the photo first.", timeout=3)
-            return
-        self._aside = None
-        self.exchange = replace(self.exchange, state=State.RUNNING)
-        self.player.play(ImagineAgain())
-        self.show_progress()
+        self.controller.imagine_again()
 
     def action_switch_imagining(self) -> None:
-        """Imagining on or off, from the next turn on."""
-        self.imagining = not self.imagining
-        self._engine.set_imagining(self.imagining)
-        self.notify("Imagining is on." if self.imagining else "Imagining is off: text alone finds photos.", timeout=3)
-        self.show_drawings()
+        """Imagining on or off."""
+        self.controller.switch_imagining()
 
     def action_sort(self) -> None:
         """By date or by match."""
-        self.photos.change(by_date=not self.photos.page.by_date)
-        self.show_facts(order=self.order_words)
+        self.controller.sort()
 
-    def narrow(self, narrowing: Narrowing | None) -> None:
-        """Searches among other photos from now on; None changes nothing."""
-        if narrowing is None or narrowing == self.narrowing:
-            return
-        self.narrowing = narrowing
-        self._aside = None
-        self.show_facts(filter=narrowing.words)
-        self.player.play(Narrow(narrowing))
-        self.show_progress()
+
+def _no_rise(hit: Hit) -> int:
+    return 0

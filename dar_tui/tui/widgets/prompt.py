@@ -1,7 +1,7 @@
 """The prompt: where messages are written. Knows typing, pasting and what was written before; not what becomes of it.
 
 A question's keys (y, n, s) also answer from an empty prompt: the letter is typed as any other, and answers if nothing
-follows it for a moment, so that "yellow car" can be written while a question stands. Where words are asked for, a
+follows it for a moment, so that "yellow car" can be written while a question is open. Where words are asked for, a
 letter is most likely the first of them: it answers by Enter alone, however long its writer thinks.
 """
 
@@ -15,7 +15,8 @@ from textual import events
 from textual.binding import BindingType
 from textual.message import Message
 from textual.timer import Timer
-from textual.widgets import TextArea
+from textual.widget import Widget
+from textual.widgets import Input, TextArea
 
 from dar_tui.tui.keymap import Place, bindings
 from dar_tui.tui.wording import clean
@@ -27,6 +28,30 @@ MAX_CHARACTERS = 20_000
 
 _INVITATION = "What do you remember of it?"
 _INVITATION_TO_ANSWER = "Answer, or say anything else you remember"
+
+
+async def run_own_binding(field: Widget, event: events.Key) -> None:
+    """Does at once what a key is bound to in a field that takes text, so that keys of one burst keep their order.
+
+    Textual looks for bindings once a key has passed through the queues of everything around the field: four backspaces
+    between "dogs" and "cat" would be done after "cat".
+    """
+    if event.is_printable:
+        return
+    active = field.screen.active_bindings.get(event.key)
+    if active is None or active.node is not field or not active.enabled:
+        return
+    # An action may refuse: Ctrl+C with nothing selected is the app's.
+    if await field.app.run_action(active.binding.action, field):
+        event.stop()
+        event.prevent_default()
+
+
+class FormInput(Input):
+    """A line of a form, whose keys keep their order."""
+
+    async def _on_key(self, event: events.Key) -> None:
+        await run_own_binding(self, event)
 
 
 class Prompt(TextArea):
@@ -57,19 +82,28 @@ class Prompt(TextArea):
         self._send = send
         self._answers: Mapping[str, str] = {}
         self._in_words = False
+        self._instead = ""
         self._waiting: Timer | None = None
         self._history: list[str] = []
         self._at = 0
         self._draft = ""
 
     def expect(self, answers: Mapping[str, str], *, in_words: bool = False) -> None:
-        """The keys that answer the question that stands: character -> answer. Empty: no question stands.
+        """The keys that answer the open question: character -> answer. Empty: no question is open.
 
         `in_words`: it is answered by a sentence.
         """
         self._stop_waiting()
         self._answers, self._in_words = answers, in_words
-        self.placeholder = _INVITATION_TO_ANSWER if answers else _INVITATION
+        self._invite()
+
+    def invite(self, instead: str = "") -> None:
+        """Says what may be written here; or, while letters go elsewhere, `instead`."""
+        self._instead = instead
+        self._invite()
+
+    def _invite(self) -> None:
+        self.placeholder = self._instead or (_INVITATION_TO_ANSWER if self._answers else _INVITATION)
 
     def restore(self, text: str) -> None:
         """Puts back a message that came to nothing, unless something else is being written."""
@@ -106,6 +140,8 @@ class Prompt(TextArea):
             event.prevent_default()
         elif not self._in_words and not self.text and event.character and event.character in self._answers:
             self._waiting = self.set_timer(ANSWER_SECONDS, lambda typed=event.character: self._take_answer(typed))
+        else:
+            await run_own_binding(self, event)
 
     async def _on_paste(self, event: events.Paste) -> None:
         event.prevent_default()

@@ -1,4 +1,4 @@
-"""What was said, exchange after exchange: the message, what it found, what was imagined, asked and went wrong.
+"""The transcript, exchange after exchange: the message, what it found, what was imagined, asked and went wrong.
 
 Scrolls along only while its end is in sight.
 """
@@ -6,17 +6,14 @@ Scrolls along only while its end is in sight.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
-from textual.binding import BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
 from dar_tui.session.events import Stage
 from dar_tui.tui import wording
-from dar_tui.tui.conversation import Exchange, State
-from dar_tui.tui.keymap import Place, bindings
+from dar_tui.tui.conversation import Exchange, ExchangeState
 from indexer.printable import stripped
 
 # A message longer than this is shown by its beginning; it was sent whole.
@@ -26,23 +23,23 @@ _MOST = 200
 
 
 class ExchangeView(Vertical):
-    """One exchange: what was said, and a few lines on what came of it."""
+    """One exchange: the message, and a few lines on what came of it."""
 
     def __init__(self, exchange: Exchange) -> None:
-        said = Static(wording.shortened(wording.clean(exchange.message), _SHOWN), markup=False, classes="said")
-        self._told = Static(_lines(exchange), markup=False, classes="told")
-        super().__init__(said, self._told)
+        message = Static(wording.shortened(wording.clean(exchange.message), _SHOWN), markup=False, classes="message")
+        self._outcome = Static(_content(exchange), markup=False, classes="outcome")
+        super().__init__(message, self._outcome)
         self.exchange = exchange
 
     @property
     def lines(self) -> list[str]:
-        """What is told of it, line by line."""
-        return [text for text, _ in _told(self.exchange)]
+        """What is reported of it, line by line."""
+        return [text for text, _ in _outcome(self.exchange)]
 
     def show(self, exchange: Exchange) -> None:
         """Shows how far it has come."""
         self.exchange = exchange
-        self._told.update(_lines(exchange))
+        self._outcome.update(_content(exchange))
 
 
 class Remark(Static):
@@ -55,8 +52,6 @@ class Remark(Static):
 
 class Talk(VerticalScroll):
     """The transcript on screen."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Place.ANSWER)]
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -106,11 +101,11 @@ class Talk(VerticalScroll):
             self.remove_children(list(self.children)[: len(self.children) - _MOST])
 
 
-def _lines(exchange: Exchange) -> Content:
-    return Content("\n").join(Content.assemble((text, style)) for text, style in _told(exchange))
+def _content(exchange: Exchange) -> Content:
+    return Content("\n").join(Content.assemble((text, style)) for text, style in _outcome(exchange))
 
 
-def _told(exchange: Exchange) -> list[tuple[str, str]]:
+def _outcome(exchange: Exchange) -> list[tuple[str, str]]:
     lines: list[tuple[str, str]] = []
     if exchange.stage is not None:
         lines.append((_found(exchange), ""))
@@ -118,8 +113,8 @@ def _told(exchange: Exchange) -> list[tuple[str, str]]:
         lines.append((f"{exchange.doing}\u2026  Esc stops", "$foreground-muted"))
     elif exchange.pictures:
         lines.append((_imagined(exchange), ""))
-    if exchange.state is State.STOPPED:
-        lines.append(("stopped; what is here stands", "$text-warning"))
+    if exchange.state is ExchangeState.STOPPED:
+        lines.append(("stopped; what was found stays", "$text-warning"))
     lines += [(stripped(note, 500), "$foreground-muted") for note in exchange.notes]
     lines += [(stripped(failure.line, 500), "$text-error") for failure in exchange.failures]
     if exchange.question is not None:

@@ -1,4 +1,4 @@
-"""Pictures side by side with words under them, one of them in hand: what photos and imagined pictures are shown with.
+"""Pictures side by side with words under them, one of them selected: what photos and imagined pictures are shown with.
 
 One widget however many pictures, drawn line by line: a thousand hits cost what fits on the screen. Pictures come from
 a gallery, when they are painted; until then, and where they cannot be, words stand in their place.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import ClassVar
 
 from rich.cells import cell_len, set_cell_size
@@ -15,16 +16,70 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.binding import BindingType
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from dar_tui.tui.graphics.gallery import Gallery
-from dar_tui.tui.graphics.picture import Painted, Request, Unpaintable
+from dar_tui.tui.graphics.picture import Painted, PictureFile, Request, Unpaintable
 from dar_tui.tui.keymap import Place, bindings
-from dar_tui.tui.widgets.tile import Layout, Tile, Tone
+
+
+class Tone(StrEnum):
+    """What the words under a picture mean; each has a style in dar.tcss, and says it in words too."""
+
+    PLAIN = "plain"
+    GOOD = "good"
+    BAD = "bad"
+    ROSE = "rose"
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One picture. `title` and `detail`: the two lines under it. `instead`: what to say while there is no picture."""
+
+    picture: PictureFile | None
+    title: str
+    detail: str = ""
+    tone: Tone = Tone.PLAIN
+    instead: str = ""
+
+
+@dataclass(frozen=True)
+class TileLayout:
+    """Where tiles lie: `columns` of tiles, each with a picture of `width` x `lines` cells between two gutters."""
+
+    columns: int
+    width: int
+    lines: int
+
+    @property
+    def tile_width(self) -> int:
+        """Cells from one tile to the next."""
+        return self.width + 2
+
+    @property
+    def tile_lines(self) -> int:
+        """Lines from one row of tiles to the next: the picture, two lines of words, one between."""
+        return self.lines + 3
+
+    def region(self, index: int) -> Region:
+        """The cells of a tile, in a list that begins at (0, 0)."""
+        row, column = divmod(index, self.columns)
+        return Region(column * self.tile_width, row * self.tile_lines, self.tile_width, self.tile_lines)
+
+    def size(self, tiles: int) -> Size:
+        """The cells that so many tiles take."""
+        return Size(min(self.columns, max(1, tiles)) * self.tile_width, -(-tiles // self.columns) * self.tile_lines)
+
+    def seen(self, tiles: int, top: int, height: int) -> range:
+        """The indices of the tiles, of so many, that have cells in `height` lines from `top` on."""
+        first = top // self.tile_lines * self.columns
+        last = -(-(top + height) // self.tile_lines) * self.columns
+        return range(min(first, tiles), min(last, tiles))
+
 
 # A picture this wide shows what is in a photo; a wider grid gets more columns before larger pictures.
 _WIDTH = 22
@@ -33,7 +88,7 @@ _LINES_PER_COLUMN = 1 / 3
 
 
 class Tiles(ScrollView, can_focus=True):
-    """Base of `Photos` and `Imagined`."""
+    """Base of `PhotoGrid` and `ImaginedStrip`."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "tiles--title",
@@ -51,14 +106,14 @@ class Tiles(ScrollView, can_focus=True):
 
     @dataclass
     class Moved(Message):
-        """Another tile is in hand."""
+        """Another tile is selected."""
 
         tiles: Tiles
         index: int
 
         @property
         def control(self) -> Tiles:
-            """The widget it happened in."""
+            """The widget the tile is in."""
             return self.tiles
 
     @dataclass
@@ -72,7 +127,7 @@ class Tiles(ScrollView, can_focus=True):
         super().__init__(id=id)
         self._tiles: tuple[Tile, ...] = ()
         self._gallery: Gallery | None = None
-        self._layout = Layout(1, _WIDTH, 6)
+        self._layout = TileLayout(1, _WIDTH, 6)
 
     # What is shown
 
@@ -87,7 +142,7 @@ class Tiles(ScrollView, can_focus=True):
         self._arrange()
 
     def show(self, tiles: Iterable[Tile], cursor: int | None = None) -> None:
-        """Shows these tiles; `cursor` is the one in hand, None keeps its place."""
+        """Shows these tiles; `cursor` is the selected one, None keeps its place."""
         self._tiles = tuple(tiles)
         self.cursor = self.validate_cursor(self.cursor if cursor is None else cursor)
         self._arrange()
@@ -98,12 +153,12 @@ class Tiles(ScrollView, can_focus=True):
             if self._request(self._tiles[index]) == request:
                 self._refresh_tile(index)
 
-    def arrangement(self, size: Size) -> Layout:
+    def arrangement(self, size: Size) -> TileLayout:
         """How tiles are laid out in this much space."""
         columns = max(1, size.width // (_WIDTH + 2))
         width = max(4, size.width // columns - 2)
         lines = 0 if self._gallery is None else max(2, min(round(width * _LINES_PER_COLUMN), size.height - 2))
-        return Layout(columns, width, lines)
+        return TileLayout(columns, width, lines)
 
     # Moving about
 
@@ -119,7 +174,7 @@ class Tiles(ScrollView, can_focus=True):
         self.post_message(self.Moved(self, now))
 
     def reveal(self) -> None:
-        """Scrolls until the tile in hand is seen whole."""
+        """Scrolls until the selected tile is seen whole."""
         self.scroll_to_region(self._layout.region(self.cursor), animate=False, force=True)
 
     def action_move(self, how: str) -> None:
@@ -138,7 +193,7 @@ class Tiles(ScrollView, can_focus=True):
             self.cursor += steps[how]
 
     def on_click(self, event: events.Click) -> None:
-        """A click takes a tile in hand; a second one chooses it."""
+        """A click selects a tile; a second one chooses it."""
         offset = event.get_content_offset(self)
         if offset is None:
             return
@@ -155,7 +210,7 @@ class Tiles(ScrollView, can_focus=True):
     # Drawing
 
     def on_resize(self) -> None:
-        """Lays tiles out anew, the one in hand staying in sight."""
+        """Lays tiles out anew, the selected one staying in sight."""
         self._arrange()
         self.reveal()
 
@@ -210,7 +265,7 @@ class Tiles(ScrollView, can_focus=True):
         return Strip.join([left, content, right])
 
     def _gutters(self, index: int) -> tuple[Strip, Strip]:
-        """The tile in hand stands between two bars; a border is never drawn over a picture, which may be pixels."""
+        """The selected tile is drawn between two bars; a border is never drawn over a picture, which may be pixels."""
         if index != self.cursor:
             return self._blank(1), self._blank(1)
         style = self.get_component_rich_style("tiles--cursor" if self.has_focus else "tiles--cursor-away")

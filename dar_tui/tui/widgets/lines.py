@@ -1,4 +1,6 @@
-"""Two lines of facts: at the top what is open and what is going on, at the bottom the keys that count just now."""
+"""The lines around the chat: at the top what is open and what is being done, above the prompt the open question, at the
+bottom the keys that count just now.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +11,17 @@ from rich.cells import cell_len
 from textual.content import Content
 from textual.reactive import reactive
 from textual.widget import Widget
+from textual.widgets import Static
 
-from indexer.printable import visible
+from dar_tui.language.turn import Question
+from indexer.printable import stripped, visible
 
 
 @dataclass(frozen=True)
-class Facts:
+class StatusFacts:
     """What the top line may say; "" and None are left out.
 
-    `doing`: what is going on, with how to stop it. `filter`: what the search is narrowed to.
+    `doing`: what is being done, with how to stop it. `filter`: the conditions photos must meet.
     """
 
     library: str = ""
@@ -31,13 +35,13 @@ class Facts:
     doing: str = ""
 
 
-class Status(Widget):
-    """The top line. What does not fit is left out, the least needed first; what is going on always stays."""
+class StatusLine(Widget):
+    """The top line. What does not fit is left out, the least needed first; what is being done always stays."""
 
-    facts: reactive[Facts] = reactive(Facts())
+    facts: reactive[StatusFacts] = reactive(StatusFacts())
 
     def render(self) -> Content:
-        """The parts that fit, what is going on at the right."""
+        """The parts that fit, what is being done at the right."""
         facts, width = self.facts, self.size.width
         doing = facts.doing or facts.taken
         doing = doing[: max(0, width - 6)]
@@ -77,3 +81,26 @@ class Hints(Widget):
             room -= needed
             parts += [(key, "bold $accent"), (f" {does}  ", "$foreground-muted")]
         return Content.assemble(*parts)
+
+
+class QuestionLine(Static):
+    """The open question with the keys that answer it, or nothing."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__("", id=id, markup=False)
+        self.question: Question | None = None
+        self.display = False
+
+    def ask(self, question: Question | None, keys: Sequence[tuple[str, str]]) -> None:
+        """Shows a question, or none. `keys`: (key, what it says)."""
+        self.question = question
+        self.display = question is not None
+        if question is None:
+            self.update("")
+            return
+        parts: list[tuple[str, str]] = [("? ", "bold $accent"), (stripped(question.text, 500), "bold")]
+        if question.choices:
+            parts.append((f"  {' or '.join(stripped(choice) for choice in question.choices)}", "$foreground-muted"))
+        for key, says in keys:
+            parts += [(f"   {key}", "bold $accent"), (f" {says}", "$foreground-muted")]
+        self.update(Content.assemble(*parts))

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from dar_tui.tui.unnoticed import unnoticed
+from dar_tui.tui.models import without_stalls
 from tests.tui.pty_app import REPOSITORY
 
 
@@ -20,14 +20,14 @@ def _thawed() -> object:
 
 def test_no_garbage_is_looked_for_while_loading_and_what_came_is_left_out_afterwards() -> None:
     before = gc.get_freeze_count()
-    with unnoticed():
+    with without_stalls():
         assert not gc.isenabled()
         kept = [[] for _ in range(100)]  # type: ignore[var-annotated]
     assert gc.isenabled() and gc.get_freeze_count() >= before + len(kept)
 
 
 def test_a_load_that_fails_leaves_collection_as_it_was() -> None:
-    with pytest.raises(RuntimeError), unnoticed():
+    with pytest.raises(RuntimeError), without_stalls():
         raise RuntimeError
     assert gc.isenabled()
 
@@ -36,7 +36,7 @@ def test_a_load_that_fails_leaves_collection_as_it_was() -> None:
 def test_torchs_libraries_are_open_before_python_imports_torch() -> None:
     code = (
         "import sys\n"
-        "from dar_tui.tui.unnoticed import open_torch\n"
+        "from dar_tui.tui.models import open_torch\n"
         "open_torch()\n"
         "assert 'torch' not in sys.modules and 'libtorch_python' in open('/proc/self/maps').read()\n"
         "import torch\n"
