@@ -18,7 +18,7 @@ from dar_tui.language.rules.edits import put_for, strike, swap
 from dar_tui.language.rules.kinds import PHRASED, Kind, head_of, kind_of, of_kind
 from dar_tui.language.rules.words import COLOURS, NUMBERS, PREPOSITIONS, Word, content, core, stem, tidy, words
 from dar_tui.language.turn import Question, Turn
-from dar_tui.language.when import Hemisphere, When
+from dar_tui.language.when import Days, EveryYear, Hemisphere, Span, When
 
 # Of each kind, the newest; D0's statements stay. Among a hundred statements the newest no longer moves their
 # mean, and a turn of a dialogue of 2,000 took 36 s, which grew with the square. ChatIR's dialogues have eleven turns.
@@ -251,7 +251,7 @@ class _Folding:
         if asks.when_joined and len(said) == 1 and (last := [old for old in self.when if not old.excluded][-1:]):
             self.when = [old for old in self.when if old is not last[0]]
             phrase = f"{last[0].phrase.strip()} or {_LED.sub('', said[0].phrase.strip())}"
-            self.when.append(When(phrase, last[0].spans + said[0].spans))
+            self.when.append(When(phrase, last[0].spans + _in_year_of(last[0], said[0])))
             return
         for when in reading.when:
             self._date(when)
@@ -318,6 +318,15 @@ class _Folding:
             camera=self.camera,
             undated=self.undated,
         )
+
+
+def _in_year_of(earlier: When, later: When) -> tuple[Span, ...]:
+    """The days of "or June" after "in May 2019": June of that year."""
+    years = {span.first.year for span in earlier.spans if isinstance(span, Days) and span.first and span.last}
+    if len(years) != 1 or "or" in earlier.phrase.split():
+        return later.spans
+    (year,) = years
+    return tuple(span.in_year(year) if isinstance(span, EveryYear) else span for span in later.spans)
 
 
 def _is_counted(statements: Iterable[tuple[int, str]], noun: str) -> bool:
