@@ -159,8 +159,8 @@ class _Folding:
             elif recoloured := _recoloured(want, known):
                 found.append(replace(recoloured, is_denied=True))
             elif len(keys) == 1 and stem(keys[0].text) in NUMBERS:
-                counted = [(word.text, noun) for word, noun in _counts(known) if stem(word.text) != stem(want)]
-                found += [Swap(f"{old} {noun}", f"{want} {noun}") for old, noun in counted if len(counted) == 1]
+                others = [(word.text, noun) for word, noun in _counts(known) if stem(word.text) != stem(want)]
+                found += [Swap(f"{old} {noun}", f"{want} {noun}") for old, noun in others if len(others) == 1]
             elif len(keys) >= 2 and stem(keys[0].text) in NUMBERS:
                 noun = keys[1].text
                 counted = [each for each in NUMBERS if mentions(known, f"{each} {noun}") and each != stem(keys[0].text)]

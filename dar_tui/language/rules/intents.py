@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from dar_tui.language.rules.answers import about
-from dar_tui.language.rules.words import listed
+from dar_tui.language.rules.words import Lazy, listed
 from dar_tui.language.turn import Expects, Question
 
 
@@ -50,6 +50,8 @@ class Intent:
 
 
 LAST = -1
+# Nobody talks about the search at such length, and the patterns take quadratic time on the worst of texts.
+_MOST_CHARACTERS = 300
 
 _ORDINALS = {
     name: number
@@ -105,11 +107,11 @@ _TAIL = re.compile(
 )
 
 
-def _whole(*patterns: str) -> re.Pattern[str]:
+def _whole(*patterns: str) -> Lazy:
     """Any of the patterns, the groups of photos' numbers in them made different: a pattern has each name once."""
     count = itertools.count()
     joined = "|".join(f"(?:{pattern})" for pattern in patterns)
-    return re.compile(re.sub(r"\?P<refs>", lambda _: f"?P<refs{next(count)}>", joined), re.IGNORECASE)
+    return Lazy(re.sub(r"\?P<refs>", lambda _: f"?P<refs{next(count)}>", joined))
 
 
 _ALL = r"(?:everything|(?:it|that|this) all|all(?: of)? (?:that|this|it)|the (?:whole )?(?:search|conversation|lot))"
@@ -266,6 +268,8 @@ _CHOOSES = listed("first second last former latter")
 def intent_of(message: str, question: Question | None = None) -> Intent:
     """What `message` is for, answering `question` or unasked. What no rule knows describes the photo."""
     text = re.sub(r"\s+", " ", message).strip()
+    if len(text) > _MOST_CHARACTERS:
+        return Intent(Act.DESCRIBE)
     if path := _PATH.fullmatch(text):
         name = path["path"]
         if "/" in name or "\\" in name or " " not in name:
