@@ -19,7 +19,7 @@ _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]"
 
 
 class Lazy:
-    """A pattern in any case, compiled when it is first used: large ones take milliseconds that a start does not have."""
+    """A pattern in any case, compiled when it is first used: large ones take milliseconds a start does not have."""
 
     def __init__(self, pattern: str) -> None:
         self._pattern = pattern
