@@ -111,7 +111,7 @@ class Successor(Protocol):
 
 
 def is_retired(encoder_id: str) -> bool:
-    """Whether an encoder of this id shipped with an earlier version of dar, told without loading one."""
+    """Whether an encoder of this id shipped with an earlier version of dar, known without loading one."""
     from indexer.encoders.bundled.graphs import RETIRED
 
     return encoder_id in RETIRED
