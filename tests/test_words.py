@@ -32,10 +32,6 @@ ALLOWED = (
     # A key of `dar doctor --json`.
     re.compile(r'"mend": self\.fix|`text` and `mend`,$'),
 )
-# Files that branches which are not merged yet bring up to date; each goes from here with its branch.
-PENDING = ("dar_tui/tui/",)
-# Names of two classes, and why; the same branches rename theirs.
-SHARED_NAMES = dict.fromkeys(("Imagined", "Loaded", "Page", "Painted", "Narrowing", "State"), "the app's")
 
 
 def texts() -> Iterator[tuple[str, int, str]]:
@@ -44,9 +40,8 @@ def texts() -> Iterator[tuple[str, int, str]]:
     files = [file for folder in folders for file in folder.rglob("*")] + list(REPOSITORY.glob("*.md"))
     for file in sorted(file for file in files if file.suffix in (".py", ".md", ".toml", ".tcss")):
         name = file.relative_to(REPOSITORY).as_posix()
-        if not name.startswith(PENDING):
-            for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
-                yield name, number, line
+        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+            yield name, number, line
 
 
 def test_retired_words_do_not_come_back() -> None:
@@ -73,5 +68,5 @@ def test_no_two_classes_have_one_name() -> None:
             for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.ClassDef):
                     where[node.name].append(f"{file.relative_to(REPOSITORY)}:{node.lineno}")
-    twice = {name: places for name, places in where.items() if len(places) > 1 and name not in SHARED_NAMES}
+    twice = {name: places for name, places in where.items() if len(places) > 1}
     assert not twice

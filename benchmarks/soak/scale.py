@@ -89,7 +89,7 @@ def turns(work: Path, count: int, seed: int) -> None:
     started = time.perf_counter()
     resumed = Session.resume(world.engine(), session.log)
     seconds = time.perf_counter() - started
-    assert resumed.dialogue == session.dialogue and len(resumed.dialogue.turns) == count
+    assert resumed.dialogue == session.dialogue and resumed.dialogue.messages == count
     resumed.close()
     size = session.log.path.stat().st_size / 1e6
     say(

@@ -12,6 +12,7 @@ from typing import Any
 
 from dar_tui.cli.output import Output, json_path
 from dar_tui.cli.results import hit_json, table
+from dar_tui.dialogue.need import Chip, ChipKind
 from dar_tui.language.turn import Question
 from dar_tui.session.events import (
     Event,
@@ -89,6 +90,7 @@ class ScriptTurn:
     question: Question | None = None
     notes: list[str] = field(default_factory=list)
     done: TurnDone | None = None
+    chips: tuple[Chip, ...] = ()
 
     def take(self, event: Event) -> None:
         """Adds one event."""
@@ -126,6 +128,7 @@ class ScriptTurn:
             "turn": self.turn,
             "message": self.message,
             "query": list(self.query),
+            **{str(kind): [chip.text for chip in self.chips if chip.kind is kind] for kind in ChipKind},
             "prompts": list(self.prompts),
             "imagined": [json_path(each.path)["path"] for each in self.imagined if each.path],
             "question": None if self.question is None else _question_json(self.question),
@@ -160,6 +163,7 @@ class ScriptPlayer:
         self._shown = played.results or self._shown
         # After feedback a question asked before still stands.
         played.question = self._session.dialogue.pending
+        played.chips = self._session.chips
         if self._json:
             self._output.json(played.to_json(), compact=True)
         else:

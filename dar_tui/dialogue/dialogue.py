@@ -14,7 +14,8 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
-from dar_tui.dialogue.need import Memory, Need
+from dar_tui.dialogue.need import Chip, ChipEdit, ChipKind, Edited, Memory, Need, Step, chips_of
+from dar_tui.language.rules.intents import Act
 from dar_tui.language.turn import Expects, Question, Turn
 from dar_tui.language.when import Hemisphere
 from indexer.errors import DarError
@@ -43,6 +44,28 @@ class UserMessage:
 
     text: str
     at: datetime
+    typed: str = ""
+    """What was typed, where its spelling was corrected."""
+
+
+@dataclass(frozen=True)
+class Remark:
+    """A message about the search and not about the photo. `photos`: those it speaks of, or that were on the page.
+
+    `rest`: what it describes besides ("like number 3 but at night"), a turn of its own. `about`: what is sorted by.
+    """
+
+    text: str
+    at: datetime
+    act: Act
+    photos: tuple[str, ...] = ()
+    rest: str = ""
+    about: str = ""
+
+    @property
+    def changes_need(self) -> bool:
+        """Whether what is looked for is another after it."""
+        return bool(self.rest) or self.act in (Act.UNDO, Act.START_OVER)
 
 
 @dataclass(frozen=True)
@@ -74,7 +97,13 @@ class OnPicture:
     opinion: Opinion
 
 
-Event = UserMessage | QuestionAsked | QuestionSkipped | OnPhoto | OnPicture
+Event = UserMessage | Remark | QuestionAsked | QuestionSkipped | OnPhoto | OnPicture | Edited
+
+NUMBERED = (UserMessage, Remark, Edited)
+"""What is a turn of a session, each by the next number."""
+# They are answered and change nothing, so there is nothing to take back.
+_ANSWERED = frozenset({Act.HELP, Act.SUMMARY, Act.WHY, Act.PATH, Act.UNREADABLE, Act.UNCLEAR})
+_OPINIONS = {Act.LIKE: Opinion.GOOD, Act.FOUND: Opinion.GOOD, Act.UNLIKE: Opinion.BAD}
 
 
 @dataclass(frozen=True)
@@ -100,51 +129,106 @@ class Dialogue:
         return self.after(QuestionAsked(question))
 
     @cached_property
-    def turns(self) -> tuple[Turn, ...]:
-        """D0 and every later message, each with the question it answers."""
-        turns: list[Turn] = []
-        pending: Question | None = None
+    def _counting(self) -> tuple[tuple[int, Event], ...]:
+        """The events that count, each with the number of the message it belongs to: not those before the user started
+        over, nor those taken back."""
+        return self._replayed[0]
+
+    @cached_property
+    def _replayed(self) -> tuple[tuple[tuple[int, Event], ...], bool]:
+        """The events that count, and whether any can be taken back."""
+        number = -1
+        counting: list[tuple[int, Event]] = []
+        # What each message, opinion and change can be taken back to: a list, and how much of it there was.
+        before: list[tuple[list[tuple[int, Event]], int]] = []
         for event in self.events:
+            number += isinstance(event, NUMBERED)
+            if isinstance(event, Remark) and event.act is Act.UNDO:
+                if before:
+                    counting, length = before.pop()
+                    del counting[length:]
+                continue
+            if not isinstance(event, QuestionAsked) and not (isinstance(event, Remark) and event.act in _ANSWERED):
+                before.append((counting, len(counting)))
+            if isinstance(event, Remark) and event.act is Act.START_OVER:
+                counting = []
+            counting.append((number, event))
+        return tuple(counting), bool(before)
+
+    @cached_property
+    def _steps(self) -> tuple[tuple[int, Step], ...]:
+        """What the need is made of, each with its message's number."""
+        steps: list[tuple[int, Step]] = []
+        pending: Question | None = None
+        said = False
+        for number, event in self._counting:
             match event:
                 case QuestionAsked(question):
                     pending = question
-                case QuestionSkipped():
+                case QuestionSkipped() | Remark(act=Act.SKIP):
                     pending = None
                 case UserMessage(text, at):
                     # Nothing has been described before D0, so it answers nothing.
-                    turns.append(Turn(text, at, pending if turns else None))
-                    pending = None
-        return tuple(turns)
+                    steps.append((number, Turn(text, at, pending if said else None)))
+                    pending, said = None, True
+                case Remark(rest=rest, at=at) if rest:
+                    steps.append((number, Turn(rest, at)))
+                    pending, said = None, True
+                case Edited():
+                    steps.append((number, event))
+        return tuple(steps)
+
+    @cached_property
+    def turns(self) -> tuple[Turn, ...]:
+        """D0 and every later message that describes, each with the question it answers."""
+        return tuple(step for _, step in self._steps if isinstance(step, Turn))
 
     @property
+    def number(self) -> int:
+        """The number (from 0), among all that the user did, of what last changed the need; -1 where nothing has."""
+        return max((number for number, _ in self._steps), default=-1) if self.turns else -1
+
+    @property
+    def messages(self) -> int:
+        """How many messages and changed chips there were, those taken back too: the next one's number."""
+        return sum(isinstance(event, NUMBERED) for event in self.events)
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is anything to take back."""
+        return self._replayed[1]
+
+    @cached_property
     def pending(self) -> Question | None:
         """The open question: asked, neither answered nor skipped."""
-        pending: Question | None = None
-        for event in self.events:
-            if isinstance(event, QuestionAsked):
-                pending = event.question
-            elif isinstance(event, (UserMessage, QuestionSkipped)):
-                pending = None
-        return pending
+        return self._asked()[0]
 
     @property
     def questions(self) -> tuple[Question, ...]:
         """Every question asked, answered or not."""
-        return tuple(event.question for event in self.events if isinstance(event, QuestionAsked))
+        return tuple(event.question for _, event in self._counting if isinstance(event, QuestionAsked))
 
     @property
     def skipped(self) -> tuple[Question, ...]:
         """The questions the user would not answer."""
-        skipped: list[Question] = []
+        return self._asked()[1]
+
+    def _asked(self) -> tuple[Question | None, tuple[Question, ...]]:
+        """The open question, and those skipped."""
         pending: Question | None = None
-        for event in self.events:
-            if isinstance(event, QuestionSkipped) and pending is not None:
-                skipped.append(pending)
-            if isinstance(event, QuestionAsked):
-                pending = event.question
-            elif isinstance(event, (UserMessage, QuestionSkipped)):
-                pending = None
-        return tuple(skipped)
+        skipped: list[Question] = []
+        for _, event in self._counting:
+            match event:
+                case QuestionAsked(question):
+                    pending = question
+                case QuestionSkipped() | Remark(act=Act.SKIP):
+                    skipped += [pending] if pending is not None else []
+                    pending = None
+                case UserMessage():
+                    pending = None
+                case Remark(rest=rest) if rest:
+                    pending = None
+        return pending, tuple(skipped)
 
     @property
     def liked(self) -> tuple[str, ...]:
@@ -168,7 +252,29 @@ class Dialogue:
 
     def need(self) -> Need:
         """What the dialogue adds up to."""
-        return self._memory.need_of(self.turns, self.skipped, self.hemisphere)
+        return self._memory.need_of(tuple(step for _, step in self._steps), self.skipped, self.hemisphere)
+
+    @property
+    def chips(self) -> tuple[Chip, ...]:
+        """What was understood, piece by piece, as the user sees it; `changed` removes or flips one."""
+        return chips_of(self.need())
+
+    def changed(self, chip: Chip, edit: ChipEdit) -> Dialogue:
+        """The dialogue with this chip removed or flipped (wanted or not)."""
+        return self.after(Edited(chip, edit))
+
+    @property
+    def ruled_out(self) -> tuple[str, ...]:
+        """Photos that are not to be shown again, since none of them was the one or others were asked for."""
+        acts = (Act.NONE, Act.NEXT)
+        remarks = (event for _, event in self._counting if isinstance(event, Remark) and event.act in acts)
+        return tuple(dict.fromkeys(photo for event in remarks for photo in event.photos))
+
+    @property
+    def by_date(self) -> bool:
+        """Whether the page is wanted in the order of dates."""
+        sorts = [event for _, event in self._counting if isinstance(event, Remark) and event.act is Act.SORT]
+        return bool(sorts) and sorts[-1].about == "date"
 
     def to_json(self) -> dict[str, Any]:
         """A dict of JSON values that `from_json` turns back into an equal dialogue."""
@@ -187,10 +293,17 @@ class Dialogue:
         return cls(tuple(event_from_json(each) for each in events), hemisphere_from_json(data))
 
     def _photos(self) -> dict[str, Opinion]:
-        return {event.photo: event.opinion for event in self.events if isinstance(event, OnPhoto)}
+        opinions: dict[str, Opinion] = {}
+        for _, event in self._counting:
+            if isinstance(event, OnPhoto):
+                opinions[event.photo] = event.opinion
+            elif isinstance(event, Remark) and event.act in _OPINIONS:
+                opinions |= dict.fromkeys(event.photos, _OPINIONS[event.act])
+        return opinions
 
     def _pictures(self) -> dict[tuple[int, int], Opinion]:
-        return {(event.turn, event.index): event.opinion for event in self.events if isinstance(event, OnPicture)}
+        pictured = (event for _, event in self._counting if isinstance(event, OnPicture))
+        return {(event.turn, event.index): event.opinion for event in pictured}
 
 
 def check_version(version: object) -> None:
@@ -215,8 +328,14 @@ def hemisphere_from_json(data: Mapping[str, Any]) -> Hemisphere:
 def event_to_json(event: Event) -> dict[str, Any]:
     """One event as JSON values, its kind under "kind"."""
     match event:
-        case UserMessage(text, at):
-            return {"kind": "said", "text": text, "at": at.isoformat()}
+        case UserMessage(text, at, typed):
+            said = {"kind": "said", "text": text, "at": at.isoformat()}
+            return {**said, "typed": typed} if typed else said
+        case Remark(text, at, act, photos, rest, about):
+            remark = {"kind": "remarked", "text": text, "at": at.isoformat(), "act": str(act), "photos": list(photos)}
+            return {**remark, "rest": rest, "about": about}
+        case Edited(Chip(kind, text), edit):
+            return {"kind": "edited", "chip": str(kind), "text": text, "edit": str(edit)}
         case QuestionAsked(Question(text, topic, expects, choices)):
             return {"kind": "asked", "text": text, "topic": topic, "expects": str(expects), "choices": list(choices)}
         case QuestionSkipped():
@@ -232,7 +351,12 @@ def event_from_json(data: Mapping[str, Any]) -> Event:
     try:
         match data["kind"]:
             case "said":
-                return UserMessage(json_text(data["text"]), json_moment(data["at"]))
+                return UserMessage(json_text(data["text"]), json_moment(data["at"]), json_text(data.get("typed", "")))
+            case "remarked":
+                text, photos, rest = json_text(data["text"]), json_texts(data["photos"]), json_text(data["rest"])
+                return Remark(text, json_moment(data["at"]), Act(data["act"]), photos, rest, json_text(data["about"]))
+            case "edited":
+                return Edited(Chip(ChipKind(data["chip"]), json_text(data["text"])), ChipEdit(data["edit"]))
             case "asked":
                 wording, topic = json_text(data["text"]), json_text(data["topic"])
                 return QuestionAsked(Question(wording, topic, Expects(data["expects"]), json_texts(data["choices"])))

@@ -282,7 +282,8 @@ def _answers_in_words(dialogue: Dialogue) -> set[str]:
 
 def _share(answer: str, own: int) -> float:
     """What an answer weighs beside a statement of the user's, who put `own` facts in words."""
-    return min(1.0, ANSWER_WEIGHT * len(content(answer)) / max(own, 1))
+    # "Outside" is a fact though all its words are prepositions.
+    return min(1.0, ANSWER_WEIGHT * max(1, len(content(answer))) / max(own, 1))
 
 
 def _photos(library: Library, names: Sequence[str], space: str) -> list[Vector]:

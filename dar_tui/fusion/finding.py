@@ -40,12 +40,15 @@ class Narrowing:
 
 @dataclass(frozen=True)
 class Filters:
-    """What a photo must meet besides ranking well. `folders` name its place, or a folder on its path."""
+    """What a photo must meet besides ranking well. `folders` name its place, or a folder on its path; `camera` is part
+    of a name. `undated`: photos that know no date pass `when` too."""
 
     when: tuple[When, ...] = ()
     folders: tuple[str, ...] = ()
     without: frozenset[int] = frozenset()
     narrowing: Narrowing = Narrowing()
+    camera: str = ""
+    undated: bool = False
     base: Where = field(default_factory=Where)
     """What a caller demands in any case, besides `narrowing`."""
 
@@ -54,7 +57,8 @@ class Filters:
         """The part that a library can filter by itself."""
         after = _later(self.narrowing.after, self.base.after)
         before = _earlier(self.narrowing.before, self.base.before)
-        for when in self.when:
+        # The library's own filter drops photos without a date.
+        for when in () if self.undated else self.when:
             days = when.bounds()
             if days.first is not None:
                 begins = datetime.combine(days.first, time())
@@ -66,22 +70,26 @@ class Filters:
             self.base,
             after=after,
             before=before,
-            camera=self.narrowing.camera or self.base.camera,
+            camera=self.narrowing.camera or self.base.camera or self.camera,
             without=self.without | self.base.without,
             folders=(*self.base.folders, *([self.narrowing.folder] if self.narrowing.folder else [])),
             places=(*self.base.places, *self.folders),
         )
 
     def holds(self, hit: Hit) -> bool:
-        """The part that is checked on the hit. A photo without a date fails every condition on it."""
+        """The part that is checked on the hit. A photo without a date fails every condition on it, unless `undated`."""
         days = hit.taken_days
-        return not self.when if days is None else all(when.may_hold(*days) for when in self.when)
+        return self.undated or not self.when if days is None else all(when.may_hold(*days) for when in self.when)
 
     @property
     def names(self) -> str:
         """The filters in words, for a note."""
         return ", ".join(
-            [*(when.understood for when in self.when), *(f"place or folder {name}" for name in self.folders)]
+            [
+                *(when.understood for when in self.when),
+                *(f"place or folder {name}" for name in self.folders),
+                *([f"camera {self.camera}"] if self.camera else []),
+            ]
         )
 
 
@@ -119,15 +127,15 @@ def filters_of(
     folders = tuple(
         name for name in need.where if not any(mentions(want, name) for want in need.wants) or library.has_place(name)
     )
-    return Filters(need.when, folders, frozenset(without), narrowing or Narrowing())
+    return Filters(need.when, folders, frozenset(without), narrowing or Narrowing(), need.camera, need.undated)
 
 
 def find(library: Library, query: Query, k: int, filters: Filters, *, fold: bool = True) -> Found:
     """The best `k` photos that meet the filters; where none does, those that meet the narrowing alone, with a note."""
     hits = _filtered(library, query, k, filters, fold)
-    if hits or not (filters.when or filters.folders):
+    if hits or not (filters.when or filters.folders or filters.camera):
         return Found(hits)
-    unfiltered = _filtered(library, query, k, replace(filters, when=(), folders=()), fold)
+    unfiltered = _filtered(library, query, k, replace(filters, when=(), folders=(), camera=""), fold)
     note = f"No photo passes the filter ({filters.names}), so it is left out; no match counts as strong without it."
     return Found(unfiltered, note).doubtful
 
@@ -135,7 +143,7 @@ def find(library: Library, query: Query, k: int, filters: Filters, *, fold: bool
 def undated(library: Library, filters: Filters) -> str:
     """How many photos a filter by date leaves out since theirs is not known, in words; "" for none."""
     where = filters.where
-    count = library.undated(where) if filters.when or where.after or where.before else 0
+    count = library.undated(where) if (filters.when and not filters.undated) or where.after or where.before else 0
     if count == 1:
         return "1 photo is left out because its date is not known."
     return f"{count:,} photos are left out because their dates are not known." if count else ""

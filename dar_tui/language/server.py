@@ -5,10 +5,11 @@ Talks to the address it was given and to no other: no proxies, no redirects. Kno
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
-import select
 import socket
+import threading
 import time
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -73,25 +74,20 @@ class ServerModel:
         return self._answer(body)
 
     def _ask(self, body: bytes, cancelled: Cancelled) -> tuple[int, bytes]:
+        """The answer's status and body. Raises Stopped once `cancelled()`, whatever the server is doing."""
+        # Under TLS a connection is readable long before the answer comes, and connecting cannot be looked into at all:
+        # only another thread can wait for either.
+        call = _Call(self._connection(), self._address.path, body, self._headers, self._answer_seconds)
+        waiting = threading.Thread(target=call.run, name="language-server", daemon=True)
+        waiting.start()
         deadline = time.monotonic() + self._answer_seconds
-        kind = http.client.HTTPSConnection if self._address.scheme == "https" else http.client.HTTPConnection
-        connection = kind(
-            str(self._address.hostname), self._address.port, timeout=min(CONNECT_SECONDS, self._answer_seconds)
-        )
-        headers = {"Content-Type": "application/json", "Accept": "application/json", "Connection": "close"}
-        if self._api_key:
-            headers["Authorization"] = f"Bearer {self._api_key}"
         try:
-            try:
-                connection.connect()
-            except TimeoutError as error:
-                raise OSError("it does not answer") from error
-            connection.request("POST", self._address.path, body, headers)
-            channel: socket.socket = connection.sock
-            _wait(channel, deadline, cancelled)
-            channel.settimeout(_remaining(deadline))
-            response = connection.getresponse()
-            return response.status, _read(response, channel, deadline, cancelled)
+            while not call.done.wait(min(POLL_SECONDS, _remaining(deadline))):
+                if cancelled():
+                    raise Stopped
+            if call.error is not None:
+                raise call.error
+            return call.status, call.answer
         except TimeoutError as error:
             raise ModelUnavailable(
                 f"The language server {self._origin} took longer than {self._answer_seconds:g} s to answer.",
@@ -103,7 +99,16 @@ class ServerModel:
                 f"Start it (for example `ollama serve`) and check the address, {_ELSE}.",
             ) from error
         finally:
-            connection.close()
+            call.end()
+
+    def _connection(self) -> http.client.HTTPConnection:
+        kind = http.client.HTTPSConnection if self._address.scheme == "https" else http.client.HTTPConnection
+        return kind(str(self._address.hostname), self._address.port, timeout=min(CONNECT_SECONDS, self._answer_seconds))
+
+    @property
+    def _headers(self) -> dict[str, str]:
+        headers = {"Content-Type": "application/json", "Accept": "application/json", "Connection": "close"}
+        return headers | ({"Authorization": f"Bearer {self._api_key}"} if self._api_key else {})
 
     def _refused(self, status: int, body: bytes) -> NoReturn:
         said = _server_message(body)
@@ -153,27 +158,64 @@ def _parse(url: str) -> SplitResult:
     return parts._replace(path=path)
 
 
-def _wait(channel: socket.socket, deadline: float, cancelled: Cancelled) -> None:
-    """Waits for the first byte of the answer, looking for cancellation meanwhile."""
-    while not select.select([channel], [], [], min(POLL_SECONDS, _remaining(deadline)))[0]:
-        if cancelled():
-            raise Stopped
+class _Call:
+    """One request, run in a thread of its own; `done` is set once `status` and `answer`, or `error`, are there."""
 
+    def __init__(
+        self, connection: http.client.HTTPConnection, path: str, body: bytes, headers: dict[str, str], seconds: float
+    ) -> None:
+        self.done = threading.Event()
+        self.status = 0
+        self.answer = b""
+        self.error: Exception | None = None
+        self._connection = connection
+        self._request = path, body, headers
+        self._deadline = time.monotonic() + seconds
+        self._ended = False
 
-def _read(response: http.client.HTTPResponse, channel: socket.socket, deadline: float, cancelled: Cancelled) -> bytes:
-    # Piece by piece: a timeout holds for one piece only, and a server may drip for ever.
-    pieces = bytearray()
-    while not response.isclosed():
-        if cancelled():
-            raise Stopped
-        channel.settimeout(_remaining(deadline))
-        piece = response.read1(65536)
-        if not piece:
-            break
-        pieces += piece
-        if len(pieces) > MAX_ANSWER_BYTES:
-            raise OSError("its answer has no end")
-    return bytes(pieces)
+    def run(self) -> None:
+        """Asks, and reads the answer."""
+        try:
+            self._run()
+        except Exception as error:  # Whatever it is, the thread that waits raises it.
+            self.error = error
+        finally:
+            self._connection.close()
+            self.done.set()
+
+    def end(self) -> None:
+        """Wakes the thread up if it still waits: nobody wants the answer any more."""
+        self._ended = True
+        channel = self._connection.sock
+        if channel is not None and not self.done.is_set():
+            with contextlib.suppress(OSError):
+                # The socket's own, below TLS, which would say goodbye first and wait for an answer.
+                socket.socket.shutdown(channel, socket.SHUT_RDWR)
+
+    def _run(self) -> None:
+        try:
+            self._connection.connect()
+        except TimeoutError as error:
+            raise OSError("it does not answer") from error
+        if self._ended:
+            return
+        path, body, headers = self._request
+        self._connection.request("POST", path, body, headers)
+        channel: socket.socket = self._connection.sock
+        channel.settimeout(_remaining(self._deadline))
+        response = self._connection.getresponse()
+        self.status = response.status
+        # Piece by piece: a timeout holds for one piece only, and a server may drip for ever.
+        pieces = bytearray()
+        while not response.isclosed() and not self._ended:
+            channel.settimeout(_remaining(self._deadline))
+            piece = response.read1(65536)
+            if not piece:
+                break
+            pieces += piece
+            if len(pieces) > MAX_ANSWER_BYTES:
+                raise OSError("its answer has no end")
+        self.answer = bytes(pieces)
 
 
 def _remaining(deadline: float) -> float:

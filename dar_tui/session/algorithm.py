@@ -11,10 +11,13 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 from dar_tui.dialogue.dialogue import QuestionAsked
+from dar_tui.dialogue.hearing import Heard
 from dar_tui.dialogue.need import Need
 from dar_tui.fusion.evidence import SearchRequest
 from dar_tui.fusion.finding import Narrowing
-from dar_tui.reformulate import Reformulation
+from dar_tui.language.rules.intents import Act
+from dar_tui.reformulate import QueryStrategy, Reformulation
+from dar_tui.reformulate.query import weighted
 from dar_tui.session.drawing import draw_images
 from dar_tui.session.events import Event, Part, Reformulated, Results, SessionNote, Stage, TurnFailed
 from dar_tui.session.page import TurnContext
@@ -54,6 +57,39 @@ class Algorithm:
         # 5. Q_{t+1}, from the candidates.
         yield from self._ask(request)
 
+    def heard(self, heard: Heard, number: int, request: SearchRequest | None) -> Steps:
+        """What a message brings about: a turn, where it describes; else an answer, and the page as it is then."""
+        yield from map(SessionNote, heard.notes)
+        if heard.describes:
+            yield from self.turn(number)
+            return
+        if heard.act in (Act.UNDO, Act.START_OVER):
+            yield from self.changed()
+            return
+        if heard.act is Act.WHY and request is not None:
+            try:
+                yield from (SessionNote(self._context(request).why(int(photo))) for photo in heard.photos)
+            except DarError as error:
+                yield TurnFailed(Part.SEARCH, error.message, error.hint)
+        yield from self.rerank(request)
+
+    def changed(self) -> Steps:
+        """The page after messages were taken back: that of the last one that counts, with its images."""
+        dialogue = self.state.dialogue
+        if dialogue.number < 0:
+            self.state.set_request(None, self.token)
+            self.state.set_page((), self.token)
+            yield Reformulated(dialogue.messages - 1, weighted(QueryStrategy.STATEMENTS, ()), Need())
+            yield Results(dialogue.messages - 1, Stage.TEXT, ())
+            return
+        request, _ = yield from self._search_by_text(dialogue.number)
+        if self._context(request).stage is Stage.FUSED and not self.token.is_set():
+            yield from self._show_page(request, Stage.FUSED)
+        if dialogue.pending is not None:
+            yield dialogue.pending
+        else:
+            yield from self._ask(request)
+
     def rerank(self, request: SearchRequest | None) -> Steps:
         """The page as it is now, and a question if none is open."""
         if request is None:
@@ -72,7 +108,8 @@ class Algorithm:
         prompts = drafts[-1].prompts
         seeds = self._seeds(request.turn, prompts, first)
         # One record for all of the turn's images, since they are numbered through.
-        prompted = Prompted(request.turn, request.query.texts, (*before.prompts, *prompts), (*before.seeds, *seeds))
+        texts, strategy = request.query.texts, request.query.strategy
+        prompted = Prompted(request.turn, texts, (*before.prompts, *prompts), (*before.seeds, *seeds), strategy)
         yield from _failure(self.state.record_prompts(prompted, self.token))
         yield from draw_images(self.state, imagination, request, prompts, seeds, self.token, self.watch, first)
         if not self.token.is_set():
@@ -90,7 +127,9 @@ class Algorithm:
             if changed:
                 yield Reformulated(turn, draft.query, draft.need)
             yield from map(SessionNote, draft.notes)
-            prompted = Prompted(turn, draft.query.texts, draft.prompts, self._seeds(turn, draft.prompts))
+            prompted = Prompted(
+                turn, draft.query.texts, draft.prompts, self._seeds(turn, draft.prompts), draft.query.strategy
+            )
             yield from _failure(self.state.record_prompts(prompted, self.token))
             if changed:
                 yield from self._show_page(request, Stage.TEXT, before=before if is_first else None)
@@ -109,6 +148,7 @@ class Algorithm:
             return
         self.watch.mark("text_hits" if stage is Stage.TEXT else "fused_hits")
         yield from map(SessionNote, notes)
+        self.state.set_page(found.hits, self.token)
         yield Results(request.turn, stage, found.hits)
         shown = tuple(str(hit.image_id) for hit in found.hits)
         yield from _failure(self.state.log.write(Shown(request.turn, str(stage), shown)))

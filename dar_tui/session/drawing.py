@@ -45,25 +45,26 @@ def draw_images(
     encoder = state.search.encoder
     ready: Ready | None = None
     try:
-        with watch.part("imagine"):
-            for progress in imagination.draw(
-                prompts, seeds, lambda: encoder.conditions(request.need.wants), token.is_set
-            ):
-                if isinstance(progress, Ready):
-                    ready = progress
-                    watch.took("load", progress.seconds)
-                    if not was_ready:
-                        yield Loaded(request.turn)
-                elif isinstance(progress, Step):
-                    yield Imagining(request.turn, first + progress.k, progress.step, progress.steps)
-                elif ready is not None:
-                    # Images come in any order and are known by what they were generated from.
-                    k = next(k for k, origin in waiting.items() if origin == (progress.prompt, progress.seed))
-                    del waiting[k]
+        drawn = imagination.draw(prompts, seeds, lambda: encoder.conditions(request.need.wants), token.is_set)
+        for progress in watch.each("imagine", drawn):
+            if isinstance(progress, Ready):
+                ready = progress
+                # It was waited for inside the step, and is a part of its own.
+                watch.took("load", progress.seconds)
+                watch.took("imagine", -progress.seconds)
+                if not was_ready:
+                    yield Loaded(request.turn)
+            elif isinstance(progress, Step):
+                yield Imagining(request.turn, first + progress.k, progress.step, progress.steps)
+            elif ready is not None:
+                # Images come in any order and are known by what they were generated from.
+                k = next(k for k, origin in waiting.items() if origin == (progress.prompt, progress.seed))
+                del waiting[k]
+                with watch.part("imagine"):
                     image = GeneratedImage(progress.seed, encoder.picture(progress))
-                    watch.mark("first_picture")
-                    if state.add_image((request.turn, k), image, token):
-                        yield from _keep(state, request.turn, k, progress, image, ready)
+                watch.mark("first_picture")
+                if state.add_image((request.turn, k), image, token):
+                    yield from _keep(state, request.turn, k, progress, image, ready)
     except DarError as error:
         yield TurnFailed(Part.IMAGINE, error.message, error.hint)
 

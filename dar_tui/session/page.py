@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
+
+import numpy as np
 
 from dar_tui.dialogue.dialogue import Dialogue
 from dar_tui.dialogue.need import Need
@@ -19,6 +22,7 @@ from dar_tui.language.understanding import not_understood
 from dar_tui.questions.selection import Proposal
 from dar_tui.reformulate import query_text
 from dar_tui.session.events import Stage
+from indexer.encoders import JOINT
 from indexer.library import Library
 from indexer.search.ranking import Query
 
@@ -27,6 +31,8 @@ LEAST_CHANGE = 0.5
 # How many proposals are tried for that, as many as there are questions answered in words; those further down are worth
 # still less.
 _TRIED = 5
+# Photos picked at random that a photo's fit is compared with, to tell why it is shown.
+_COMPARED = 500
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +67,9 @@ class TurnContext:
     def page(self, stage: Stage) -> Found:
         """The photos, best first. Raises DarError where the library cannot be searched."""
         found = find(self.search.library, self.query(stage), self.search.page, self.filters())
+        if self.dialogue.by_date:
+            newest_first = sorted(found.hits, key=lambda hit: hit.taken_at or datetime.min, reverse=True)
+            found = replace(found, hits=tuple(newest_first))
         wants = self.request.need.wants
         return found.doubtful if wants and len(self.search.encoder.unread(wants)) == len(wants) else found
 
@@ -69,7 +78,8 @@ class TurnContext:
         filters that leave out all photos, or those without a date."""
         need, known = self.request.need, {*before.wants, *before.rejects}
         new = [text for text in (*need.wants, *need.rejects) if text not in known]
-        left_out = found.note or (undated(self.search.library, self.filters()) if need.when != before.when else "")
+        without_date = undated(self.search.library, self.filters()) if need.when != before.when else ""
+        left_out = found.note or (f'{without_date} "include photos without a date" shows them.' if without_date else "")
         stretches = not_a_stretch(new, self.dialogue.turns[-1].at)
         return tuple(note for note in (not_understood(self.search.encoder.unread(new)), stretches, left_out) if note)
 
@@ -81,9 +91,33 @@ class TurnContext:
         return text_only(known) if stage is Stage.TEXT else strategy(known, self.search.picture_weight)
 
     def filters(self) -> Filters:
-        """What the need demands; photos unliked are not shown again."""
-        refused = [int(name) for name in self.dialogue.unliked if name.isdecimal()]
+        """What the need demands; photos unliked or ruled out are not shown again."""
+        names = (*self.dialogue.unliked, *self.dialogue.ruled_out)
+        refused = [int(name) for name in names if name.isdecimal()]
         return filters_of(self.search.library, self.request.need, refused, self.narrowing)
+
+    def why(self, image_id: int) -> str:
+        """What put this photo on the page, in words: how well each statement fits it, and what else speaks for it."""
+        search, need = self.search, self.request.need
+        found = search.library.photos([image_id])
+        if not found:
+            return "That photo is no longer in the library."
+        texts = self.request.query.texts
+        sample = search.library.vectors(search.library.sample(_COMPARED), JOINT)
+        own = search.library.vectors([image_id], JOINT)[0]
+        reasons = []
+        for text, vector in zip(texts, search.encoder.texts(texts), strict=True):
+            share = float(np.mean(sample @ vector < own @ vector))
+            reasons.append(f'"{text}" fits it better than {share:.0%} of the photos')
+        name = str(image_id)
+        reasons += ["you liked it"] if name in self.dialogue.liked else []
+        others = len(set(self.dialogue.liked) - {name})
+        reasons += [f"it is compared with {others} you liked"] if others else []
+        images = sum(turn == self.request.turn for turn, _ in self.gallery)
+        reasons += [f"it is compared with {images} generated images"] if images else []
+        taken = found[0].taken_at
+        reasons += [f"it was taken on {taken:%Y-%m-%d}" for _ in need.when[:1] if taken]
+        return f"{found[0].path.name}: {'; '.join(reasons) or 'nothing was described yet'}."
 
     def worthwhile(self, proposals: Sequence[Proposal]) -> Question | None:
         """The first proposal whose answer is expected to change the page; None: asking more is of no use."""

@@ -8,15 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 
-from dar_tui.dialogue.dialogue import Dialogue, OnPhoto, OnPicture, Opinion, QuestionSkipped, UserMessage
+from dar_tui.dialogue.dialogue import Dialogue, OnPhoto, OnPicture, Opinion, QuestionSkipped, Remark
+from dar_tui.dialogue.hearing import Heard, Reader, hear
+from dar_tui.dialogue.need import Chip, ChipEdit, ChipKind, Edited
 from dar_tui.fusion.evidence import GeneratedImage, SearchRequest
 from dar_tui.fusion.finding import Narrowing
+from dar_tui.language.rules.intents import Act
+from dar_tui.language.rules.spelling import Speller
+from dar_tui.questions.bank import load_bank
 from dar_tui.session.algorithm import Algorithm, Steps
 from dar_tui.session.events import Event, TurnDone, TurnFailed
 from dar_tui.session.state import CancelToken, SessionOptions, SessionParts, SessionState, Stopwatch
 from dar_tui.session.transcript import Log
+from indexer.encoders import TakesWordsApart
 from indexer.errors import UsageError
 
 __all__ = ["Session", "SessionOptions", "SessionParts"]
@@ -42,6 +50,7 @@ class Session:
         self.log = log
         self._now = now
         self._state = SessionState(parts, log, options or SessionOptions())
+        self._reading: Reader | None = None
 
     @classmethod
     def resume(
@@ -71,6 +80,11 @@ class Session:
     def dialogue(self) -> Dialogue:
         """Every message, question and opinion so far."""
         return self._state.dialogue
+
+    @property
+    def chips(self) -> tuple[Chip, ...]:
+        """What is looked for, piece by piece, and what the user narrows the search to; `edit` changes one."""
+        return (*self._state.dialogue.chips, *(chip for chip, _ in _narrowed(self.narrowing)))
 
     @property
     def request(self) -> SearchRequest | None:
@@ -129,16 +143,42 @@ class Session:
 
     # Turns
 
-    def turn(self, message: str) -> Iterator[Event]:
-        """Runs a message; a turn that still runs is cancelled. Ends with TurnDone. Raises UsageError for no words."""
+    def turn(self, message: str, selected: int | None = None) -> Iterator[Event]:
+        """Runs a message; a turn that still runs is cancelled. Ends with TurnDone. Raises UsageError for no words.
+
+        What talks about the search ("the second one is close", "undo", "start over") is done and not searched for.
+        `selected`: the photo that "this one" means.
+        """
         if not message.strip():
             raise UsageError("The message is empty.", "Say what you remember of the photo.")
-        with self._state.lock:
-            token = self._state.begin()
-            failed = self._state.record(UserMessage(message, self._now()))
-            number = len(self._state.dialogue.turns) - 1
+        state = self._state
+        token = state.begin()
+        shown = [str(hit.image_id) for hit in state.page]
+        heard = hear(
+            state.dialogue, message, self._now(), shown, "" if selected is None else str(selected), self._reader()
+        )
+        if heard.act is Act.PATH:
+            heard = self._like_path(heard, message)
+        with state.lock:
+            failed = None if heard.event is None else state.record(heard.event)
+            number, request = state.dialogue.messages - 1, state.request
         run = self._run(token, imagining=self.imagining)
-        return _until_cancelled(run, number, run.turn(number), failed)
+        at = number if heard.describes or request is None else request.turn
+        return _until_cancelled(run, at, run.heard(heard, number, request), failed)
+
+    def edit(self, chip: Chip, edit: ChipEdit) -> Iterator[Event]:
+        """Runs a turn after a chip was removed or flipped. Chips of `narrowing` are only removed."""
+        state = self._state
+        token = state.begin()
+        if (narrowing := _without(self.narrowing, chip)) != self.narrowing:
+            self.narrowing = narrowing
+            return self.rerank()
+        with state.lock:
+            failed = state.record(Edited(chip, edit))
+            number = state.dialogue.messages - 1
+        run = self._run(token, imagining=self.imagining)
+        steps = run.turn(number) if state.dialogue.number >= 0 else run.changed()
+        return _until_cancelled(run, number, steps, failed)
 
     def rerank(self) -> Iterator[Event]:
         """The page after feedback, or as a resumed session left it; a new question if none is open. Draws nothing."""
@@ -147,6 +187,30 @@ class Session:
     def imagine_again(self) -> Iterator[Event]:
         """More images of this turn, from other prompts and seeds, and the page with all that are not vetoed."""
         return self._again(Algorithm.imagine_again, imagining=True)
+
+    def _like_path(self, heard: Heard, message: str) -> Heard:
+        """A photo's path that was pasted: more like that photo, if the library has it."""
+        path = Path(heard.path).expanduser()
+        found = self._state.parts.library.image_for(path)
+        if found is None:
+            return replace(heard, notes=(f"{path.name} is not in this library. Index its folder first.",))
+        photo = str(found)
+        return Heard(Act.LIKE, Remark(message, self._now(), Act.LIKE, (photo,)), (photo,))
+
+    def _reader(self) -> Reader:
+        """How far this library's encoder reads; where it cannot tell, everything is taken as it stands."""
+        if self._reading is None:
+            encoder = self._state.parts.encoder
+
+            def readable(text: str) -> bool:
+                return not self._state.search.encoder.unread([text])
+
+            def is_word(word: str) -> bool:
+                return encoder.pieces(word) == 1 if isinstance(encoder, TakesWordsApart) else True
+
+            texts = (attribute.statement for attribute in load_bank())
+            self._reading = Reader(readable, Speller.of(texts, is_word).corrected)
+        return self._reading
 
     def _again(self, steps: Callable[[Algorithm, SearchRequest | None], Steps], *, imagining: bool) -> Iterator[Event]:
         with self._state.lock:
@@ -157,6 +221,25 @@ class Session:
 
     def _run(self, token: CancelToken, *, imagining: bool) -> Algorithm:
         return Algorithm(self._state, token, Stopwatch(), self.narrowing, imagining)
+
+
+def _narrowed(narrowing: Narrowing) -> list[tuple[Chip, Narrowing]]:
+    """A chip for each part of what the user narrows to by hand, and what is left without it."""
+    named = (
+        ("after", narrowing.after and f"after {narrowing.after:%Y-%m-%d}", None),
+        ("before", narrowing.before and f"before {narrowing.before:%Y-%m-%d}", None),
+        ("folder", narrowing.folder and f"folder: {narrowing.folder}", ""),
+        ("camera", narrowing.camera and f"camera: {narrowing.camera}", ""),
+    )
+    return [
+        (Chip(ChipKind.FILTER, text), replace(narrowing, **{name: empty}))  # type: ignore[arg-type]
+        for name, text, empty in named
+        if text
+    ]
+
+
+def _without(narrowing: Narrowing, chip: Chip) -> Narrowing:
+    return next((left for each, left in _narrowed(narrowing) if each == chip), narrowing)
 
 
 def _until_cancelled(run: Algorithm, turn: int, steps: Steps, failed: TurnFailed | None = None) -> Iterator[Event]:

@@ -20,12 +20,13 @@ from dar_tui.fusion.strategies import DEFAULT, strategy_named
 from dar_tui.imagine.cache import Album
 from dar_tui.imagine.worker import Imagination, LoadGenerator
 from dar_tui.questions.questioner import Questioner
-from dar_tui.reformulate import Reformulator, RuleReformulator
+from dar_tui.reformulate import Reformulator
 from dar_tui.session.events import Timings, TurnFailed
 from dar_tui.session.page import SearchSettings, TurnContext
 from dar_tui.session.transcript import Log, Prompted
 from indexer.encoders import Encoder
 from indexer.library import Library
+from indexer.search.hits import Hit
 
 _T = TypeVar("_T")
 _Span = Literal["reformulate", "load", "imagine", "ask"]
@@ -83,6 +84,7 @@ class SessionState:
         self.dialogue = Dialogue(hemisphere=log.started.hemisphere)
         self.request: SearchRequest | None = None
         self.prompted: Prompted | None = None
+        self.page: tuple[Hit, ...] = ()
         self.gallery: dict[tuple[int, int], GeneratedImage] = {}
         self._token = CancelToken()
         self._token_lock = threading.Lock()
@@ -119,11 +121,17 @@ class SessionState:
             self.dialogue = self.dialogue.after(event)
             return self.log.write(event)
 
-    def set_request(self, request: SearchRequest, token: CancelToken) -> None:
+    def set_request(self, request: SearchRequest | None, token: CancelToken) -> None:
         """What is looked for from now on."""
         with self.lock:
             if not token.is_set():
                 self.request = request
+
+    def set_page(self, hits: tuple[Hit, ...], token: CancelToken) -> None:
+        """The page that is shown from now on."""
+        with self.lock:
+            if not token.is_set():
+                self.page = hits
 
     def record_prompts(self, prompted: Prompted, token: CancelToken) -> TurnFailed | None:
         """What images are generated from; returns what failed in saving it."""
@@ -153,10 +161,10 @@ class SessionState:
                 imagined = self.album.find(*place, prompt, seed)
                 if imagined is not None and imagined.vector is not None:
                     self.gallery[place] = GeneratedImage(seed, imagined.vector)
-            turn = len(self.dialogue.turns) - 1
+            turn = self.dialogue.number
             if turn >= 0:
-                # A message cut off before its query was saved is read by the rules.
-                query = saved.queries.get(turn) or RuleReformulator().reformulate(self.dialogue, 0).query
+                # A message cut off before its query was saved is read anew; the first draft comes without a model.
+                query = saved.queries.get(turn) or next(self.parts.reformulator.drafts(self.dialogue, 0)).query
                 self.request = SearchRequest(turn, query, self.dialogue.need())
 
 

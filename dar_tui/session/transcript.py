@@ -8,11 +8,13 @@ only their paths are kept. The records' kinds and keys are a file format: a clas
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
 import secrets
 import threading
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -23,10 +25,12 @@ from typing import Any, Self
 from filelock import FileLock, Timeout
 
 from dar_tui.dialogue.dialogue import (
+    NUMBERED,
     VERSION,
     Dialogue,
     DialogueUnreadable,
     Event,
+    Remark,
     UserMessage,
     check_version,
     event_from_json,
@@ -73,6 +77,7 @@ class Prompted:
     query: tuple[str, ...]
     prompts: tuple[str, ...]
     seeds: tuple[int, ...]
+    strategy: QueryStrategy = QueryStrategy.STATEMENTS
 
 
 @dataclass(frozen=True)
@@ -208,6 +213,7 @@ class Log:
         self.path = path
         self.started = started
         self._transcript: Transcript | None = None
+        self._unsaved: deque[Record] = deque()
         self._lock = threading.Lock()
 
     @classmethod
@@ -224,12 +230,18 @@ class Log:
         return cls(path.with_stem(f"{path.stem}-{secrets.token_hex(2)}"), Started(at, library, profile, hemisphere))
 
     def write(self, record: Record) -> TurnFailed | None:
-        """Saves one record; a disk that refuses is reported, and costs the saved session, never the turn."""
+        """Saves one record; a disk that refuses is reported, and costs the saved session, never the turn.
+
+        What was refused is written before anything later: a file that lacks a message would count the others wrong.
+        """
         with self._lock:
+            self._unsaved.append(record)
             try:
                 if self._transcript is None:
                     self._transcript = self._open()
-                self._transcript.append(record)
+                while self._unsaved:
+                    self._transcript.append(self._unsaved[0])
+                    self._unsaved.popleft()
             except OSError as error:
                 logger.warning("The session is not saved: %s", error)
                 return not_saved(error)
@@ -241,7 +253,11 @@ class Log:
             if self._transcript is None:
                 saved = resume(self.path)
                 # Opened now, so that a session in use elsewhere is refused before anything is shown.
-                self._transcript = self._open()
+                try:
+                    self._transcript = self._open()
+                except OSError as error:
+                    # Whoever may only read can look at it all the same; the first record says that it is not saved.
+                    logger.warning("The session cannot be written: %s", error)
             saved = resume(self.path)
         prompted = [record for record in saved.records if isinstance(record, Prompted)]
         drawn = {each.turn: each for each in prompted}
@@ -252,7 +268,13 @@ class Log:
                 if record.index < len(of_turn.prompts):
                     pictured[record.turn, record.index] = of_turn.prompts[record.index], of_turn.seeds[record.index]
         # What was encoded counts, not how it came about; texts of one query weigh the same whatever the strategy.
-        queries = {each.turn: weighted(QueryStrategy.STATEMENTS, each.query) for each in prompted}
+        # A query counts for the dialogue it was made from, and not for one that has gone on.
+        queries: dict[int, QueryText] = {}
+        for record in saved.records:
+            if isinstance(record, NUMBERED) and (not isinstance(record, Remark) or record.changes_need):
+                queries = {}
+            elif isinstance(record, Prompted):
+                queries[record.turn] = weighted(record.strategy, record.query)
         return Restored(saved.dialogue, prompted[-1] if prompted else None, queries, pictured)
 
     def close(self) -> None:
@@ -339,7 +361,8 @@ def record_from_json(data: Mapping[str, Any]) -> Record:
                 seeds = json_numbers(data["seeds"])
                 if len(seeds) != len(prompts):
                     raise ValueError("each prompt has one seed")
-                return Prompted(json_number(data["turn"]), query, prompts, seeds)
+                strategy = QueryStrategy(data.get("strategy", QueryStrategy.STATEMENTS))
+                return Prompted(json_number(data["turn"]), query, prompts, seeds, strategy)
             case "pictured":
                 turn, index = json_number(data["turn"]), json_number(data["index"])
                 return Pictured(turn, index, json_text(data["path"]))
@@ -353,9 +376,9 @@ def record_from_json(data: Mapping[str, Any]) -> Record:
 
 def not_saved(error: OSError) -> TurnFailed:
     """The report that the session cannot be saved."""
-    return TurnFailed(
-        Part.SAVE, f"This session is not being saved: {error.strerror or error}.", "Free some space; searching goes on."
-    )
+    denied = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
+    hint = "Make its folder writable; searching goes on." if denied else "Free some space; searching goes on."
+    return TurnFailed(Part.SAVE, f"This session is not being saved: {error.strerror or error}.", hint)
 
 
 def _whole(data: bytes) -> bytes:

@@ -361,15 +361,19 @@ def notes_on(facts: LibraryFacts) -> tuple[str, ...]:
 
 def exchanges_of(session: Path, library: Library) -> tuple[Exchange, ...]:
     """The turns of a saved session, oldest first; photos deleted since are left out. Raises DialogueUnreadable."""
-    from dar_tui.dialogue.dialogue import QuestionAsked, UserMessage
+    from dar_tui.dialogue.dialogue import NUMBERED, QuestionAsked
+    from dar_tui.dialogue.need import Edited
     from dar_tui.session.transcript import Pictured, Prompted, Record, Shown, resume
 
     album = session.with_suffix("")
 
     def after(exchange: Exchange, record: Record) -> Exchange:
         match record:
-            case Prompted(turn, query, prompts, seeds) if turn == exchange.turn:
-                drawings = tuple(Drawing(prompt, seed) for prompt, seed in zip(prompts, seeds, strict=True))
+            case Prompted(turn, query, prompts, seeds, _) if turn == exchange.turn:
+                # A turn's images are numbered through when it is imagined again: those that are there stay.
+                drawn_before = {(each.prompt, each.seed): each for each in exchange.drawings}
+                origins = zip(prompts, seeds, strict=True)
+                drawings = tuple(drawn_before.get(origin, Drawing(*origin)) for origin in origins)
                 return replace(exchange, query=" ".join(query), drawings=drawings)
             case Pictured(turn, index, path) if turn == exchange.turn and index < len(exchange.drawings):
                 drawn = replace(exchange.drawings[index], path=album / Path(path).name, done=True)
@@ -385,8 +389,9 @@ def exchanges_of(session: Path, library: Library) -> tuple[Exchange, ...]:
 
     exchanges: list[Exchange] = []
     for record in resume(session).records:
-        if isinstance(record, UserMessage):
-            exchanges.append(Exchange(record.text, turn=len(exchanges), state=ExchangeState.DONE))
+        if isinstance(record, NUMBERED):
+            text = record.chip.text if isinstance(record, Edited) else getattr(record, "typed", "") or record.text
+            exchanges.append(Exchange(text, turn=len(exchanges), state=ExchangeState.DONE))
         elif exchanges:
             exchanges[-1] = after(exchanges[-1], record)
     return tuple(exchanges)

@@ -64,7 +64,8 @@ def test_a_five_turn_script_prints_one_object_a_turn(dar: Chat, script: Callable
     played = turns(result)
     assert [each["turn"] for each in played] == list(range(5))
     assert [each["message"] for each in played] == messages
-    keys = {"turn", "message", "query", "prompts", "imagined", "question", "stage", "hits", "timings", "notes"}
+    chips = {"wants", "rejects", "when", "where", "filters"}
+    keys = chips | {"turn", "message", "query", "prompts", "imagined", "question", "stage", "hits", "timings", "notes"}
     assert all(set(each) == keys for each in played)
     assert all(len(each["prompts"]) == len(each["imagined"]) == 3 for each in played)
     assert all(Path(path).is_file() for each in played for path in each["imagined"])
@@ -212,14 +213,14 @@ def test_a_disk_that_refuses_the_session_is_told_once_a_turn_in_words(
     assert "Errno" not in done.err
 
 
-def test_what_cannot_be_read_is_noted_once_and_never_strong(dar: Chat, script: Callable[..., Path]) -> None:
+def test_what_cannot_be_read_is_noted_and_not_searched_for(dar: Chat, script: Callable[..., Path]) -> None:
     spoken = ("\u4e00\u53ea\u72d7\u5728\u6c99\u6ee9\u4e0a", "\U0001f436\U0001f3d6\ufe0f", "xzqvw kjhgf")
     for text in spoken:
         first, second, third = turns(
             dar("chat", "--script", script(text, "qqqq zzzz", "red"), "--json", "--no-imagine", "--no-questions")
         )
         assert any("Not understood" in note and text in note for note in first["notes"])
-        assert "strong" not in {hit["strength"] for hit in first["hits"]}
+        assert first["hits"] == first["wants"] == second["wants"] == [] and third["wants"] == ["red"]
         assert not any(text in note for note in second["notes"]) and any("qqqq" in note for note in second["notes"])
         assert not third["notes"]
     read = turns(dar("chat", "--script", script("red"), "--json", "--no-imagine", "--no-questions"))[0]

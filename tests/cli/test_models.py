@@ -116,11 +116,11 @@ def test_profiles_of_ones_own_are_used(dar: Dar, tmp_path: Path) -> None:
     config.parent.mkdir()
     config.write_text('[profiles.mine]\nencoder = "other"\n')
     assert dar("config", "set", "profile", "mine").code == 0
-    assert config.read_text() == 'profile = "mine"\n[profiles.mine]\nencoder = "other"\n'
+    assert config.read_text() == 'profile = "mine"\n\n[profiles.mine]\nencoder = "other"\n'
     assert json.loads(dar("config", "show", "--json").out)["settings"]["encoder"] == "other"
     # A setting of the name of one of the table's keys is the file's, not the table's.
     assert dar("config", "set", "encoder", "bundled").code == 0
-    assert config.read_text() == 'profile = "mine"\nencoder = "bundled"\n[profiles.mine]\nencoder = "other"\n'
+    assert config.read_text() == 'profile = "mine"\nencoder = "bundled"\n\n[profiles.mine]\nencoder = "other"\n'
     assert dar("config", "set", "profile", "yours").code == 2
 
 

@@ -147,6 +147,16 @@ def test_a_slow_answer_can_be_stopped(server: Any, timed: Seconds) -> None:
     assert timed() < 3
 
 
+def test_a_handshake_that_never_ends_can_be_stopped() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        # It connects, and says nothing: TLS waits for its half of the handshake.
+        polls = iter(range(1000))
+        with pytest.raises(Stopped):
+            ServerModel(f"https://127.0.0.1:{listener.getsockname()[1]}", "m").complete(
+                "s", "u", 5, cancelled=lambda: next(polls) > 0
+            )
+
+
 def test_nothing_listens() -> None:
     with socket.socket() as taken:  # Bound but not listening: nobody else can answer on this port.
         taken.bind(("127.0.0.1", 0))

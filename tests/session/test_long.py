@@ -27,7 +27,9 @@ def messages(count: int) -> list[str]:
 def test_hundreds_of_turns_of_one_session_stay_small_and_are_resumed(tmp_path: Path) -> None:
     world = World(tmp_path)
     session = world.session()
-    for message in messages(TURNS):
+    # With no question open "yes" and "can't tell" describe nothing.
+    described = [message for message in messages(TURNS) if message not in ("yes", "can't tell")]
+    for message in described:
         assert not [event for event in session.turn(message) if isinstance(event, TurnFailed)]
         assert session.request is not None
         texts = session.request.query.texts
@@ -37,7 +39,7 @@ def test_hundreds_of_turns_of_one_session_stay_small_and_are_resumed(tmp_path: P
     # A few hundred bytes a turn: the page shown, the question, the query of at most 140 statements.
     assert session.log.path.stat().st_size < 4_000 * TURNS
     resumed = Session.resume(world.engine(), session.log)
-    assert resumed.dialogue == session.dialogue and len(resumed.dialogue.turns) == TURNS
+    assert resumed.dialogue == session.dialogue and len(resumed.dialogue.turns) == len(described)
     assert resumed.request == session.request
     resumed.close()
     world.library.close()

@@ -155,12 +155,18 @@ def test_no_words_are_no_message(world: World, message: str) -> None:
         world.session().turn(message)
 
 
-@pytest.mark.parametrize(
-    "message", ["no people", "in 2020", "I don't know", "???", "\U0001f436", "赤い車", "a " * 3000]
-)
-def test_any_message_ends_with_photos(world: World, message: str) -> None:
+@pytest.mark.parametrize("message", ["no people", "in 2020", "a " * 3000])
+def test_any_message_that_describes_ends_with_photos(world: World, message: str) -> None:
     events = list(world.session(PaintGenerator(), asks=True).turn(message))
     assert len(of(events, Results)[-1].hits) == 10 and not of(events, TurnFailed)
+
+
+@pytest.mark.parametrize("message", ["I don't know", "???", "\U0001f436", "赤い車", "thanks", "3", "none of these"])
+def test_what_describes_nothing_is_answered_and_not_searched_for(world: World, message: str) -> None:
+    session = world.session(PaintGenerator(), asks=True)
+    events = list(session.turn(message))
+    assert of(events, SessionNote) and not of(events, Results) and not of(events, TurnFailed)
+    assert not session.dialogue.turns and isinstance(events[-1], TurnDone)
 
 
 def test_days_filter_and_a_filter_that_leaves_nothing_is_left_out_with_a_note(world: World) -> None:

@@ -16,6 +16,7 @@ from dar_tui.language.rules.clauses import Clause, clauses, sentences
 from dar_tui.language.rules.dates import Dated, find_dates
 from dar_tui.language.rules.edits import alike, strike
 from dar_tui.language.rules.places import answered_place, find_places, take_folders
+from dar_tui.language.rules.requests import NOTHING_ASKED, Requests, no_such_days, requests_in
 from dar_tui.language.rules.words import COLOURS, NUMBERS, core, mentions, tidy, words
 from dar_tui.language.turn import Expects, Turn
 from dar_tui.language.when import Hemisphere, When
@@ -35,15 +36,19 @@ _CORRECTS = re.compile(
 
 @dataclass(frozen=True)
 class Swap:
-    """The user takes back `old` and says `new` in its place."""
+    """The user takes back `old` and says `new` in its place. `is_denied`: so `old` is not in the photo."""
 
     old: str
     new: str
+    is_denied: bool = True
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What one message says. `corrects` is set where it announces a correction ("actually ...", "no wait")."""
+    """What one message says. `corrects` is set where it announces a correction ("actually ...", "no wait").
+
+    `asks`: what it asks to change. `no_days`: what was written like a day and is none.
+    """
 
     wants: tuple[str, ...] = ()
     rejects: tuple[str, ...] = ()
@@ -52,6 +57,8 @@ class Reading:
     when: tuple[When, ...] = ()
     where: tuple[str, ...] = ()
     corrects: bool = False
+    asks: Requests = NOTHING_ASKED
+    no_days: tuple[str, ...] = ()
 
 
 def read(turn: Turn, hemisphere: Hemisphere = Hemisphere.NORTH) -> Reading:
@@ -64,7 +71,12 @@ def read(turn: Turn, hemisphere: Hemisphere = Hemisphere.NORTH) -> Reading:
     if reply.stance is Stance.NONE and not is_english(text):
         return Reading(wants=(tidy(text),) if tidy(text) else ())
     text, folders = take_folders(reply.rest)
+    asks = requests_in(text, asked=turn.question is not None)
+    text = asks.text
     dates = find_dates(text, turn.at, hemisphere, alone=what.is_time)[:_MOST_MARKS]
+    text, no_days = no_such_days(text, [(each.start, each.end) for each in dates])
+    if no_days:
+        dates = find_dates(text, turn.at, hemisphere, alone=what.is_time)[:_MOST_MARKS]
     reading = _facts(_mark(text, dates), dates, what)
     reading = _with_stance(reading, reply.stance, what, turn)
     reading = _with_asked_date(reading, reply.stance, what, turn, hemisphere)
@@ -73,7 +85,10 @@ def read(turn: Turn, hemisphere: Hemisphere = Hemisphere.NORTH) -> Reading:
         places = (place,)
     denied = [place for place in places if any(mentions(reject, place) for reject in reading.rejects)]
     where = tuple(place for place in places if place not in denied)
-    return replace(reading, where=where + folders, corrects=bool(_CORRECTS.search(turn.answer)))
+    if asks.old:
+        reading = replace(reading, swaps=(Swap(asks.old, asks.new), *reading.swaps))
+    corrects = asks.replaces or bool(_CORRECTS.search(turn.answer))
+    return replace(reading, where=where + folders, corrects=corrects, asks=asks, no_days=no_days)
 
 
 def _mark(text: str, dates: list[Dated]) -> str:

@@ -53,6 +53,12 @@ class About:
 _YES = re.compile(
     r"\s*(?:(?:yes+|yeah+|yep|yup|ya|yea|aye|sure|right|correct|exactly|indeed|definitely|absolutely|of course"
     r"|certainly"
+    # Hedged, and yes all the same; only where nothing follows, since "probably blue" says more.
+    r"|(?:a (?:bit|little)|sort ?of|kind ?of|kinda|somewhat|slightly|more or less|probably|mostly|partly"
+    r"|presumably|likely"
+    r"|in a way|(?:yes+|yeah|yep),? (?:i guess|sort of|kind of|a (?:bit|little)|probably|mostly)|i (?:guess"
+    r"|suppose)(?: so)?)"
+    r"(?=\s*(?:$|[,.;:!\u2013\u2014]))"
     r"|i (?:think|believe|guess) so|true|y"
     # "there is" answers, "there is a ball" tells of something else.
     r"|(?:it (?:is|was|does|did)|there (?:is|are|was|were)|they (?:are|were|do|did))"
@@ -62,6 +68,8 @@ _YES = re.compile(
 )
 _NO = re.compile(
     r"\s*(?:(?:no+|nope|nah|nay|not really|not at all|negative|wrong|false|i don['\u2019]?t think so"
+    r"|(?:probably|i guess|i think|likely|maybe) not|not (?:much|so much|exactly|quite)|hardly(?: any)?|unlikely"
+    r"|i doubt it"
     r"|of course not|none|never(?=\s*[.!]*$)"
     rf"|(?:it (?:is|was)n{_Q}t|there (?:is|are|was|were)n{_Q}t(?: any)?|they (?:are|were)n{_Q}t)"
     r"(?=\s*(?:$|[,.;:!\u2013\u2014-]))"
@@ -85,7 +93,9 @@ _UNSURE = (
 )
 _UNSURE_WHOLE = re.compile(
     rf"\s*(?:(?:hm+|um+|well|sorry|oh|honestly|ah|uh+),?\s*)*(?:{_UNSURE}|maybe|perhaps|possibly|could be|might be"
-    rf"|skip|pass|either"
+    rf"|skip|pass|either(?: (?:is fine|one|will do))?|(?:i )?(?:don{_Q}t|do not) (?:really )?(?:care"
+    rf"|mind)(?: either way)?"
+    rf"|(?:it )?(?:doesn{_Q}t|does not) matter|no matter|whatever|not (?:important|relevant)|no preference"
     r"|maybe,? maybe not|\?+|\U0001f937\S*)(?:\s*(?:sorry|really|about that|that|at all|anymore|any more))?[\s.!?]*",
     re.IGNORECASE,
 )
@@ -108,15 +118,15 @@ def reply_to(text: str, question: Question | None) -> Reply:
     if unsure := _UNSURE_START.match(text):
         # "not sure, maybe blue" is an answer after all.
         return Reply(Stance.NONE, text[unsure.end() :])
+    bare = tidy(text).casefold()
+    if bare in {"both", "both of them", "a bit of both"}:
+        return Reply(Stance.BOTH, "")
     if no := _NO.match(text):
         return Reply(Stance.NO, text[no.end() :].strip())
     if yes := _YES.match(text):
         return Reply(Stance.YES, text[yes.end() :].strip())
-    bare = tidy(text).casefold()
     if bare in {"neither", "neither of them", "none of them", "neither one"}:
         return Reply(Stance.NEITHER, "")
-    if bare in {"both", "both of them", "a bit of both"}:
-        return Reply(Stance.BOTH, "")
     return Reply(Stance.NONE, text)
 
 

@@ -43,8 +43,8 @@ _PHRASE = (
     rf"|(?P<r1>{YEAR}) ?[-\u2013] ?(?P<r2>{YEAR}))"
     rf"|(?P<either>(?:in |either )?(?P<e1>{POINT}) or (?:in )?(?P<e2>{POINT}))"
     rf"|(?P<beside>(?:in |from |during |on )?(?P<np>{BESIDE}))"
-    rf"|(?P<before>(?:before|until|up to|no later than|earlier than) (?P<bp>{POINT}|{LAST}))"
-    rf"|(?P<after>(?:after|since|later than) (?P<ap>{POINT}|{LAST}))"
+    rf"|(?P<before>(?:before|until|up to|no later than|earlier than|older than|prior to) (?P<bp>{POINT}|{LAST}))"
+    rf"|(?P<after>(?:after|since|later than|newer than|more recent than) (?P<ap>{POINT}|{LAST}))"
     rf"|(?P<circa>(?:{_CIRCA}) (?P<cp>{POINT}))"
     rf"|(?P<recent>{_RECENT})"
     rf"|(?P<ago>(?:from |taken )?(?P<agop>{AGO}))"
@@ -52,7 +52,7 @@ _PHRASE = (
     rf"|(?P<point>(?:in|on|at|during|from|of|for|dated) (?P<pp>{POINT}))"
     rf"|(?P<bare>{MONTH} {YEAR}|{SEASON},? (?:of )?{YEAR}(?:[/-]\d\d(?!\d))?|{HOLIDAY},? {YEAR}|{DAY} {MONTH},? {YEAR}"
     rf"|{MONTH} {DAY},? {YEAR}"
-    rf"|q[1-4] {YEAR}|the {DECADE}|{NUMERIC})"
+    rf"|q[1-4] {YEAR}|(?:the )?(?:early|late|mid)[ -](?:{DECADE}|{YEAR})|the {DECADE}|{NUMERIC})"
     r")(?![\w-])"
 )
 # Nothing that the phrases above need is in most messages; looking is cheaper than matching.
@@ -102,7 +102,7 @@ def find_dates(text: str, now: datetime, hemisphere: Hemisphere, alone: bool = F
     if alone and (whole := _compiled(_ALONE).fullmatch(text)):
         spans = moments.spans(whole["point"])
         if spans:
-            return [Dated(0, len(text), When(whole["point"].strip(), spans), _visible(whole["point"]))]
+            return [Dated(0, len(text), When(whole["point"].strip(), spans), seen_of(whole["point"]))]
     if year := _BARE_YEAR.fullmatch(text):
         return [Dated(0, len(text), When(year["year"], moments.spans(year["year"])), "")]
     found = []
@@ -112,7 +112,7 @@ def find_dates(text: str, now: datetime, hemisphere: Hemisphere, alone: bool = F
         spans = _read(moments, match)
         if spans:
             phrase = match.group()
-            found.append(Dated(match.start(), match.end(), When(phrase, spans), _visible(phrase)))
+            found.append(Dated(match.start(), match.end(), When(phrase, spans), seen_of(phrase)))
     return found
 
 
@@ -127,9 +127,10 @@ def _is_no_time(text: str, match: re.Match[str]) -> bool:
     return bool(_compiled(_MODIFIER).fullmatch(phrase) and following and following["word"].casefold() not in _NO_NOUN)
 
 
-def _visible(phrase: str) -> str:
+def seen_of(phrase: str) -> str:
+    """What a picture shows of a phrase of time ("in winter"); "" for nothing."""
     holidays = re.findall(HOLIDAY, phrase, re.IGNORECASE)
-    seasons = re.findall(rf"\b{SEASON}\b", phrase, re.IGNORECASE)
+    seasons = re.findall(rf"\b({SEASON})s?\b", phrase, re.IGNORECASE)
     if len({each.lower() for each in (*holidays, *seasons)}) > 1:
         return ""  # Of "spring or summer" a photo shows one, and nobody knows which.
     return f"at {holidays[0]}" if holidays else f"in {seasons[0].lower()}" if seasons else ""

@@ -15,6 +15,7 @@ from dar_tui.language.rules.words import (
     Word,
     core,
     find,
+    listed,
     mentions,
     stem,
     tidy,
@@ -22,7 +23,12 @@ from dar_tui.language.rules.words import (
 )
 
 _JOINERS = (
-    PREPOSITIONS | CONJUNCTIONS | {"wearing", "holding", "showing", "containing", "having", "has", "front", "next"}
+    PREPOSITIONS
+    | CONJUNCTIONS
+    | listed(
+        "wearing holding showing containing having has front next playing riding carrying eating throwing kicking "
+        "pulling pushing feeding chasing drinking driving reading using flying"
+    )
 )
 _ARTICLES = {"a", "an", "the", "some", "any", "my", "our", "your", "his", "her", "its", "their"}
 
@@ -105,6 +111,33 @@ def swap(text: str, old: str, new: str) -> str:
         plural = text[start:end].endswith("s") and not old.endswith("s") and not new.endswith("s")
         text = f"{text[:start]}{new}{'s' if plural else ''}{text[end:]}"
     return _fix_article(text)
+
+
+def put_for(text: str, old: Word, new: str) -> str:
+    """`text` with the phrase `new` for its noun `old`: ("a red car at home", car, "a truck") -> "a red truck at home".
+
+    What is said of the old noun is kept, unless `new` says how many there are or what they are like.
+    """
+    found = words(text)
+    at = next(number for number, word in enumerate(found) if word.start == old.start)
+    first = at
+    while (
+        first > 0 and _same_run(text, found[first - 1].end, found[first].start) and found[first - 1].key in ADJECTIVES
+    ):
+        first -= 1
+    qualities = text[found[first].start : found[at].start]
+    start = found[first].start
+    if first > 0 and found[first - 1].key in _ARTICLES and _same_run(text, found[first - 1].end, start):
+        start = found[first - 1].start
+    said = words(new)
+    article = said[0].text if said and said[0].key in _ARTICLES else ""
+    rest = new[said[1].start :] if article and len(said) > 1 else new
+    counts_or_paints = any(word.key in ADJECTIVES or word.key.isdigit() for word in words(rest))
+    lead = (
+        text[start : found[first].start] if not article and not counts_or_paints else f"{article} " if article else ""
+    )
+    kept = "" if counts_or_paints else qualities
+    return _fix_article(tidy(f"{text[:start]}{lead}{kept}{rest}{text[old.end :]}"))
 
 
 def alike(one: str, other: str) -> bool:

@@ -69,7 +69,7 @@ POINT = (
     rf"|q[1-4],? (?:of )?{YEAR}|{SEASON},? (?:of )?{YEAR}[/-]\d\d(?!\d)"
     rf"|{SEASON},? (?:of )?{YEAR}|{HOLIDAY},? (?:of )?{YEAR}|{DECADE}|{YEAR}|{MONTH}|{SEASON}|{HOLIDAY})"
 )
-AGO = rf"(?:about |around |some |maybe )?{COUNT} {UNIT}s? ago|yesterday|today|last {WEEKDAY}"
+AGO = rf"(?:about |around |some |maybe )?{COUNT} (?:{UNIT}|{SEASON})s? ago|yesterday|today|last {WEEKDAY}"
 LAST = (
     r"(?:last|this|this past|the previous|previous) "
     rf"(?:year|month|week|weekend|{SEASON}|{HOLIDAY}|{MONTH})(?:['\u2019]s)?"
@@ -220,6 +220,10 @@ class Moments:
 
     def _parsed(self, text: str) -> tuple[Span, ...]:
         """Days counted back from now, days of a month, and weekdays; () for what is none."""
+        if seasons := re.fullmatch(rf"(?:about |around |some |maybe )?({_EXACT}) ({SEASON})s? ago", text):
+            span = season(seasons[2], self.hemisphere)
+            latest = last_of(span, self.now.date()).first
+            return (span.in_year(latest.year - _number(seasons[1]) + 1),) if latest else ()
         for word, (least, most) in _COUNTS.items():
             if re.match(rf"(?:a )?{word}\b.* ago", text):
                 unit = re.search(UNIT, text)

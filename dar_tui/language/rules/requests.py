@@ -1,0 +1,231 @@
+"""What a message asks to change in what was understood before: a thing forgotten, a date withdrawn or joined, a camera,
+photos without a date; and the wording around a description that describes nothing ("got any photos with ...").
+
+Takes such phrases out of the text, so that they are never read as a description. Knows one message.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from dar_tui.language.rules.moments import HOLIDAY, MONTH, NUMERIC, SEASON, YEAR
+from dar_tui.language.rules.words import core, listed, tidy, words
+
+_Q = "['\u2019]?"
+_TIME = listed("date dates year years month months day days time season week when")
+_FORGET = re.compile(
+    rf"(?:(?:please|no|ok|oh|well|actually|just|let{_Q}s|can you|you can|we can)[\s,]+)*"
+    r"(?:(?:forget|drop|ignore|never ?mind|scratch|omit|leave out|take out|disregard|don['\u2019]?t (?:mind"
+    r"|worry about)"
+    r"|(?:i )?(?:don['\u2019]?t|do not) care)(?: about)?"
+    r" (?P<what>(?:the|that|this|his|her|my|its|those|these|it being|about)? ?.+?)"
+    r"|(?P<about>(?:the|that|his|her|its) .+?) (?:does|do)(?:n['\u2019]?t| not) matter|(?P<any>any|whatever|no matter"
+    r" (?:the|which)) (?P<anywhat>\w+)(?: will do| is fine| is ok(?:ay)?| works)?)"
+    r"(?: (?:part|bit|thing|for now|please|then|anymore|any more))*[\s.!]*",
+    re.IGNORECASE,
+)
+_NO_DATE = re.compile(
+    rf"(?:(?:no|ok|well|actually|sorry|hmm+)[\s,]+)*(?:any ?time|whenever|no matter when"
+    rf"|i{_Q}?m not sure (?:when|about when)"
+    rf"(?: it was.*)?|not sure when(?: it was.*)?|(?:the )?(?:date|year|time) (?:is|was) (?:wrong|unknown"
+    rf"|not (?:known|sure|clear))"
+    rf"|i (?:do not|don{_Q}t) (?:know|remember) (?:when(?: it was.*)?|the (?:date|year|month))"
+    r"|(?:remove|clear|without|no) (?:the |any )?(?:date|year|date filter|dates)(?: filter)?|at any time"
+    r"|(?:in )?any year"
+    rf"|(?:i{_Q}?m )?not (?:really |so |that |quite )?(?:sure|certain) (?:about|of) the (?:date|year|month|time"
+    rf"|day|season)"
+    r"(?: (?:any ?more|though|actually))?|it may be (?:any|another) year)[\s.!]*",
+    re.IGNORECASE,
+)
+_UNDATED = re.compile(
+    r"(?:and |but |please |also )*(?P<verb>include|show|keep|allow|add|with|exclude|hide|leave out|drop"
+    r"|without)(?: me)?"
+    r"(?: (?:also|too|the|all|any|even|those|these))*"
+    r" (?:undated(?: (?:ones|photos|pictures))?|(?:photos|pictures|ones|those|images)?"
+    r" ?(?:without|with no|that have no|that know no|which have no) (?:a |any |known )?(?:dates?))(?: (?:too"
+    r"|as well|also))*[\s.!]*",
+    re.IGNORECASE,
+)
+_BRANDS = (
+    r"canon|nikon|sony|fuji(?:film)?|olympus|panasonic|lumix|leica|pentax|kodak|gopro|iphone|ipad|samsung|galaxy|pixel"
+    r"|google pixel|huawei|xiaomi|oneplus|motorola|nokia|dji|hasselblad|ricoh|casio|sigma|minolta|polaroid|apple"
+)
+_CAMERA = (
+    rf"(?P<camera>(?:{_BRANDS})(?:[ -](?:eos|coolpix|powershot|cybershot|alpha|hero|pro|max|plus|mini|ultra|mark"
+    rf"|ii|iii|iv|se|xs|xr"
+    r"|[a-z]{0,3}-?\d{1,4}[a-z]{0,3}))*)\b"
+)
+_WITH = (
+    r"(?:with|on|by|using|from) (?:(?:my|our|the|a|an|his|her|their|dad['\u2019]?s|mum['\u2019]?s"
+    r"|mom['\u2019]?s) )?(?:old |new )?"
+)
+_SHOT = re.compile(
+    rf"[\s,]*(?:(?:it|they|that|this)(?: was| were|['\u2019]s)? |and |which (?:was|were) |i )?(?:taken|shot"
+    rf"|photographed|made|took(?: it| this)?) {_WITH}{_CAMERA}"
+    r"(?: (?:camera|phone|cam))?",
+    re.IGNORECASE,
+)
+_CAMERA_ALONE = re.compile(
+    rf"(?:(?:no|and|but|it was|only|just|actually|or)[\s,]+)*(?:{_WITH}|camera:? (?:is |was )?(?:a |an "
+    rf"|my )?){_CAMERA}(?: (?:camera|phone|cam))?[\s.!]*",
+    re.IGNORECASE,
+)
+_REQUEST = re.compile(
+    r"(?:(?:hi|hello|hey|please|ok|okay|so|well|and)[\s,!]+)*"
+    r"(?:(?:have you |do you have |have we |do we have |did i take |do i have |is there |are there "
+    r"|you )?(?:got )?(?:any|some) ?"
+    r"(?:photos?|pictures?|pics?|images?|shots?)(?=\s)"
+    r"|(?:do you have|have you got|have we got|got|do i have|do we have) (?:any |some |a |the |my )?(?:photos?"
+    r"|pictures?|pics?|images?|shots?)"
+    r"|(?:can|could) you (?:please )?(?:find|show|get|search for|look for)(?: me)?"
+    r"|(?:find|show|get|give|search|fetch|look for|search for)(?: me| us)?(?: for)?(?= )|(?:i(?: want"
+    r"|['\u2019]d like| would like| need)(?: to (?:see|find))?)"
+    r"|i(?:['\u2019]m| am) (?:looking|searching) for|looking for|where (?:is|are) (?:the |my )?(?:photos?"
+    r"|pictures?|pics?)(?= (?:of|with)))"
+    r"\s+(?:(?:any|some|all|me|the|my|a|an|more|other|those|these|that|one|few) )*?"
+    r"(?:(?:photos?|pictures?|pics?|images?|shots?|ones?)\s+(?:(?:that|which) (?:show|have|shows|has)|of|with"
+    r"|where|showing|from(?= my))\s+)?",
+    re.IGNORECASE,
+)
+_LED_IN = re.compile(r"^\s*(?:of|with|where|showing|(?:that|which) (?:shows?|ha(?:ve|s)))\s+", re.IGNORECASE)
+_EITHER = re.compile(r"\beither (?=.+ or )", re.IGNORECASE)
+_CLOSING = re.compile(r"\s+in (?:it|them|there)\s*\?*\s*$|\s*\?+\s*$", re.IGNORECASE)
+_CHANGE = re.compile(
+    r"(?:(?:please|no|ok|actually|can you|could you)[\s,]+)*(?:(?:change|replace|swap|switch"
+    r"|turn) (?P<old>.+?) (?:to|with|for|into|by) (?P<new>.+)"
+    r"|(?P<new2>.+?) (?:instead of|in place of|rather than) (?:the )?(?P<old2>.+))",
+    re.IGNORECASE,
+)
+_REPLACES = re.compile(
+    r"^\s*(?:(?:oh|oops|ah|hm+|um+|well)[\s,]+)*(?:no+|nope|nah|wait|no wait|sorry|oops|correction|rather"
+    r"|i mean(?:t)?|on second thought|more like)\b(?![- ]one)[\s,.!]*(?=\S)"
+    r"|\s*(?:no[\s,]+)?(?:please )?(?:make|let) (?:it|that|this|him|her|them)(?: be)? |\binstead[\s.!]*$"
+    r"|\bactually\b|\bi meant\b",
+    re.IGNORECASE,
+)
+_MAKE_IT = re.compile(
+    r"^\s*(?:no[\s,]+)?(?:please )?(?:make|let) (?:it|that|this|him|her|them)(?: be)? ", re.IGNORECASE
+)
+# "no people", "no guitar": a denial and no replacement.
+_DENIES = re.compile(
+    r"\s*(?:no|not)\s+(?!(?:wait|sorry|it|he|she|they|that|i|a|an|the|in|on|at|two|three|four|five)\b)\w", re.IGNORECASE
+)
+_JOINS = re.compile(r"\s*(?:or|and|maybe also|or maybe|or perhaps|or else|or even|possibly)\b", re.IGNORECASE)
+_POINT = rf"(?:{NUMERIC}|{MONTH} {YEAR}|{SEASON} {YEAR}|{YEAR}|{MONTH}|{SEASON}|{HOLIDAY})"
+_TWO_POINTS = re.compile(
+    rf"\s*(?:maybe |perhaps |either )?(?P<one>{_POINT}) or (?P<two>{_POINT})[\s.!]*", re.IGNORECASE
+)
+_SMALL = (
+    r"no|not|sorry|wait|actually|only|just|or|maybe|perhaps|even|i mean(?:t)?|it was|but|and|also|hmm+|oh|rather"
+    r"|too|instead"
+    r"|as well|probably|i think|either|possibly|else"
+)
+_BARE = rf"(?:(?:early|late|mid)[ -](?:{YEAR}|\d{{4}}s)|{MONTH} {YEAR}|{SEASON} {YEAR}|{YEAR}|{MONTH}|{SEASON})"
+_DATES_ONLY = re.compile(rf"(?:\b(?:{_SMALL}|(?P<point>{_BARE}))(?![\w-])[\s,.!]*)+", re.IGNORECASE)
+_BARE_POINT = re.compile(rf"(?<![\w-])(?P<point>{_BARE})(?![\w-])", re.IGNORECASE)
+_LEADING = re.compile(
+    r"\s*(?:(?:only|just|or|and|also|even|else|either|possibly|maybe|perhaps|but|too)\b[\s,]*)+", re.IGNORECASE
+)
+_LIKELY_DATE = re.compile(
+    r"\b(?:on |from |of |at |dated )*(?P<day>\d{1,2}[./]\d{1,2}[./](?:19|20)\d\d|(?:19|20)\d\d-\d{1,2}-\d{1,2}"
+    r"|(?:\d{1,2}(?:st|nd|rd|th)?"
+    rf" (?:of )?{MONTH},? {YEAR})|{MONTH} \d{{1,2}}(?:st|nd|rd|th)?,? {YEAR})(?![\d-])",
+    re.IGNORECASE,
+)
+_LITTLE = re.compile(
+    r"\b(?:hardly|barely|scarcely) (?:any|a)\b|\b(?:almost|nearly|practically|virtually) no\b|\bnext to no\b"
+    r"|\blittle to no\b",
+    re.IGNORECASE,
+)
+_NOT_SO = re.compile(
+    r"\b(?P<article>an?|the|my|some) not (?:so |very |too |that |particularly |really |quite "
+    r"|all that )*(?P<quality>\w+)"
+    r" (?P<noun>\w+)",
+    re.IGNORECASE,
+)
+_SINGLE = re.compile(r"\bno more (?!than\b)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Requests:
+    """What a message asks for besides describing, and `text`: what is left to read as a description.
+
+    `forgets`: phrases no longer meant. `when_forgotten`, `when_joined`: dates are dropped, or added to the last one.
+    `replaces`: what it names takes the place of what is of its kind. `old`, `new`: one phrase put for another.
+    `undated`: whether photos without a date pass a filter by date; None where nothing is said of it.
+    """
+
+    text: str
+    forgets: tuple[str, ...] = ()
+    when_forgotten: bool = False
+    when_joined: bool = False
+    when_replaced: bool = False
+    replaces: bool = False
+    old: str = ""
+    new: str = ""
+    camera: str = ""
+    undated: bool | None = None
+
+
+NOTHING_ASKED = Requests("")
+
+
+def requests_in(message: str, *, asked: bool) -> Requests:
+    """What `message` asks to change. `asked`: it answers a question, whose no is no correction."""
+    text = message
+    if undated := _UNDATED.fullmatch(text):
+        return Requests("", undated=undated["verb"].lower() in ("include", "show", "keep", "allow", "add", "with"))
+    if _NO_DATE.fullmatch(text) and not asked:
+        return Requests("", when_forgotten=True)
+    if (forget := _FORGET.fullmatch(text)) and not asked:
+        what = forget["what"] or forget["about"] or forget["anywhat"]
+        things = tuple(thing for part in re.split(r",|\band\b", what) if (thing := core(tidy(part))))
+        when = bool(things) and all(_TIME & {word.key for word in words(thing)} for thing in things)
+        if not forget["any"] or when or things[0].casefold() in ("colour", "color", "place", "number"):
+            return Requests("", () if when else things, when_forgotten=when)
+    if camera := _CAMERA_ALONE.fullmatch(text):
+        return Requests("", camera=camera["camera"])
+    camera = _SHOT.search(text)
+    if camera:
+        text = tidy(f"{text[: camera.start()]}{text[camera.end() :]}")
+    if (change := _CHANGE.fullmatch(text)) and change["old"]:
+        return Requests(tidy(change["new"]), replaces=True, old=core(change["old"]), new=tidy(change["new"]))
+    replaces = not asked and _REPLACES.search(text) is not None and not _DENIES.match(text)
+    text = _MAKE_IT.sub("", text)
+    request = _REQUEST.match(text)
+    if request and text[request.end() :].strip():
+        text = _LED_IN.sub("", text[request.end() :])
+    text = _EITHER.sub("", text)
+    text = _CLOSING.sub("", text) if text.rstrip().endswith("?") or request else text
+    joins = False
+    only = re.match(r"\s*(?:only|just)\b", text, re.IGNORECASE) is not None
+    if two := _TWO_POINTS.fullmatch(text):
+        text = f"in {two['one']} or {two['two']}"
+    elif (dates := _DATES_ONLY.fullmatch(text)) and dates["point"]:
+        joins = _JOINS.match(text) is not None
+        text = _BARE_POINT.sub(r"in \g<point>", _LEADING.sub("", text))
+    text = _LITTLE.sub("no", text)
+    text = _SINGLE.sub("no ", text)
+    text = _NOT_SO.sub(
+        lambda found: f"{found['article']} {found['noun']}, not {found['quality']} {found['noun']},", text
+    )
+    return Requests(
+        text,
+        when_joined=joins,
+        when_replaced=replaces or only,
+        replaces=replaces,
+        camera=camera["camera"] if camera else "",
+    )
+
+
+def no_such_days(text: str, found: list[tuple[int, int]]) -> tuple[str, tuple[str, ...]]:
+    """The text without what looks like a day and is none ("31.02.2019"), and those days; `found` are days that are."""
+    wrong = [
+        match
+        for match in _LIKELY_DATE.finditer(text)
+        if not any(start < match.end() and match.start() < end for start, end in found)
+    ]
+    for match in reversed(wrong):
+        text = f"{text[: match.start()]}{text[match.end() :]}"
+    return text, tuple(match["day"] for match in wrong)

@@ -1,0 +1,83 @@
+"""Sessions written as people hold them: what each message is for, and what is understood at the end, as chips."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dar_tui.dialogue.dialogue import Dialogue
+from dar_tui.dialogue.hearing import Heard, Reader, hear
+from dar_tui.dialogue.need import ChipKind
+from dar_tui.language.rules.intents import Act
+from dar_tui.language.rules.spelling import Speller
+from dar_tui.language.turn import Question
+from dar_tui.language.understanding import is_readable
+from indexer.encoders import Encoder, TakesWordsApart, load_encoder
+
+DATA = tomllib.loads((Path(__file__).parent / "natural_sessions.toml").read_text(encoding="utf-8"))
+SESSIONS = DATA["session"]
+# Twelve photos a page, never one twice.
+PAGE = 12
+
+
+@pytest.fixture(scope="module")
+def reader() -> Reader:
+    encoder = load_encoder("bundled")
+    return Reader(lambda text: is_readable(text, encoder), Speller.of((), is_word_of(encoder)).corrected)
+
+
+def is_word_of(encoder: Encoder) -> Callable[[str], bool]:
+    assert isinstance(encoder, TakesWordsApart)
+    pieces = encoder.pieces
+    return lambda word: pieces(word) == 1
+
+
+def played(case: dict[str, Any], reader: Reader) -> tuple[Dialogue, Heard]:
+    """The dialogue that the session becomes, and what became of its last message."""
+    dialogue, heard = Dialogue(), Heard(Act.UNCLEAR)
+    page = [str(number) for number in range(101, 101 + PAGE)]
+    for message in case["messages"]:
+        if message.startswith("Q: "):
+            dialogue = dialogue.asked(Question(message.removeprefix("Q: ")))
+            continue
+        heard = hear(dialogue, message, DATA["now"], page, reader=reader)
+        dialogue = dialogue if heard.event is None else dialogue.after(heard.event)
+    return dialogue, heard
+
+
+def test_there_are_eighty_or_more_and_few_are_missed() -> None:
+    assert len(SESSIONS) >= 80 and len({each["name"] for each in SESSIONS}) == len(SESSIONS)
+    assert sum("known_miss" in each for each in SESSIONS) <= 4 * len(SESSIONS) // 80
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(
+            each,
+            id=each["name"],
+            marks=[pytest.mark.xfail(reason=each["known_miss"], strict=True)] if "known_miss" in each else [],
+        )
+        for each in SESSIONS
+    ],
+)
+def test_a_session_is_understood(case: dict[str, Any], reader: Reader) -> None:
+    dialogue, heard = played(case, reader)
+    found = {kind: [chip.text for chip in dialogue.chips if chip.kind is kind] for kind in ChipKind}
+    assert found == {kind: case.get(str(kind), []) for kind in ChipKind}
+    assert [int(photo) - 100 for photo in dialogue.liked] == case.get("liked", [])
+    assert [int(photo) - 100 for photo in dialogue.unliked] == case.get("unliked", [])
+    assert heard.act == case.get("act", heard.act)
+    assert isinstance(DATA["now"], datetime) and Dialogue.from_json(dialogue.to_json()).chips == dialogue.chips
+
+
+@pytest.mark.parametrize("case", [each for each in SESSIONS if each.get("act", "describe") != "describe"])
+def test_talk_about_the_search_never_becomes_a_description(case: dict[str, Any], reader: Reader) -> None:
+    dialogue, heard = played(case, reader)
+    assert not heard.describes
+    assert not any(turn.answer == case["messages"][-1] for turn in dialogue.turns)
