@@ -27,7 +27,6 @@ from dar_tui.tui.engine import (
     Feedback,
     ImagineAgain,
     MoreLike,
-    NextPage,
     Opened,
     PhotoFeedback,
     PhotoFilter,
@@ -37,6 +36,7 @@ from dar_tui.tui.engine import (
     Rerank,
     SendMessage,
     ShownChip,
+    ShowNextPage,
     SkipQuestion,
     Understood,
 )
@@ -209,6 +209,10 @@ class ChatView(Protocol):
         """A message came while there is no library to search; it may name a folder of photos."""
         ...
 
+    def selected_photo(self) -> int | None:
+        """The photo the user has gone to since the last turn, which a message may speak of."""
+        ...
+
     def show_chips(self) -> None:
         """Shows what is looked for."""
         ...
@@ -306,7 +310,7 @@ class ChatController:
             self._waiting = f"{self._waiting}\n{text}".strip()
             self._view.remark(f"Waiting for the library to search for: {wording.shortened(text, 200)}")
             return
-        self._begin_turn(text, SendMessage(text))
+        self._begin_turn(text, SendMessage(text, self._view.selected_photo()))
 
     def _begin_turn(self, text: str, action: Action) -> None:
         if self.exchange is not None:
@@ -335,8 +339,8 @@ class ChatController:
         elif answer == "skip":
             self._ask(None)
             self.player.record(SkipQuestion())
-        elif takes_yes(question):
-            self.send(answer)
+        elif takes_yes(question) and self._is_ready():
+            self._begin_turn(answer, SendMessage(answer))
         else:
             self._view.hint(f"Answer in words: {' or '.join(question.choices) or question.text}")
             self._view.ask_for_words()
@@ -506,7 +510,7 @@ class ChatController:
         self.aside, self._seen = None, frozenset()
         # Ranks among photos seen before say nothing of what rose.
         self.exchange = replace(self.exchange, text_ranks={})
-        self.player.play(NextPage())
+        self.player.play(ShowNextPage())
         self._view.show_progress()
 
     def photos_seen(self, image_ids: Iterable[int]) -> None:

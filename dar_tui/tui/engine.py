@@ -98,9 +98,10 @@ class Understood:
 
 @dataclass(frozen=True)
 class SendMessage:
-    """The description, an answer, a correction."""
+    """The description, an answer, a correction. `selected`: the image id of the photo that "this one" would mean."""
 
     text: str
+    selected: int | None = None
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ class MoreLike:
 
 
 @dataclass(frozen=True)
-class NextPage:
+class ShowNextPage:
     """Show photos that were not seen yet; those seen count as passed over."""
 
 
@@ -140,7 +141,7 @@ class ChangeChip:
     flip: bool
 
 
-Action = SendMessage | Rerank | ImagineAgain | ApplyFilter | MoreLike | NextPage | ChangeChip
+Action = SendMessage | Rerank | ImagineAgain | ApplyFilter | MoreLike | ShowNextPage | ChangeChip
 
 
 # What the user thinks of what is shown. Recorded at once; an action that is running takes it into account.

@@ -42,7 +42,6 @@ from dar_tui.tui.engine import (
     ImagineAgain,
     LibraryFacts,
     MoreLike,
-    NextPage,
     Opened,
     PhotoFeedback,
     PhotoFilter,
@@ -52,6 +51,7 @@ from dar_tui.tui.engine import (
     SavedSession,
     SendMessage,
     ShownChip,
+    ShowNextPage,
     Understood,
 )
 from indexer.errors import DarError, LibraryNotFound
@@ -190,7 +190,7 @@ class FakeEngine:
             return
         if isinstance(action, ApplyFilter):
             self.photo_filter = action.photo_filter
-        if isinstance(action, NextPage | SendMessage):
+        if isinstance(action, ShowNextPage | SendMessage):
             self._passed |= set(self.seen)
         if isinstance(action, SendMessage):
             self.chips = (*self.chips, ShownChip(ChipKinds.WANTS, action.text))

@@ -19,6 +19,8 @@ from dar_tui.settings import load_settings
 from dar_tui.tui.conversation import ExchangeState
 from dar_tui.tui.engine import (
     ApplyFilter,
+    ChangeChip,
+    ChipKinds,
     ImagineAgain,
     MoreLike,
     PhotoFeedback,
@@ -26,7 +28,9 @@ from dar_tui.tui.engine import (
     PictureFeedback,
     Rerank,
     SendMessage,
+    ShownChip,
     SkipQuestion,
+    Understood,
 )
 from dar_tui.tui.session_engine import SessionEngine
 from indexer.encoders import Encoder
@@ -350,3 +354,26 @@ def test_cancelling_does_not_wait_for_the_disk(engine: SessionEngine, monkeypatc
     assert not cancelling.is_alive()
     written.set()
     feedback.join(30)
+
+
+def test_what_was_understood_is_reported_and_can_be_changed(engine: SessionEngine) -> None:
+    understood = [
+        each for each in played(engine, SendMessage("something red, no people")) if isinstance(each, Understood)
+    ]
+    assert understood[-1].chips == (
+        ShownChip(ChipKinds.WANTS, "something red"),
+        ShownChip(ChipKinds.REJECTS, "people"),
+    )
+    before = pages(played(engine, Rerank()))[-1].hits
+    changed = played(engine, ChangeChip(ShownChip(ChipKinds.WANTS, "something red"), flip=True))
+    assert (
+        ShownChip(ChipKinds.REJECTS, "something red")
+        in next(each for each in reversed(changed) if isinstance(each, Understood)).chips
+    )
+    assert pages(changed)[-1].hits[0] != before[0]
+    played(engine, ChangeChip(ShownChip(ChipKinds.REJECTS, "people"), flip=False))
+    session = engine._session
+    assert session is not None
+    resumed = engine.open(session=session.log.path)
+    assert resumed.chips == (ShownChip(ChipKinds.REJECTS, "something red"),)
+    assert resumed.exchanges[0].message == "something red, no people"

@@ -71,6 +71,8 @@ class ChatScreen(Screen[None]):
         self.controller = ChatController(engine, self, self.post_message)
         self._sixel = sixel
         self._on_screen: tuple[int, ...] = ()
+        # The user went to the photos since the last turn, so that "this one" means something.
+        self._has_selected = False
         self._loading = ""
         self._indexing = ""
 
@@ -162,6 +164,7 @@ class ChatScreen(Screen[None]):
         )
 
     def begin_exchange(self, exchange: Exchange) -> None:
+        self._has_selected = False
         self.talk.begin(exchange)
 
     def update_exchange(self, exchange: Exchange) -> None:
@@ -252,6 +255,9 @@ class ChatScreen(Screen[None]):
         is_path = text.strip().startswith(("/", "~", "./", "../"))
         why = f"There is no folder {visible(folder)}." if is_path else "There are no photos yet."
         self.talk.remark(f"{why} {add}")
+
+    def selected_photo(self) -> int | None:
+        return self.photos.hit.image_id if self._has_selected and self.photos.hit is not None else None
 
     def show_chips(self) -> None:
         self.chips.show(self.controller.chips)
@@ -392,6 +398,7 @@ class ChatScreen(Screen[None]):
         hints = self.remapping.hints
         if isinstance(event.widget, PhotoGrid | ImaginedStrip):
             own = Place.PHOTO if isinstance(event.widget, PhotoGrid) else Place.IMAGINED
+            self._has_selected = self._has_selected or isinstance(event.widget, PhotoGrid)
             # The first ones fit on a narrow terminal.
             keys = [*hints(own), *hints(Place.ANYWHERE), ("Esc", "write"), *hints(Place.GRID)]
             self.prompt.invite(self._write_hint)
