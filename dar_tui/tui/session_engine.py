@@ -27,12 +27,15 @@ from dar_tui.tui.engine import (
     Opened,
     PhotoFeedback,
     PhotoFilter,
+    PhotoLookedAt,
+    PhotosSeen,
     PictureFeedback,
     Report,
     Rerank,
     SavedSession,
     SendMessage,
     ShownChip,
+    ShowNextPage,
     SkipQuestion,
     Understood,
 )
@@ -228,6 +231,8 @@ class SessionEngine:
                 yield from session.edit(Chip(ChipKind(chip.kind), chip.text), edit)
             case Rerank():
                 yield from session.rerank()
+            case ShowNextPage():
+                yield from session.next_page()
             case ImagineAgain():
                 yield from session.imagine_again()
             case ApplyFilter(photo_filter):
@@ -249,6 +254,10 @@ class SessionEngine:
                 session.like(image_id, opinions[good])
             case PictureFeedback(turn, k, good):
                 session.pick(turn, k, opinions[good])
+            case PhotosSeen(image_ids):
+                session.shown(image_ids)
+            case PhotoLookedAt(image_id):
+                session.opened(image_id)
             case SkipQuestion():
                 session.skip()
 

@@ -19,6 +19,7 @@ from dar_tui.imagine import Imagined
 from dar_tui.language.turn import Question
 from dar_tui.reformulate.query import QueryStrategy, QueryText
 from dar_tui.session.events import (
+    Certainty,
     Event,
     ImageGenerated,
     Imagining,
@@ -119,6 +120,7 @@ class Script:
     broken: Path | None = None
     folders: tuple[Path, ...] = ()
     new_first: bool = False
+    certainty: float | None = None
     fail: Part | None = None
     crash: Exception | None = None
     open_error: DarError | None = None
@@ -225,6 +227,8 @@ class FakeEngine:
             yield TurnFailed(Part.SEARCH, "The library cannot be read.", "Check that its drive is there.")
             return
         yield Results(turn, Stage.TEXT, hits)
+        if self.script.certainty is not None:
+            yield Certainty(turn, len(hits), self.script.certainty)
 
     def _changed(self, action: ChangeChip) -> Understood:
         opposite = {ChipKinds.WANTS: ChipKinds.REJECTS, ChipKinds.REJECTS: ChipKinds.WANTS}

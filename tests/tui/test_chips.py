@@ -160,3 +160,14 @@ async def test_looking_at_a_photo_large_is_reported_once(engine: FakeEngine, mak
         first, second = (hit.image_id for hit in app.chat.photos.shown[:2])
         await until(pilot, lambda: len(engine.looked_at) >= 2)
         assert first != second and engine.looked_at[0] == first
+
+
+async def test_how_sure_the_page_is_stands_beside_the_chips(engine: FakeEngine, make_app: MakeApp) -> None:
+    engine.script.certainty = 0.826
+    app = make_app(engine)
+    async with app.run_test(size=WIDE) as pilot:
+        await say(pilot, app, "a dog")
+        line = screen_text(app).split("\n")[app.chat.chips.region.y]
+        assert line.strip().startswith("Looking for") and line.endswith("probably among these 24: 83%")
+        await pilot.press("ctrl+n")
+        await until(pilot, lambda: not app.chat.chips.display)

@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from dar_tui.language.turn import Question
-from dar_tui.session.events import Event, ImageGenerated, Results, Stage, TurnDone, TurnFailed
+from dar_tui.session.events import Certainty, Event, ImageGenerated, Results, Stage, TurnDone, TurnFailed
 from dar_tui.settings import load_settings
 from dar_tui.tui.conversation import ExchangeState
 from dar_tui.tui.engine import (
@@ -25,10 +25,13 @@ from dar_tui.tui.engine import (
     MoreLike,
     PhotoFeedback,
     PhotoFilter,
+    PhotoLookedAt,
+    PhotosSeen,
     PictureFeedback,
     Rerank,
     SendMessage,
     ShownChip,
+    ShowNextPage,
     SkipQuestion,
     Understood,
 )
@@ -377,3 +380,15 @@ def test_what_was_understood_is_reported_and_can_be_changed(engine: SessionEngin
     resumed = engine.open(session=session.log.path)
     assert resumed.chips == (ShownChip(ChipKinds.REJECTS, "something red"),)
     assert resumed.exchanges[0].message == "something red, no people"
+
+
+def test_the_next_page_has_photos_not_seen_yet(engine: SessionEngine) -> None:
+    events = played(engine, SendMessage("something red and blue"))
+    assert any(isinstance(each, Certainty) for each in events)
+    first = pages(events)[-1].hits
+    engine.record(PhotosSeen(tuple(hit.image_id for hit in first[:6])))
+    # Looking closely is the opposite of passing over.
+    engine.record(PhotoLookedAt(first[0].image_id))
+    after = pages(played(engine, ShowNextPage()))[-1].hits
+    order = [hit.image_id for hit in after]
+    assert order and not {hit.image_id for hit in first[1:6]} & set(order[:6])

@@ -169,6 +169,7 @@ class ChatScreen(Screen[None]):
 
     def update_exchange(self, exchange: Exchange) -> None:
         self.talk.show(exchange)
+        self.show_chips()
 
     def show_question(self) -> None:
         question = self.controller.question
@@ -260,7 +261,10 @@ class ChatScreen(Screen[None]):
         return self.photos.hit.image_id if self._has_selected and self.photos.hit is not None else None
 
     def show_chips(self) -> None:
-        self.chips.show(self.controller.chips)
+        exchange = self.controller.exchange
+        certainty = exchange.certainty if exchange is not None else None
+        words = "" if certainty is None else f"probably among these {certainty.photos}: {certainty.chance:.0%}"
+        self.chips.show(self.controller.chips, words)
         if self.focused is self.chips and not self.controller.chips:
             self.set_focus(self.prompt)
 
