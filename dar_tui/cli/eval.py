@@ -570,7 +570,8 @@ def fit_encoder(
     from dar_tui.questions.bank import load_bank
     from dar_tui.session.belief import calibration_json, calibration_of, calibration_path
     from dar_tui.session.state import CALIBRATIONS
-    from indexer.store.disk import disk_errors_named, make_private_folder, replace_file
+    from indexer.files import make_private_folder, write_atomically
+    from indexer.store.disk import disk_errors_named
 
     encoder = state.load_encoder(encoder_spec or state.new_encoder())
     bank = load_bank()
@@ -591,10 +592,10 @@ def fit_encoder(
     path = out or calibration_path(state.settings.home / CALIBRATIONS, encoder.id)
     with disk_errors_named(path, "file"):
         make_private_folder(path.parent)
-        replace_file(path, calibration_json(found).encode("ascii"))
+        write_atomically(path, calibration_json(found).encode("ascii"))
     if json:
         state.output.json({"encoder": encoder.id, "photos": len(photos), **asdict(found)})
         return
     for name, value in asdict(found).items():
         state.output.result(f"{name:12} {value:.3f}")
-    state.output.note(f"Kept in {visible(path)}; `dar chat` uses it.")
+    state.output.note(f"Saved in {visible(path)}; `dar chat` uses it.")

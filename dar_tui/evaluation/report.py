@@ -264,7 +264,7 @@ class Bin:
     low: float
     high: float
     said: float
-    happened: float
+    observed: float
     pages: int
 
 

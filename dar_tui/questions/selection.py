@@ -149,7 +149,7 @@ def saved_by_yes_or_no(weights: Chances, shows: Chances, page: int) -> Chances:
 
 
 def saved_by_naming(weights: Chances, named: Chances, page: int) -> Chances:
-    """(attributes,) photos spared by hearing each attribute named, which happens by `named` (attributes, photos).
+    """(attributes,) photos spared by hearing each attribute named, as likely as `named` (attributes, photos).
 
     What is not named tells nothing: people leave out most of what they have seen.
     """
@@ -283,7 +283,7 @@ def place_question(
 ) -> Proposal | None:
     """ "Where was it taken? Rome, Lucca?" where the candidates were taken in places apart, by their GPS.
 
-    `places`: each candidate's city, "" where it is not known. None where the place is told or mostly unknown.
+    `places`: each candidate's city, "" where it is not known. None where the place is known or mostly unknown.
     """
     topics = {question.topic for question in asked} | set(need.unknown)
     known = sum(weight for place, weight in zip(places, weights, strict=True) if place)

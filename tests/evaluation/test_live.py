@@ -157,7 +157,7 @@ def test_effort_and_calibration_are_read_off_pages() -> None:
     assert effort_of(run) == Effort(median=11.0, most=None, photos=30, found=75.0)
     bins = calibration([(0.82, True), (0.88, True), (0.81, False), (0.1, False)])
     assert [(each.low, each.pages) for each in bins] == [(0.1, 1), (0.8, 3)]
-    assert bins[1].happened == pytest.approx(66.7, abs=0.1) and bins[1].said == pytest.approx(83.7, abs=0.1)
+    assert bins[1].observed == pytest.approx(66.7, abs=0.1) and bins[1].said == pytest.approx(83.7, abs=0.1)
 
 
 def test_an_encoders_constants_are_found_and_used_by_sessions(bench: Bench, evaluate: Evaluate, tmp_path: Path) -> None:

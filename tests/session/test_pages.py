@@ -100,3 +100,39 @@ def test_a_choice_between_two_photos_moves_the_page_and_ends_with_it(world: Worl
     session._state.record(QuestionAsked(ask))
     list(session.next_page())
     assert session.dialogue.pending is None and session.dialogue.need().unknown == ()
+
+
+def test_more_asked_for_in_words_is_the_next_page_and_undo_brings_the_last_one_back(world: World) -> None:
+    session = world.session(page=8)
+    page = ids(list(session.turn("something red")))
+    session.shown(page)
+    after = ids(list(session.turn("show me more")))
+    assert not set(page) & set(after) and session.dialogue.need().wants == ("something red",)
+    session.shown(after)
+    assert ids(list(session.turn("undo"))) == page and not session.dialogue.passed
+
+
+def test_the_number_of_a_photo_answers_a_choice_between_two_in_words_too(world: World) -> None:
+    for answer in ("8", "the second", "number 8"):
+        session = world.session(page=8)
+        page = ids(list(session.turn("something red")))
+        ask = Question("Is it closer to 1 or to 8?", "x", Expects.CHOICE, ("1", "8"), (), (str(page[0]), str(page[7])))
+        session._state.record(QuestionAsked(ask))
+        list(session.turn(answer))
+        assert session.dialogue.turns[-1].answer == answer and not session.dialogue.liked, answer
+
+
+def test_starting_over_forgets_what_was_passed_over(world: World) -> None:
+    session = world.session(page=8)
+    session.shown(ids(list(session.turn("something red"))))
+    list(session.next_page())
+    list(session.turn("start over"))
+    assert not session.dialogue.passed and not session.dialogue.on_screen
+
+
+def test_a_strategy_leaves_out_the_pages_before(world: World) -> None:
+    session = world.session(page=8, fusion="orthogonal")
+    page = ids(list(session.turn("something red")))
+    session.shown(page)
+    assert not set(page) & set(ids(list(session.next_page())))
+    assert session.dialogue.paged == {str(photo) for photo in page}
