@@ -5,6 +5,7 @@ Gathers the evidence of a dialogue for `dar_tui.session.belief`, or for one of t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -45,6 +46,7 @@ _UNKNOWN_SHARE = 0.1
 # An answer of no more facts ("the sea", "a red shirt") is evidence of its own. One of more says again part of what was
 # said before, and joins the statements: a second caption is worth 0.54 nats so, and 0.39 on its own.
 FEW_FACTS = 3
+_BETWEEN = re.compile(r"\s*,\s*(?:and\s+)?|\s+and\s+", re.IGNORECASE)
 # What an answer of few words weighs in the text along which the strength of a match is measured.
 _WORDS_WEIGHT = 0.2
 
@@ -142,7 +144,7 @@ class TurnContext:
         asked = {answer for question in dialogue.questions for answer in (question.topic, *question.choices)}
         answered = asked | answers_in_words(dialogue)
         texts, rejects = self.request.query.texts, self.request.need.rejects
-        few = [text for text in texts if text in answered and len(content(text)) <= FEW_FACTS]
+        few = {text: parts for text in texts if text in answered and (parts := _listed(text))}
         own = [
             (text, weight) for text, weight in zip(texts, self.request.query.weights, strict=True) if text not in few
         ]
@@ -158,7 +160,8 @@ class TurnContext:
             kinds=kinds,
             dim=encoder.encoder.dim,
         )
-        words = [Clue(Term(each, JOINT, _WORDS_WEIGHT), given.word) for each in encoder.texts(few)]
+        named = [part for parts in few.values() for part in parts]
+        words = [Clue(Term(each, JOINT, _WORDS_WEIGHT), given.word) for each in encoder.texts(named)]
         denials = [
             Denial(Term(vector, JOINT, -1.0), self.search.shares.get(topic, _UNKNOWN_SHARE))
             for topic, vector in zip(denied, encoder.texts(list(denied)), strict=True)
@@ -231,6 +234,12 @@ class TurnContext:
         reasons += [f"it was taken on {taken:%Y-%m-%d}" for _ in need.when[:1] if taken]
         reasons += ["you have seen it before"] if name in self.dialogue.passed else []
         return f"{found[0].path.name}: {'; '.join(reasons) or 'nothing was described yet'}."
+
+
+def _listed(answer: str) -> list[str]:
+    """The things that an answer of few words names ("a helmet, rocks and a red shirt"); [] for a sentence."""
+    parts = [part for part in _BETWEEN.split(answer) if part]
+    return parts if all(len(content(part)) <= FEW_FACTS for part in parts) else []
 
 
 def _mean(vectors: Sequence[Vector]) -> Vector:

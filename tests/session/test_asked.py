@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from dar_tui.dialogue.dialogue import Dialogue
+from dar_tui.dialogue.dialogue import Dialogue, QuestionAsked
 from dar_tui.fusion.evidence import QueryEncoder, SearchRequest, evidence
 from dar_tui.fusion.strategies import Evidence
 from dar_tui.language.turn import Expects, Question
+from dar_tui.questions.bank import load_slots
 from dar_tui.questions.questioner import Policy
 from dar_tui.reformulate import query_text
 from dar_tui.session.events import (
@@ -94,3 +95,20 @@ def test_a_plain_answer_counts_less_than_the_users_own_words(world: World) -> No
     assert known(in_words).weights == weights
     assert known(asked.said("no", NOON)).reject_weight == 0.05
     assert known(red.said("no green", NOON)).reject_weight == 0.3
+
+
+def test_each_thing_named_is_evidence_of_its_own_and_a_sentence_joins_the_statements(world: World) -> None:
+    slot = next(each for each in load_slots() if each.repeats)
+    for answer, clues, facts in (
+        ("green, a white wall and a red shirt", 3, 1),
+        ("green", 1, 1),
+        ("a woman in a green dress walks past a white wall", 0, 8),
+    ):
+        session = world.session()
+        list(session.turn("blue"))
+        session._state.record(QuestionAsked(slot.put()))
+        list(session.turn(answer))
+        assert session.request is not None
+        context = session._state.context(session.request, session.narrowing)
+        belief = context.belief(context.stage)
+        assert (len(belief.clues), belief.facts) == (clues, facts), answer
