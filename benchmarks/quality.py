@@ -1,12 +1,13 @@
 """How well an encoder finds photos by their captions, and objects by their names.
 
-    python -m benchmarks.quality --images DIR --captions TSV [--objects DIR] [--encoder bundled]
+    python -m benchmarks.quality --images DIR --captions TSV [--objects DIR] [--everyday DIR] [--all] [--encoder SPEC]
 
 Captioned photos: the thousand that were kept out of training (lowest SHA-256 of the file name). Recall@k of every
 caption alone, and of the mean of a photo's five captions, among those thousand. Objects: files named
 `<id>_<class>.<suffix>`; "a photo of a CLASS" must have a photo of that class among its first 10, in that folder alone
 and with the thousand
-photos added.
+photos added. `--all`: a test photo's captions among all captioned photos, those trained on too. Everyday photos (COCO
+train2014): each of 100 queries, written by somebody who looked at the photo, among all photos of the folder.
 """
 
 from __future__ import annotations
@@ -30,12 +31,15 @@ if TYPE_CHECKING:
     from indexer.encoders import Vectors
 
 CUTOFFS = (1, 5, 10)
+EVERYDAY_QUERIES = Path(__file__).parents[1] / "tests/data/everyday_queries.tsv"
 
 
 def main(
     images: Annotated[Path, typer.Option(help="Folder of the captioned photos.")],
     captions: Annotated[Path, typer.Option(help="TSV: file name, tab, caption.")],
     objects: Annotated[Path | None, typer.Option(help="Folder of photos named by their class.")] = None,
+    everyday: Annotated[Path | None, typer.Option(help="Folder of COCO train2014 photos.")] = None,
+    among_all: Annotated[bool, typer.Option("--all", help="Search among all captioned photos too.")] = False,
     encoder: str = "bundled",
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here too.")] = None,
 ) -> None:
@@ -59,6 +63,18 @@ def main(
         figures[f"{len(files)} objects by name"] = recall(class_ranks(names @ shown.T, classes))
         beside = np.concatenate([shown, library])
         figures["the same among the captioned photos too"] = recall(class_ranks(names @ beside.T, classes))
+    if among_all:
+        learnt = [i for i in range(len(captioned.names)) if i not in set(kept_out.tolist())]
+        whole = np.concatenate([library, photo_vectors(loaded, [images / captioned.names[i] for i in learnt])])
+        among = [ranks(texts[:, c] @ whole.T) for c in range(texts.shape[1])]
+        figures[f"one caption among all {len(whole)}"] = recall(np.concatenate(among))
+    if everyday is not None:
+        lines = EVERYDAY_QUERIES.read_text(encoding="utf-8").splitlines()
+        wanted = dict(line.split("\t") for line in lines)
+        others = sorted(path.name for path in everyday.iterdir() if path.is_file() and path.name not in wanted)
+        seen = photo_vectors(loaded, [everyday / name for name in (*wanted, *others)])
+        asked = loaded.encode_texts(list(wanted.values()))
+        figures[f"{len(wanted)} queries among {len(seen)} everyday photos"] = recall(ranks(asked @ seen.T))
     _print(loaded.id, figures)
     if json_file is not None:
         json_file.write_text(json.dumps({"encoder": loaded.id, "recall": figures}, indent=2) + "\n")

@@ -116,11 +116,16 @@ def _formats() -> Iterator[Finding]:
 
 
 def _bundled_encoder(settings: Settings) -> Iterator[Finding]:
-    from indexer.encoders.bundled.backbones import ALL_FILES
+    from indexer.encoders.bundled.graphs import PreparedGraphs
 
     name = "bundled encoder"
+    try:
+        graphs = PreparedGraphs(settings.cache)
+    except DarError as error:
+        yield Finding(name, CheckStatus.BROKEN, error.message, error.hint)
+        return
     problems = 0
-    for file in ALL_FILES:
+    for file in graphs.shape.files:
         try:
             file.verified()
         except DarError as error:
@@ -128,13 +133,7 @@ def _bundled_encoder(settings: Settings) -> Iterator[Finding]:
             yield Finding(name, CheckStatus.BROKEN, error.message, error.hint)
     if problems:
         return
-    try:
-        from indexer.encoders.bundled.graphs import PreparedGraphs
-
-        ready = PreparedGraphs(settings.cache).are_ready()
-    except DarError as error:
-        yield Finding(name, CheckStatus.BROKEN, error.message, error.hint)
-        return
+    ready = graphs.are_ready()
     state = "prepared" if ready else "will be prepared on first use, which takes about 20 s"
     yield Finding(name, CheckStatus.OK, f"weights are whole; {state}")
 

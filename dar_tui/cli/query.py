@@ -134,7 +134,18 @@ class QueryBuilder:
     @cached_property
     def encoder(self) -> Encoder:
         """The encoder the library was made with, loaded. Raises EncoderMismatch if it is not the same any more."""
+        from indexer.encoders import Successor
+
         encoder = self._state.load_encoder(self.record.spec)
+        if isinstance(encoder, Successor) and encoder.replaces(self.record.encoder_id):
+            earlier = encoder.earlier(self.record.encoder_id)
+            if earlier is None:
+                raise EncoderMismatch(
+                    f"The library was made with {self.record.encoder_id}, which this version of dar replaced.",
+                    "Run `dar index` to encode its photos again.",
+                )
+            self._state.output.note("`dar index` encodes this library's photos anew, with a better encoder.")
+            return earlier
         if encoder.id != self.record.encoder_id:
             raise EncoderMismatch(
                 f"The library was made with {self.record.encoder_id}, but {self.record.spec} is now {encoder.id}.",

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from dar_tui.dialogue.dialogue import Dialogue, Event, Remark, UserMessage
 from dar_tui.dialogue.need import Chip, ChipKind
-from dar_tui.language.rules import read
+from dar_tui.language.rules import Reading, read
 from dar_tui.language.rules.intents import LAST, Act, Intent, intent_of
 from dar_tui.language.rules.spelling import Corrected
 from dar_tui.language.turn import Turn
@@ -117,9 +117,26 @@ def _description(dialogue: Dialogue, message: str, at: datetime, reader: Reader)
     notes = tuple(f'Read "{typed}" as "{right}".' for typed, right in corrected.changes)
     turns = dialogue.turns
     reading = read(Turn(corrected.text, at, dialogue.pending if turns else None))
+    if not dialogue.pending and _is_empty(reading):
+        return Heard(Act.UNCLEAR, notes=(_NOTHING_OPEN,))
     notes += tuple(f"There is no day {day}, so it is left out." for day in reading.no_days)
     typed = message if corrected.changes else ""
     return Heard(Act.DESCRIBE, UserMessage(corrected.text, at, typed), notes=notes)
+
+
+def _is_empty(reading: Reading) -> bool:
+    """Whether nothing in a message says anything of the photo, or changes what was said."""
+    asks = reading.asks
+    said = (
+        reading.wants,
+        reading.rejects,
+        reading.unknown,
+        reading.swaps,
+        reading.when,
+        reading.where,
+        reading.no_days,
+    )
+    return not any(said) and not (asks.forgets or asks.when_forgotten or asks.camera or asks.undated is not None)
 
 
 def _of_photos(intent: Intent, message: str, at: datetime, shown: Sequence[str], selected: str) -> Heard:

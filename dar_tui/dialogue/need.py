@@ -10,14 +10,15 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from itertools import pairwise
 
 from dar_tui.language.rules import Reading, Swap, mentions, read
 from dar_tui.language.rules.dates import seen_of
 from dar_tui.language.rules.edits import put_for, strike, swap
 from dar_tui.language.rules.kinds import PHRASED, Kind, head_of, kind_of, of_kind
-from dar_tui.language.rules.words import COLOURS, DETERMINERS, NUMBERS, PREPOSITIONS, content, core, stem, tidy, words
+from dar_tui.language.rules.words import COLOURS, NUMBERS, PREPOSITIONS, Word, content, core, stem, tidy, words
 from dar_tui.language.turn import Question, Turn
-from dar_tui.language.when import Hemisphere, When
+from dar_tui.language.when import Days, EveryYear, Hemisphere, Span, When
 
 # Of each kind, the newest; D0's statements stay. Among a hundred statements the newest no longer moves their
 # mean, and a turn of a dialogue of 2,000 took 36 s, which grew with the square. ChatIR's dialogues have eleven turns.
@@ -141,7 +142,7 @@ class _Folding:
     def _is_stated(self, want: str, changed: Iterable[Swap]) -> bool:
         """Whether a correction made in place already states all of `want`."""
         facts = set(content(want))
-        swapped = [each for each in changed if mentions(want, each.new)]
+        swapped = [each for each in changed if mentions(want, each.new) or mentions(each.new, want)]
         return bool(swapped) and any(facts <= set(content(text)) for _, text in self.statements)
 
     def _implied(self, reading: Reading) -> tuple[Swap, ...]:
@@ -155,6 +156,11 @@ class _Folding:
             if len(keys) == 1 and keys[0].key in COLOURS:
                 earlier = {word.key for word in words(known)} & COLOURS - {keys[0].key}
                 found += [Swap(colour, want) for colour in earlier if len(earlier) == 1]
+            elif recoloured := _recoloured(want, known):
+                found.append(replace(recoloured, is_denied=True))
+            elif len(keys) == 1 and stem(keys[0].text) in NUMBERS:
+                others = [(word.text, noun) for word, noun in _counts(known) if stem(word.text) != stem(want)]
+                found += [Swap(f"{old} {noun}", f"{want} {noun}") for old, noun in others if len(others) == 1]
             elif len(keys) >= 2 and stem(keys[0].text) in NUMBERS:
                 noun = keys[1].text
                 counted = [each for each in NUMBERS if mentions(known, f"{each} {noun}") and each != stem(keys[0].text)]
@@ -166,7 +172,8 @@ class _Folding:
         for phrase in reading.asks.forgets:
             known = " , ".join(text for _, text in self.statements)
             words_of = {"colour": COLOURS, "color": COLOURS, "number": frozenset(NUMBERS)}.get(phrase.casefold())
-            named = self.where if phrase.casefold() in ("place", "location", "city", "country") else []
+            anywhere = phrase.casefold() in ("place", "location", "city", "country", "where")
+            named = [*self.where, *(word.text for word in of_kind(known, Kind.SETTING))] if anywhere else []
             struck = [word.text for word in words(known) if words_of and word.key in words_of] or [*named, phrase]
             for each in struck:
                 self._strike(each)
@@ -217,7 +224,7 @@ class _Folding:
     def _subject(self, want: str) -> str | None:
         """The noun that D0 is about, where `want` is a thing too that can take its place."""
         said = words(want)
-        if not self.statements or not said or said[0].key not in DETERMINERS or len(said) > _SHORT:
+        if not self.statements or not said or said[0].key not in _NEW or len(said) > _SHORT:
             return None
         head = head_of(self.statements[0][1])
         return head.text if head is not None and not mentions(want, head.text) else None
@@ -238,10 +245,13 @@ class _Folding:
             for old in self.when:
                 self._unsee(old, reading.wants)
             self.when = kept
+        for when in reading.when:
+            for old in [each for each in self.when if when.excluded and each.spans == when.spans]:
+                self._unsee(old, reading.wants)
         if asks.when_joined and len(said) == 1 and (last := [old for old in self.when if not old.excluded][-1:]):
             self.when = [old for old in self.when if old is not last[0]]
             phrase = f"{last[0].phrase.strip()} or {_LED.sub('', said[0].phrase.strip())}"
-            self.when.append(When(phrase, last[0].spans + said[0].spans))
+            self.when.append(When(phrase, last[0].spans + _in_year_of(last[0], said[0])))
             return
         for when in reading.when:
             self._date(when)
@@ -310,8 +320,23 @@ class _Folding:
         )
 
 
+def _in_year_of(earlier: When, later: When) -> tuple[Span, ...]:
+    """The days of "or June" after "in May 2019": June of that year."""
+    years = {span.first.year for span in earlier.spans if isinstance(span, Days) and span.first and span.last}
+    if len(years) != 1 or "or" in earlier.phrase.split():
+        return later.spans
+    (year,) = years
+    return tuple(span.in_year(year) if isinstance(span, EveryYear) else span for span in later.spans)
+
+
 def _is_counted(statements: Iterable[tuple[int, str]], noun: str) -> bool:
     return any(mentions(text, f"{number} {noun}") for _, text in statements for number in NUMBERS if number != "one")
+
+
+def _counts(text: str) -> list[tuple[Word, str]]:
+    """Each number in the text with the noun it counts."""
+    found = words(text)
+    return [(word, after.text) for word, after in pairwise(found) if stem(word.text) in NUMBERS and word.key != "zero"]
 
 
 def _put(text: str, each: Swap) -> str:
@@ -377,6 +402,8 @@ Step = Turn | Edited
 UNDATED = "undated photos too"
 # A correction that says more than this describes and replaces nothing.
 _SHORT = 4
+# "The door" was there before; what takes another's place is new.
+_NEW = frozenset({"a", "an", "my", "our", "his", "her", "some"})
 _LED = re.compile(r"^(?:(?:in|on|from|during|at|of|for|taken|dated|the)\s+)+", re.IGNORECASE)
 _CLOTHES = (
     r"(?:hat|cap|helmet|dress|jacket|suit|shirt|t-shirt|coat|costume|uniform|leash|lead|scarf|jeans|shorts|skirt"

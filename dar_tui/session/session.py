@@ -37,6 +37,9 @@ from dar_tui.session.transcript import Log
 from indexer.encoders import TakesWordsApart
 from indexer.errors import UsageError
 
+# Photos picked at random whose captions tell what words this library's photos are described with.
+_CAPTIONS = 200
+
 __all__ = ["Session", "SessionOptions", "SessionParts"]
 
 
@@ -247,8 +250,10 @@ class Session:
             def is_word(word: str) -> bool:
                 return encoder.pieces(word) == 1 if isinstance(encoder, TakesWordsApart) else True
 
-            texts = (attribute.statement for attribute in load_bank())
-            self._reading = Reader(readable, Speller.of(texts, is_word).corrected)
+            library = self._state.parts.library
+            captions = (hit.caption for hit in library.photos(library.sample(_CAPTIONS)))
+            statements = (attribute.statement for attribute in load_bank())
+            self._reading = Reader(readable, Speller.of((*statements, *captions), is_word).corrected)
         return self._reading
 
     def _again(self, steps: Callable[[Algorithm, SearchRequest | None], Steps], *, imagining: bool) -> Iterator[Event]:

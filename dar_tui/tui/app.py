@@ -492,6 +492,11 @@ class DarApp(App[None]):
         if hit := self._hit:
             background.run(lambda: act(hit.path), self._report, "dar-desktop")
 
+    @on(ZoomScreen.LookedAt)
+    def looked_at(self, message: ZoomScreen.LookedAt) -> None:
+        """A photo was looked at large."""
+        self.chat.controller.looked_at(message.hit)
+
     def _update_zoom(self) -> None:
         if isinstance(self.screen, ZoomScreen):
             self.screen.show_selected()

@@ -7,7 +7,7 @@ shows what becomes of them through a `ChatView`. It knows no widgets.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
@@ -21,17 +21,24 @@ from dar_tui.tui.conversation import Exchange, ExchangeState
 from dar_tui.tui.engine import (
     Action,
     ApplyFilter,
+    ChangeChip,
     ChatEngine,
+    ChipKinds,
     Feedback,
     ImagineAgain,
     MoreLike,
     Opened,
     PhotoFeedback,
     PhotoFilter,
+    PhotoLookedAt,
+    PhotosSeen,
     PictureFeedback,
     Rerank,
     SendMessage,
+    ShownChip,
+    ShowNextPage,
     SkipQuestion,
+    Understood,
 )
 from dar_tui.tui.messages import ErrorReport, EventPlayed, FeedbackRecorded, PlayEnded
 from indexer.errors import DarError
@@ -92,12 +99,16 @@ class EnginePlayer:
         background.run(work, lambda error: self._fail(number, error), "dar-turn")
         return number
 
-    def record(self, feedback: Feedback) -> None:
-        """Records feedback, in order; never waits for what is played. `FeedbackRecorded` is posted once it is done."""
+    def record(self, feedback: Feedback, *, ranks: bool = True) -> None:
+        """Records feedback, in order; never waits for what is played.
+
+        `FeedbackRecorded` is posted once it is done, unless the page shown now is not to be ranked by it (`ranks`).
+        """
 
         def work() -> None:
             self._engine.record(feedback)
-            self._post(FeedbackRecorded())
+            if ranks:
+                self._post(FeedbackRecorded())
 
         self._feedback.put(work)
 
@@ -198,6 +209,14 @@ class ChatView(Protocol):
         """A message came while there is no library to search; it may name a folder of photos."""
         ...
 
+    def selected_photo(self) -> int | None:
+        """The photo the user has gone to since the last turn, which a message may speak of."""
+        ...
+
+    def show_chips(self) -> None:
+        """Shows what is looked for."""
+        ...
+
     def show_order(self) -> None:
         """Shows the page in the order that holds now."""
         ...
@@ -222,6 +241,10 @@ class ChatController:
         # Photos like a photo, shown beside the session: the number they are played under, and the photo.
         self.aside: tuple[int, Hit] | None = None
         self.by_date = False
+        # What the session has understood, and the photos of the page that were on screen since the user last went on.
+        self._understood: tuple[ShownChip, ...] = ()
+        self._seen: frozenset[int] = frozenset()
+        self._looked_at: int | None = None
         # What was last done and can be undone, latest last: what it was, and how it is undone.
         self._undo: list[tuple[str, Callable[[], None]]] = []
         # Feedback came while a turn was running, and no page since has taken it into account.
@@ -261,7 +284,9 @@ class ChatController:
         self.turns = len(opened.exchanges)
         self.photo_filter, self.imagining = opened.photo_filter, opened.imagining
         self.liked, self.unliked, self.of_pictures = opened.liked, opened.unliked, dict(opened.pictures)
+        self._understood, self._seen, self._looked_at = opened.chips, frozenset(), None
         self._view.show_session(opened)
+        self._view.show_chips()
         self._ask(opened.question)
         if opened.exchanges:
             self.exchange = replace(opened.exchanges[-1], state=ExchangeState.DONE)
@@ -285,17 +310,20 @@ class ChatController:
             self._waiting = f"{self._waiting}\n{text}".strip()
             self._view.remark(f"Waiting for the library to search for: {wording.shortened(text, 200)}")
             return
+        self._begin_turn(text, SendMessage(text, self._view.selected_photo()))
+
+    def _begin_turn(self, text: str, action: Action) -> None:
         if self.exchange is not None:
             self.exchange = self.exchange.archived()
             self._view.update_exchange(self.exchange)
-        self.aside = None
+        self.aside, self._seen = None, frozenset()
         self._ask(None)
         # Yesterday's page stays until today's is there: a grid that empties at every message would flicker.
         is_first = self.exchange is None
         self.exchange = Exchange(text, turn=self.turns)
         self.turns += 1
         self._view.begin_exchange(self.exchange)
-        self.player.play(SendMessage(text))
+        self.player.play(action)
         self._view.show_status(turn=self.turns, taken="")
         if is_first:
             self._view.show_page(keep=False)
@@ -304,13 +332,15 @@ class ChatController:
     def answer(self, answer: str) -> None:
         """yes, no or skip."""
         question = self.question
-        if question is None:
+        if answer == "no" and (question is None or not takes_yes(question)):
+            self.next_page()
+        elif question is None:
             self._view.hint("There is no question to answer.")
         elif answer == "skip":
             self._ask(None)
             self.player.record(SkipQuestion())
-        elif takes_yes(question):
-            self.send(answer)
+        elif takes_yes(question) and self._is_ready():
+            self._begin_turn(answer, SendMessage(answer))
         else:
             self._view.hint(f"Answer in words: {' or '.join(question.choices) or question.text}")
             self._view.ask_for_words()
@@ -354,6 +384,10 @@ class ChatController:
         if self.aside is not None and message.number == self.aside[0]:
             if isinstance(message.event, Results):
                 self._view.show_aside(message.event.hits, self.aside[1])
+            return
+        if isinstance(message.event, Understood):
+            self._understood = message.event.chips
+            self._view.show_chips()
             return
         if self.exchange is None:
             return
@@ -462,8 +496,55 @@ class ChatController:
             # Ranks among other photos say nothing of what rose.
             self.exchange = replace(self.exchange, text_ranks={})
         self._view.show_status(filter=photo_filter.words)
+        self._view.show_chips()
         self.player.play(ApplyFilter(photo_filter))
         self._view.show_progress()
+
+    def next_page(self) -> None:
+        """Shows photos that were not seen yet; those on screen count as passed over."""
+        if not self._is_ready():
+            return
+        if self.exchange is None:
+            self._view.hint("Describe the photo first.")
+            return
+        self.aside, self._seen = None, frozenset()
+        # Ranks among photos seen before say nothing of what rose.
+        self.exchange = replace(self.exchange, text_ranks={})
+        self.player.play(ShowNextPage())
+        self._view.show_progress()
+
+    def photos_seen(self, image_ids: Iterable[int]) -> None:
+        """These photos are on the screen, and were long enough to be looked at."""
+        new = tuple(each for each in image_ids if each not in self._seen)
+        if new and self.opened:
+            self._seen |= frozenset(new)
+            self.player.record(PhotosSeen(new), ranks=False)
+
+    def looked_at(self, hit: Hit) -> None:
+        """A photo was looked at large."""
+        if hit.image_id != self._looked_at:
+            self._looked_at = hit.image_id
+            self.player.record(PhotoLookedAt(hit.image_id), ranks=False)
+
+    # What is looked for
+
+    @property
+    def chips(self) -> tuple[ShownChip, ...]:
+        """What was understood, and what the user has set by hand."""
+        by_hand = tuple(chip for chip, _ in self.photo_filter.parts)
+        return (*(chip for chip in self._understood if chip not in by_hand), *by_hand)
+
+    def change_chip(self, chip: ShownChip, *, flip: bool) -> None:
+        """Searches without a chip, or for its opposite."""
+        if not self._is_ready():
+            return
+        without = next((each for part, each in self.photo_filter.parts if part == chip), None)
+        if without is not None:
+            self.apply_filter(without)
+            return
+        is_wanted = flip == (chip.kind is ChipKinds.REJECTS)
+        said = ("wanted" if is_wanted else "not wanted") if flip else "removed"
+        self._begin_turn(f"{chip.text}: {said}", ChangeChip(chip, flip))
 
     def sort(self) -> None:
         """By date, or by match again."""

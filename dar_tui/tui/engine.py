@@ -6,8 +6,9 @@ The app knows nothing else of sessions, libraries and models. `session_engine` i
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -50,15 +51,57 @@ class PhotoFilter:
         ]
         return ", ".join(part for part in parts if part)
 
+    @property
+    def parts(self) -> list[tuple[ShownChip, PhotoFilter]]:
+        """A chip for each condition, and the filter without it."""
+        named = [
+            (self.after and f"from {self.after:%Y-%m-%d}", replace(self, after=None)),
+            (self.before and f"before {self.before:%Y-%m-%d}", replace(self, before=None)),
+            (self.folder and f"folder: {self.folder}", replace(self, folder="")),
+            (self.camera and f"camera: {self.camera}", replace(self, camera="")),
+        ]
+        return [(ShownChip(ChipKinds.FILTERS, text), without) for text, without in named if text]
+
+
+class ChipKinds(StrEnum):
+    """What a chip says of the photo: wanted, not wanted, a date, a place, or which photos are searched."""
+
+    WANTS = "wants"
+    REJECTS = "rejects"
+    WHEN = "when"
+    WHERE = "where"
+    FILTERS = "filters"
+
+
+@dataclass(frozen=True)
+class ShownChip:
+    """One piece of what is looked for."""
+
+    kind: ChipKinds
+    text: str
+
+    @property
+    def can_flip(self) -> bool:
+        """Whether "not that" means something."""
+        return self.kind in (ChipKinds.WANTS, ChipKinds.REJECTS)
+
+
+@dataclass(frozen=True)
+class Understood:
+    """An event: what is looked for from now on, as the session has understood it."""
+
+    chips: tuple[ShownChip, ...]
+
 
 # What the user can ask for. Each is answered by a stream of `dar_tui.session.events`.
 
 
 @dataclass(frozen=True)
 class SendMessage:
-    """The description, an answer, a correction."""
+    """The description, an answer, a correction. `selected`: the image id of the photo that "this one" would mean."""
 
     text: str
+    selected: int | None = None
 
 
 @dataclass(frozen=True)
@@ -85,7 +128,20 @@ class MoreLike:
     image_id: int
 
 
-Action = SendMessage | Rerank | ImagineAgain | ApplyFilter | MoreLike
+@dataclass(frozen=True)
+class ShowNextPage:
+    """Show photos that were not seen yet; those seen count as passed over."""
+
+
+@dataclass(frozen=True)
+class ChangeChip:
+    """Search without a chip, or for its opposite (`flip`)."""
+
+    chip: ShownChip
+    flip: bool
+
+
+Action = SendMessage | Rerank | ImagineAgain | ApplyFilter | MoreLike | ShowNextPage | ChangeChip
 
 
 # What the user thinks of what is shown. Recorded at once; an action that is running takes it into account.
@@ -113,7 +169,21 @@ class SkipQuestion:
     """The open question will not be answered."""
 
 
-Feedback = PhotoFeedback | PictureFeedback | SkipQuestion
+@dataclass(frozen=True)
+class PhotosSeen:
+    """These photos of the page are on the screen. Once the user goes on, they were passed over."""
+
+    image_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class PhotoLookedAt:
+    """The user looked at this photo closely: it was not overlooked."""
+
+    image_id: int
+
+
+Feedback = PhotoFeedback | PictureFeedback | SkipQuestion | PhotosSeen | PhotoLookedAt
 
 
 @dataclass(frozen=True)
@@ -162,6 +232,7 @@ class Opened:
     liked: frozenset[int] = frozenset()
     unliked: frozenset[int] = frozenset()
     pictures: Mapping[tuple[int, int], bool] = field(default_factory=dict)
+    chips: tuple[ShownChip, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -179,7 +250,7 @@ class ChatEngine(Protocol):
         """Loads what the next turn needs, the generator last."""
         ...
 
-    def play(self, action: Action) -> Generator[Event, None, None]:
+    def play(self, action: Action) -> Generator[Event | Understood, None, None]:
         """Does what was asked, an event for everything it does. One at a time; closing it stops it."""
         ...
 

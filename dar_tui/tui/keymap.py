@@ -24,6 +24,7 @@ class Place(StrEnum):
     TALK = "While writing"
     ANSWER = "A question"
     GRID = "Photos and imagined pictures"
+    CHIPS = "What is looked for"
     PHOTO = "A photo"
     IMAGINED = "An imagined picture"
     LIBRARIES = "The list of libraries"
@@ -57,7 +58,7 @@ KEYS: tuple[Key, ...] = (
         "part.next",
         "tab",
         "screen.part(1)",
-        "next: prompt, photos, imagined, talk",
+        "next: prompt, photos, imagined, talk, what is looked for",
         Place.PARTS,
         "photos",
         priority=True,
@@ -79,6 +80,7 @@ KEYS: tuple[Key, ...] = (
     Key("grid.page_down", "pagedown,ctrl+f", "move('page_down')", "a page down", Place.GRID),
     Key("grid.first", "home,g", "move('first')", "the first", Place.GRID),
     Key("grid.last", "end,G", "move('last')", "the last", Place.GRID),
+    Key("page.next", "N", "screen.next_page", "the next page: photos not seen yet", Place.GRID, "next"),
     Key("zoom", "enter", "screen.zoom", "look at it large", Place.GRID, "zoom"),
     Key("zoom.number", "1,2,3,4,5,6,7,8,9", "screen.zoom({})", "look at photo 1 to 9 large", Place.GRID),
     Key("imagine.again", "r", "screen.imagine_again", "imagine again, differently", Place.GRID, "again"),
@@ -88,6 +90,10 @@ KEYS: tuple[Key, ...] = (
     Key("sort", "d", "screen.sort", "order by date, or by match again", Place.GRID, "date"),
     Key("help.letter", "?", "app.help", "show all keys", Place.GRID),
     Key("write", "/", "screen.write", "go to the prompt", Place.GRID),
+    Key("chip.left", "left,h", "move(-1)", "the piece before", Place.CHIPS),
+    Key("chip.right", "right,l", "move(1)", "the next piece", Place.CHIPS),
+    Key("chip.remove", "delete,backspace,x", "remove", "search without it", Place.CHIPS, "remove"),
+    Key("chip.flip", "space,n", "flip", "wanted, or not wanted", Place.CHIPS, "flip"),
     Key("photo.like", "+,=", "app.like(True)", "like: more of this kind", Place.PHOTO, "like"),
     Key("photo.unlike", "-", "app.like(False)", "unlike: less of this kind", Place.PHOTO, "unlike"),
     Key("photo.open", "o", "app.open_photo", "open it in the system's viewer", Place.PHOTO, "open"),

@@ -8,7 +8,7 @@ from pathlib import Path
 from textual.message import Message
 
 from dar_tui.session.events import Event, Imagining
-from dar_tui.tui.engine import LibraryFacts, Opened
+from dar_tui.tui.engine import LibraryFacts, Opened, Understood
 from dar_tui.tui.graphics.picture import Request
 from indexer.errors import DarError
 from indexer.indexing.events import Event as IndexEvent
@@ -19,7 +19,7 @@ class EventPlayed(Message):
     """An event of the action played under this number."""
 
     number: int
-    event: Event
+    event: Event | Understood
 
     def can_replace(self, message: Message) -> bool:
         """A later step of a picture replaces one not shown yet: a fast generator must not flood the queue."""

@@ -18,6 +18,8 @@ from dar_tui.tui.conversation import KEPT_HITS, Drawing, Exchange, ExchangeState
 from dar_tui.tui.engine import (
     Action,
     ApplyFilter,
+    ChangeChip,
+    ChipKinds,
     Feedback,
     ImagineAgain,
     LibraryFacts,
@@ -25,11 +27,17 @@ from dar_tui.tui.engine import (
     Opened,
     PhotoFeedback,
     PhotoFilter,
+    PhotoLookedAt,
+    PhotosSeen,
     PictureFeedback,
     Report,
     Rerank,
     SavedSession,
     SendMessage,
+    ShownChip,
+    ShowNextPage,
+    SkipQuestion,
+    Understood,
 )
 from dar_tui.tui.models import AppModels, Lazy, load_generator, open_with_encoder
 from indexer.errors import DarError, LibraryNotFound
@@ -133,6 +141,7 @@ class SessionEngine:
             question=dialogue.pending,
             liked=frozenset(int(name) for name in dialogue.liked if name.isdecimal()),
             unliked=frozenset(int(name) for name in dialogue.unliked if name.isdecimal()),
+            chips=_shown_chips(made),
             pictures=dict.fromkeys(dialogue.picked, True) | dict.fromkeys(dialogue.vetoed, False),
             notes=(*notes_on(facts), *missing, *self._models.notes),
         )
@@ -188,24 +197,42 @@ class SessionEngine:
 
     # Playing
 
-    def play(self, action: Action) -> Generator[Event, None, None]:
-        """Hands actions to the session; filtering and "more like this" are the library's."""
+    def play(self, action: Action) -> Generator[Event | Understood, None, None]:
+        """Hands actions to the session; filtering and "more like this" are the library's.
+
+        What is looked for is reported as soon as an event shows that it has changed.
+        """
+        session, shown = self._session, None
+        for event in self._play(action):
+            if session is not None and (chips := _shown_chips(session)) != shown:
+                shown = chips
+                yield Understood(chips)
+            yield event
+
+    def _play(self, action: Action) -> Iterator[Event]:
         session, library, encoder = self._session, self._library, self._encoder
         if session is None or library is None or encoder is None:
             raise DarError("No library is open.", "Press ctrl+l to choose one.")
         self._cancelled.clear()
         match action:
-            case SendMessage(text):
+            case SendMessage(text, selected):
                 self._answering = True
                 try:
                     # The turn begins before the encoder is there: the message is saved, and Esc ends it from now on.
-                    events = session.turn(text)
+                    events = session.turn(text, selected)
                     self._wait_for_text_tower(encoder)
                     yield from events
                 finally:
                     self._answering = False
+            case ChangeChip(chip, flip):
+                from dar_tui.dialogue.need import Chip, ChipEdit, ChipKind
+
+                edit = ChipEdit.FLIPPED if flip else ChipEdit.REMOVED
+                yield from session.edit(Chip(ChipKind(chip.kind), chip.text), edit)
             case Rerank():
                 yield from session.rerank()
+            case ShowNextPage():
+                yield from session.next_page()
             case ImagineAgain():
                 yield from session.imagine_again()
             case ApplyFilter(photo_filter):
@@ -227,7 +254,11 @@ class SessionEngine:
                 session.like(image_id, opinions[good])
             case PictureFeedback(turn, k, good):
                 session.pick(turn, k, opinions[good])
-            case _:
+            case PhotosSeen(image_ids):
+                session.shown(image_ids)
+            case PhotoLookedAt(image_id):
+                session.opened(image_id)
+            case SkipQuestion():
                 session.skip()
 
     def cancel(self) -> None:
@@ -407,6 +438,11 @@ def photos_like(library: Library, image_id: int, k: int, narrowing: Narrowing) -
     space = VISUAL if record is not None and record.visual_dim else JOINT
     query = Query((Term(library.vectors([image_id], space)[0], space),), by_example=True)
     return find(library, query, k, Filters(without=frozenset({image_id}), narrowing=narrowing)).hits
+
+
+def _shown_chips(session: Session) -> tuple[ShownChip, ...]:
+    """What the session has understood; what the user filters by hand the app knows itself."""
+    return tuple(ShownChip(ChipKinds(str(chip.kind)), chip.text) for chip in session.dialogue.chips)
 
 
 def _unheard(line: str) -> None:

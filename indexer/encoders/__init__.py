@@ -97,6 +97,26 @@ class TakesWordsApart(Protocol):
         ...
 
 
+@runtime_checkable
+class Successor(Protocol):
+    """An encoder that took the place of others, under their name, in a new version of dar."""
+
+    def replaces(self, encoder_id: str) -> bool:
+        """Whether that is one of them."""
+        ...
+
+    def earlier(self, encoder_id: str) -> Encoder | None:
+        """The encoder of that id, for libraries that have its vectors still; None where it cannot be loaded."""
+        ...
+
+
+def is_retired(encoder_id: str) -> bool:
+    """Whether an encoder of this id shipped with an earlier version of dar, known without loading one."""
+    from indexer.encoders.bundled.graphs import RETIRED
+
+    return encoder_id in RETIRED
+
+
 def fastest_batch(encoder: Encoder | None) -> int:
     """How many images to hand to an encoder at once: its own `batch_size` where it has one, else 8."""
     # The bundled encoder splits what it gets by itself; eight keep decoding and encoding side by side.

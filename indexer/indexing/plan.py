@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from indexer.encoders import Successor, is_retired
 from indexer.errors import EncoderMismatch
 from indexer.indexing.events import Counts
 from indexer.indexing.writer import COMPACT_ABOVE, GRAPH_THRESHOLD, FileProblem, LibraryWriter
@@ -75,16 +76,18 @@ class Target:
         self._writer = writer
         self._source = source
         self._spec = spec
-        self._switch = switch
+        self.switches = switch
         self.encoder: Encoder | None = None
         self.record: EncoderRecord | None = catalog.encoder_named(spec)
+        # The active encoder, where this run's takes its place.
+        self.replaced: EncoderRecord | None = None
 
     def identify(self) -> None:
         """Loads the encoder now where its name does not show whether the library has its vectors already."""
         if self._writer is None or self._catalog.active_encoder() is None:
             return
         # A new version of dar may bring other weights under the same name: whoever asks to switch means those too.
-        if self._switch or self.record is None:
+        if self.switches or self.record is None or is_retired(self.record.encoder_id):
             self.load()
 
     def load(self) -> tuple[Encoder, EncoderRecord]:
@@ -93,7 +96,11 @@ class Target:
         if self.encoder is None:
             encoder = self._source() if callable(self._source) else self._source
             known = self.record
-            if known is not None and known.encoder_id != encoder.id and not self._switch:
+            if known is not None and isinstance(encoder, Successor) and encoder.replaces(known.encoder_id):
+                # Beside the vectors of before, which are searched until the last of the new ones is there.
+                self.replaced = known if known.active else None
+                self.switches = self.switches or known.active
+            elif known is not None and known.encoder_id != encoder.id and not self.switches:
                 raise EncoderMismatch(
                     f"The library's vectors are of the encoder {known.encoder_id}, not {encoder.id}.",
                     "Add --switch-encoder to encode its photos again, or use another --library.",

@@ -505,8 +505,13 @@ def _finish(catalog: Catalog, writer: LibraryWriter, target: Target, options: In
     """Switches to the run's encoder if that was asked for, and brings peaks, sketches and graphs up to date."""
     encoder, record = target.encoder, target.record
     if encoder is not None and record is not None:
-        if options.switch_encoder and not record.active:
+        if target.switches and not record.active:
             writer.activate(record)
+            if old := target.replaced:
+                yield RunNote(
+                    f"Searches use the encoder of this version of dar now, {record.encoder_id}."
+                    f" `dar library drop {old.encoder_id}` frees the disk that the vectors of before take."
+                )
         digest, _ = catalog.null_vectors(record)
         if options.null_texts and digest != null_digest(options.null_texts):
             writer.keep_null_vectors(options.null_texts, encoder.encode_texts(list(options.null_texts)))

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from indexer.encoders import Encoder
+from indexer.encoders.bundled import graphs
 from tests import photos
+from tests.cli.colour_words import ColourWords
 from tests.cli.conftest import Dar
 from tests.cli.searched import default_library, found
 
@@ -35,6 +38,38 @@ def test_an_encoder_that_changed_under_its_name_can_be_switched_to(
     monkeypatch.setattr("tests.cli.colour_words.ColourWords.id", "upgraded")
     assert dar("index", "--switch-encoder", "--json").json["encoder"] == "upgraded"
     assert dar("search", "red").code == 0
+
+
+class NewColours(ColourWords):
+    """What a new version of dar ships in place of `ColourWords`."""
+
+    id = "test-colour-words-3"
+    kept = True
+
+    def replaces(self, encoder_id: str) -> bool:
+        return encoder_id == ColourWords.id
+
+    def earlier(self, encoder_id: str) -> Encoder | None:
+        return ColourWords() if self.kept else None
+
+
+def test_a_library_of_an_earlier_versions_encoder_is_searched_by_that_until_it_is_indexed(
+    dar: Dar, indexed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = dar("search", "red", "--json").json
+    shape, digest = graphs.read_heads(graphs.HEADS_FILE)
+    retired = graphs.Retired(digest, shape, graphs.GRAPH_VERSION)
+    monkeypatch.setitem(graphs.RETIRED, ColourWords.id, retired)
+    monkeypatch.setattr("tests.cli.colour_words.ColourWords", NewColours)
+    done = dar("search", "red", "--json")
+    assert done.json == before and "`dar index`" in done.err
+    monkeypatch.setattr(NewColours, "kept", False)
+    done = dar("search", "red")
+    assert done.code == 1 and "Run `dar index` to encode its photos again." in done.err
+    done = dar("index", "--json")
+    assert done.json["encoder"] == NewColours.id and f"dar library drop {ColourWords.id}" in done.err
+    after = dar("search", "red", "--json")
+    assert after.json["encoder"] == NewColours.id and "`dar index`" not in after.err
 
 
 @pytest.mark.parametrize("arguments", [("search", "red"), ("index",), ("library", "info"), ("library", "verify")])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -81,3 +81,17 @@ def test_talk_about_the_search_never_becomes_a_description(case: dict[str, Any],
     dialogue, heard = played(case, reader)
     assert not heard.describes
     assert not any(turn.answer == case["messages"][-1] for turn in dialogue.turns)
+
+
+def test_a_month_joined_to_a_month_of_a_year_is_of_that_year() -> None:
+    dialogue = Dialogue().said("a concert in May 2019", DATA["now"]).said("or June", DATA["now"])
+    (when,) = dialogue.need().when
+    assert when.holds(date(2019, 6, 15)) and when.holds(date(2019, 5, 1)) and not when.holds(date(2020, 6, 15))
+
+
+def test_a_date_replaced_and_a_season_two_years_back_are_the_days_they_name() -> None:
+    dialogue = Dialogue().said("a hike last summer", DATA["now"]).said("no, two months ago", DATA["now"])
+    (when,) = dialogue.need().when
+    assert when.holds(date(2024, 8, 15)) and not when.holds(date(2024, 6, 15))
+    (summer,) = Dialogue().said("camping two summers ago", DATA["now"]).need().when
+    assert summer.holds(date(2023, 7, 1)) and not summer.holds(date(2024, 7, 1))

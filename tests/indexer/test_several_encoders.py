@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from indexer.encoders import ImageEmbeddings
+from indexer.encoders import Encoder, ImageEmbeddings
+from indexer.encoders.bundled import graphs
 from indexer.errors import EncoderMismatch
 from indexer.indexing.events import RunNote
 from indexer.indexing.plan import IndexOptions
@@ -114,6 +115,65 @@ def test_weights_that_changed_under_a_known_name_are_refused(place: Workplace, b
     with place.open() as library:
         assert library.encoder is not None and library.encoder.encoder_id == "test-mirrored-2"
         assert len(library.info().encoders) == 3
+
+
+class Better(ColourEncoder):
+    """What a new version of dar ships under the name of `ColourEncoder`."""
+
+    id = "test-colours-2"
+
+    def replaces(self, encoder_id: str) -> bool:
+        return encoder_id == ColourEncoder.id
+
+    def earlier(self, encoder_id: str) -> Encoder | None:
+        return ColourEncoder()
+
+
+@pytest.fixture
+def retired(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Twelve photos with vectors of an encoder that a new version of dar replaces by `Better`."""
+    paths = place.draw(12)
+    place.index(encoder_spec="colours")
+    shape, digest = graphs.read_heads(graphs.HEADS_FILE)
+    monkeypatch.setitem(graphs.RETIRED, ColourEncoder.id, graphs.Retired(digest, shape, graphs.GRAPH_VERSION))
+    place.encoder = Better()
+    return paths
+
+
+def test_a_new_versions_encoder_takes_over_by_itself_and_says_so(place: Workplace, retired: list[Path]) -> None:
+    with place.open() as library:
+        assert library.encoder is not None and library.encoder.encoder_id == ColourEncoder.id
+        assert best(library, vector_of(retired[4])) == retired[4]
+    # Nothing about the photos changed: the run has to notice the encoder by itself.
+    summary = place.index(encoder_spec="colours")
+    assert (summary.encoded, summary.encoder) == (12, Better.id)
+    notes = [event.text for event in place.events if isinstance(event, RunNote)]
+    assert any(Better.id in note and f"dar library drop {ColourEncoder.id}" in note for note in notes)
+    with place.open() as library:
+        assert library.encoder is not None and library.encoder.encoder_id == Better.id
+        assert best(library, vector_of(retired[4], Better())) == retired[4]
+        library.drop(ColourEncoder.id)
+        assert [each.record.encoder_id for each in library.info().encoders] == [Better.id]
+    assert place.index(encoder_spec="colours").encoded == 0
+
+
+def test_a_takeover_that_was_cut_leaves_searches_with_the_encoder_of_before(
+    place: Workplace, retired: list[Path]
+) -> None:
+    class Failing(Better):
+        def encode_prepared(self, batch: Sequence[NDArray[np.uint8]]) -> ImageEmbeddings:
+            raise OSError("no space left")
+
+    place.encoder = Failing()
+    with pytest.raises(OSError, match="no space"):
+        place.index(encoder_spec="colours")
+    with place.open() as library:
+        assert library.encoder is not None and library.encoder.encoder_id == ColourEncoder.id
+        assert best(library, vector_of(retired[4])) == retired[4]
+    place.encoder = Better()
+    assert place.index(encoder_spec="colours").encoder == Better.id
+    with place.open() as library:
+        assert library.encoder is not None and library.encoder.encoder_id == Better.id
 
 
 def test_a_library_without_vectors_of_the_encoder_says_what_it_has(place: Workplace, both: list[Path]) -> None:

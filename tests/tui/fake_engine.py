@@ -19,6 +19,7 @@ from dar_tui.imagine import Imagined
 from dar_tui.language.turn import Question
 from dar_tui.reformulate.query import QueryStrategy, QueryText
 from dar_tui.session.events import (
+    Certainty,
     Event,
     ImageGenerated,
     Imagining,
@@ -36,6 +37,8 @@ from dar_tui.tui.conversation import Exchange, ExchangeState
 from dar_tui.tui.engine import (
     Action,
     ApplyFilter,
+    ChangeChip,
+    ChipKinds,
     Feedback,
     ImagineAgain,
     LibraryFacts,
@@ -43,9 +46,14 @@ from dar_tui.tui.engine import (
     Opened,
     PhotoFeedback,
     PhotoFilter,
+    PhotoLookedAt,
+    PhotosSeen,
     Report,
     SavedSession,
     SendMessage,
+    ShownChip,
+    ShowNextPage,
+    Understood,
 )
 from indexer.errors import DarError, LibraryNotFound
 from indexer.indexing.events import Counts, Finished, IndexSummary, Planned, Progress, Scanning
@@ -111,6 +119,8 @@ class Script:
     open_gates: dict[Path, threading.Event] = field(default_factory=dict)
     broken: Path | None = None
     folders: tuple[Path, ...] = ()
+    new_first: bool = False
+    certainty: float | None = None
     fail: Part | None = None
     crash: Exception | None = None
     open_error: DarError | None = None
@@ -141,6 +151,10 @@ class FakeEngine:
         self._cancelled = threading.Event()
         self._turns = 0
         self._unliked: set[int] = set()
+        self.seen: list[int] = []
+        self.looked_at: list[int] = []
+        self._passed: set[int] = set()
+        self.chips: tuple[ShownChip, ...] = ()
 
     def open(self, library: Path | None = None, session: Path | None = None) -> Opened:
         self.opened.append((library, session))
@@ -167,7 +181,7 @@ class FakeEngine:
         # A load cannot be cancelled, as a real one cannot.
         threading.Event().wait(self.script.load_seconds)
 
-    def play(self, action: Action) -> Generator[Event, None, None]:
+    def play(self, action: Action) -> Generator[Event | Understood, None, None]:
         self.played.append(action)
         self._cancelled = cancelled = threading.Event()
         if self.script.crash is not None:
@@ -178,7 +192,19 @@ class FakeEngine:
             return
         if isinstance(action, ApplyFilter):
             self.photo_filter = action.photo_filter
-        hits = ranked([hit for hit in self.script.hits if hit.image_id not in self._unliked])
+        if isinstance(action, ShowNextPage | SendMessage):
+            self._passed |= set(self.seen)
+        if isinstance(action, SendMessage):
+            self.chips = (*self.chips, ShownChip(ChipKinds.WANTS, action.text))
+            yield Understood(self.chips)
+        if isinstance(action, ChangeChip):
+            yield self._changed(action)
+        fresh = [hit for hit in self.script.hits if hit.image_id not in self._passed]
+        hits = ranked(
+            [hit for hit in fresh if hit.image_id not in self._unliked]
+            if self.script.new_first
+            else [hit for hit in self.script.hits if hit.image_id not in self._unliked]
+        )
         if isinstance(action, SendMessage):
             self._turns += 1
             yield from self._say(action.text, hits)
@@ -201,6 +227,15 @@ class FakeEngine:
             yield TurnFailed(Part.SEARCH, "The library cannot be read.", "Check that its drive is there.")
             return
         yield Results(turn, Stage.TEXT, hits)
+        if self.script.certainty is not None:
+            yield Certainty(turn, len(hits), self.script.certainty)
+
+    def _changed(self, action: ChangeChip) -> Understood:
+        opposite = {ChipKinds.WANTS: ChipKinds.REJECTS, ChipKinds.REJECTS: ChipKinds.WANTS}
+        changed = (replace(action.chip, kind=opposite[action.chip.kind]),) if action.flip else ()
+        at = self.chips.index(action.chip)
+        self.chips = (*self.chips[:at], *changed, *self.chips[at + 1 :])
+        return Understood(self.chips)
 
     def _imagine(self, turn: int, cancelled: threading.Event, *, again: bool) -> Iterator[Event]:
         first = len(PROMPTS) if again else 0
@@ -223,6 +258,12 @@ class FakeEngine:
             yield ImageGenerated(turn, first + k, Imagined(prompt, 11 + k, image), path)
 
     def record(self, feedback: Feedback) -> None:
+        if isinstance(feedback, PhotosSeen):
+            self.seen += feedback.image_ids
+            return
+        if isinstance(feedback, PhotoLookedAt):
+            self.looked_at.append(feedback.image_id)
+            return
         self.feedback.append(feedback)
         if isinstance(feedback, PhotoFeedback):
             (self._unliked.add if feedback.good is False else self._unliked.discard)(feedback.image_id)

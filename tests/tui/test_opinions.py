@@ -46,7 +46,8 @@ async def test_a_question_of_choices_is_answered_in_words(engine: FakeEngine, ma
         assert app.chat.focused is app.chat.prompt
         await pilot.press(*"summer", "enter")
         await idle(pilot, app)
-        assert engine.played[-1] == SendMessage("summer")
+        # "This one" would be the photo that was gone to.
+        assert engine.played[-1] == SendMessage("summer", app.chat.photos.shown[0].image_id)
 
 
 async def test_liking_and_unliking_is_seen_at_once_and_ranks_again(engine: FakeEngine, make_app: MakeApp) -> None:

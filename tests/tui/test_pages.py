@@ -90,15 +90,15 @@ async def test_the_focus_goes_round_and_esc_goes_between_prompt_and_photos(
         await say(pilot, app, "red")
         chat = app.chat
         seen = []
-        for _ in range(4):
+        for _ in range(5):
             await pilot.press("tab")
             seen.append(chat.focused and chat.focused.id)
-        assert seen == ["photos", "imagined", "talk", "prompt"]
+        assert seen == ["photos", "imagined", "talk", "chips", "prompt"]
         await pilot.press("tab", "escape")
         assert chat.focused is chat.prompt
         await pilot.press("escape")
         assert chat.focused is chat.prompt
-        await pilot.press("shift+tab")
+        await pilot.press("shift+tab", "shift+tab")
         assert chat.focused is chat.talk
 
 

@@ -14,19 +14,26 @@ import pytest
 from numpy.typing import NDArray
 
 from dar_tui.language.turn import Question
-from dar_tui.session.events import Event, ImageGenerated, Results, Stage, TurnDone, TurnFailed
+from dar_tui.session.events import Certainty, Event, ImageGenerated, Results, Stage, TurnDone, TurnFailed
 from dar_tui.settings import load_settings
 from dar_tui.tui.conversation import ExchangeState
 from dar_tui.tui.engine import (
     ApplyFilter,
+    ChangeChip,
+    ChipKinds,
     ImagineAgain,
     MoreLike,
     PhotoFeedback,
     PhotoFilter,
+    PhotoLookedAt,
+    PhotosSeen,
     PictureFeedback,
     Rerank,
     SendMessage,
+    ShownChip,
+    ShowNextPage,
     SkipQuestion,
+    Understood,
 )
 from dar_tui.tui.session_engine import SessionEngine
 from indexer.encoders import Encoder
@@ -350,3 +357,38 @@ def test_cancelling_does_not_wait_for_the_disk(engine: SessionEngine, monkeypatc
     assert not cancelling.is_alive()
     written.set()
     feedback.join(30)
+
+
+def test_what_was_understood_is_reported_and_can_be_changed(engine: SessionEngine) -> None:
+    understood = [
+        each for each in played(engine, SendMessage("something red, no people")) if isinstance(each, Understood)
+    ]
+    assert understood[-1].chips == (
+        ShownChip(ChipKinds.WANTS, "something red"),
+        ShownChip(ChipKinds.REJECTS, "people"),
+    )
+    before = pages(played(engine, Rerank()))[-1].hits
+    changed = played(engine, ChangeChip(ShownChip(ChipKinds.WANTS, "something red"), flip=True))
+    assert (
+        ShownChip(ChipKinds.REJECTS, "something red")
+        in next(each for each in reversed(changed) if isinstance(each, Understood)).chips
+    )
+    assert pages(changed)[-1].hits[0] != before[0]
+    played(engine, ChangeChip(ShownChip(ChipKinds.REJECTS, "people"), flip=False))
+    session = engine._session
+    assert session is not None
+    resumed = engine.open(session=session.log.path)
+    assert resumed.chips == (ShownChip(ChipKinds.REJECTS, "something red"),)
+    assert resumed.exchanges[0].message == "something red, no people"
+
+
+def test_the_next_page_has_photos_not_seen_yet(engine: SessionEngine) -> None:
+    events = played(engine, SendMessage("something red and blue"))
+    assert any(isinstance(each, Certainty) for each in events)
+    first = pages(events)[-1].hits
+    engine.record(PhotosSeen(tuple(hit.image_id for hit in first[:6])))
+    # Looking closely is the opposite of passing over.
+    engine.record(PhotoLookedAt(first[0].image_id))
+    after = pages(played(engine, ShowNextPage()))[-1].hits
+    order = [hit.image_id for hit in after]
+    assert order and not {hit.image_id for hit in first[1:6]} & set(order[:6])

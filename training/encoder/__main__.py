@@ -19,19 +19,30 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from indexer.encoders.bundled.backbones import IMAGE_BACKBONES, LITE2, ImageBackbone
 from indexer.encoders.bundled.graphs import HEADS_FILE
-from indexer.encoders.bundled.towers import CLASSES, SENTENCE_DIM, Heads, Member
+from indexer.encoders.bundled.towers import CLASSES, SENTENCE_DIM, SIDE, Heads, Member, pack
 from training.encoder.data import (
     CAPTIONS,
-    SIDE,
     PhotoCache,
+    TextCache,
     cache_photos,
-    cache_sentences,
+    cache_texts,
     class_names,
     read_captions,
     split,
 )
-from training.encoder.loop import PICTURE_BANK, TEXT_BANK, Material, Recipe, fit_hubs, train
+from training.encoder.loop import (
+    PICTURE_BANK,
+    TEXT_BANK,
+    Material,
+    Recipe,
+    embed_captions,
+    fit_expectation,
+    fit_hubs,
+    train,
+    word_places,
+)
 
 # With the concepts' 128 and the hub coordinate, 512.
 DIM = 383
@@ -54,10 +65,15 @@ def main(
     views: int = 8,
     seed: int = 0,
     final: bool = False,
+    backbones: Annotated[str, typer.Option(help=f"Image backbones, of {', '.join(IMAGE_BACKBONES)}.")] = LITE2.name,
+    tuned_layers: Annotated[int, typer.Option(help="How many of MiniLM's last layers each member tunes.")] = 0,
+    members: int = MEMBERS,
+    epochs: int = Recipe(seed=0).epochs,
     threads: int = 2,
     out: Path = HEADS_FILE,
 ) -> None:
     """Trains the heads and writes them to `out`."""
+    eyes = [IMAGE_BACKBONES[name] for name in backbones.split(",")]
     torch.set_num_threads(threads)
     started = time.monotonic()
 
@@ -66,26 +82,27 @@ def main(
 
     captioned = read_captions(captions)
     parts = split(captioned.names)
-    caches = cache_photos(work, photos, captioned.names, views)
-    sentences = cache_sentences(work / "captions.npy", [text for five in captioned.captions for text in five])
+    caches = cache_photos(work, photos, captioned.names, views, eyes)
+    texts = cache_texts(work, "captions", [text for five in captioned.captions for text in five], tuned_layers)
     names = [[template.format(name) for name in same for template in TEMPLATES] for same in class_names()]
-    synonyms = cache_sentences(work / "classes.npy", [text for texts in names for text in texts])
+    synonyms = cache_texts(work, "classes", [text for same in names for text in same], tuned_layers)
+    counts = np.array([len(same) for same in names])
     note("features are ready")
 
     learn = np.concatenate([parts.train, parts.dev]) if final else parts.train
-    material = Material(caches, sentences.view(-1, CAPTIONS, SENTENCE_DIM), learn)
+    material = Material(caches, texts, learn)
     judged = parts.test if final else parts.dev
-    fitted = _fitted_heads(material, synonyms, [len(texts) for texts in names])
+    fitted = _fitted_heads(material, synonyms.sentences, counts, eyes)
 
     def report(heads: Heads) -> str:
-        return recall(heads, caches[0], material.sentences, judged)
+        return recall(heads, caches[0], texts, judged)
 
     trained = []
-    for number in range(MEMBERS):
-        recipe = Recipe(seed=seed + number)
-        path = work / f"member{'-final' if final else ''}-{recipe.seed}.pt"
+    for number in range(members):
+        recipe = Recipe(seed=seed + number, epochs=epochs)
+        path = work / f"member{'-final' if final else ''}-{backbones.replace(',', '+')}-{tuned_layers}-{recipe.seed}.pt"
         torch.manual_seed(recipe.seed)
-        heads = _with_statistics(fitted, 1, MEMBER_DIM, dropout=recipe.dropout)
+        heads = _with_statistics(fitted, 1, MEMBER_DIM, tuned_layers=tuned_layers, dropout=recipe.dropout)
         if path.exists():
             heads.load_state_dict(torch.load(path, weights_only=True))
         else:
@@ -94,27 +111,39 @@ def main(
         trained.append(heads.eval())
     together = _assemble(fitted, trained, material)
     note(f"together: {report(together)}")
-    fit_hubs(together, material, _typed(synonyms, [len(texts) for texts in names]), seed)
+    # Each class as people type it: its first name in the last template.
+    typed = np.cumsum(counts) - counts + len(TEMPLATES) - 1
+    fit_hubs(together, material, synonyms.rows(typed), seed)
     note(f"without hubs: {report(together)}")
     _write(together, out)
 
 
-def _fitted_heads(material: Material, synonyms: Tensor, counts: list[int]) -> Heads:
+def _fitted_heads(
+    material: Material, synonyms: Tensor, counts: NDArray[np.int64], backbones: list[ImageBackbone]
+) -> Heads:
     """Heads whose statistics are set and whose weights are not yet."""
-    heads = Heads(1, MEMBER_DIM, MEMBER_DIM, CONCEPT_DIM, VISUAL_DIM)
+    heads = Heads(1, MEMBER_DIM, MEMBER_DIM, CONCEPT_DIM, VISUAL_DIM, backbones=backbones)
     member = cast(Member, heads.members[0])
     tokens, _ = material.views[0].rows(material.train)
     member.image.whole.fit(tokens[:, 0])
     member.image.grid.fit(tokens[:2000, 1:].flatten(0, 1))
     heads.visual.fit(tokens[:, 0])
-    member.text.centre.copy_(material.sentences[torch.from_numpy(material.train)].mean((0, 1)))
-    names = torch.stack([part.mean(0) for part in synonyms.split(counts)])
+    member.text.centre.copy_(material.sentences(material.train).mean((0, 1)))
+    names = torch.stack([part.mean(0) for part in synonyms.split(counts.tolist())])
     heads.concepts.fit(F.normalize(names, dim=1))
     return heads
 
 
 def _with_statistics(
-    fitted: Heads, members: int, dim: int, *, dropout: float = 0.0, text_bank: int = 0, picture_bank: int = 0
+    fitted: Heads,
+    members: int,
+    dim: int,
+    *,
+    tuned_layers: int,
+    words: int = 0,
+    dropout: float = 0.0,
+    text_bank: int = 0,
+    picture_bank: int = 0,
 ) -> Heads:
     """Heads with fresh random weights and the statistics of `fitted`."""
     heads = Heads(
@@ -123,6 +152,9 @@ def _with_statistics(
         dim,
         CONCEPT_DIM,
         VISUAL_DIM,
+        backbones=fitted.backbones,
+        tuned_layers=tuned_layers,
+        words=words,
         text_bank=text_bank,
         picture_bank=picture_bank,
         dropout=dropout,
@@ -132,30 +164,35 @@ def _with_statistics(
         if not name.startswith("hubs."):
             heads.visual.get_buffer(name).copy_(buffer)
     for member in heads.members:
-        for name, buffer in member.named_buffers():
-            buffer.copy_(fitted.members[0].get_buffer(name))
+        for name, buffer in fitted.members[0].named_buffers():
+            member.get_buffer(name).copy_(buffer)
     return heads
-
-
-def _typed(synonyms: Tensor, counts: list[int]) -> Tensor:
-    """Each class as people type it, (classes, 384): its first name in the last template."""
-    return torch.stack([part[len(TEMPLATES) - 1] for part in synonyms.split(counts)])
 
 
 def _assemble(fitted: Heads, trained: list[Heads], material: Material) -> Heads:
     """The members side by side, in the principal components of what they say about 4,000 training photos."""
-    banks = {"text_bank": TEXT_BANK + CLASSES, "picture_bank": PICTURE_BANK}
-    heads = _with_statistics(fitted, len(trained), DIM, **banks)
+    places, rarity = word_places(material.captions, material.train)
+    heads = _with_statistics(
+        fitted,
+        len(trained),
+        DIM,
+        tuned_layers=trained[0].tuned_layers,
+        words=len(rarity) - 1,
+        text_bank=TEXT_BANK + CLASSES,
+        picture_bank=PICTURE_BANK,
+    )
     for member, alone in zip(heads.members, trained, strict=True):
         member.load_state_dict(alone.members[0].state_dict())
+    fit_expectation(heads, material, places, rarity)
     sample = material.train[:4000]
     with torch.inference_mode():
         tokens, probabilities = material.views[0].rows(sample)
         concepts = heads.concepts.of_photo(probabilities)
-        texts = material.sentences[torch.from_numpy(sample)].flatten(0, 1)
-        photo_parts = [cast(Member, member).image(tokens, concepts) for member in heads.members]
-        text_parts = [cast(Member, member).text(texts) for member in heads.members]
-    heads.fit_basis(torch.cat([torch.cat(photo_parts, 1), torch.cat(text_parts, 1)]))
+        photo_parts = heads.photo_parts(tokens, concepts)
+        texts = (sample[:, None] * CAPTIONS + np.arange(CAPTIONS)).ravel()
+        parts = np.array_split(texts, len(sample) // 200 + 1)
+        text_parts = [heads.text_parts(material.captions.rows(part)) for part in parts]
+    heads.fit_basis(torch.cat([photo_parts, *text_parts]))
     return heads.eval()
 
 
@@ -168,19 +205,19 @@ def _write(heads: Heads, out: Path) -> None:
         "sentence_dim": str(SENTENCE_DIM),
         "image_size": str(SIDE),
         "max_text_tokens": str(MAX_TEXT_TOKENS),
+        "backbones": ",".join(each.name for each in heads.backbones),
     }
-    save_file({name: tensor.half().contiguous() for name, tensor in heads.state_dict().items()}, out, metadata)
+    save_file(pack(heads.state_dict()), out, metadata)
 
 
-def recall(heads: Heads, whole: PhotoCache, sentences: Tensor, photos: NDArray[np.int64]) -> str:
+def recall(heads: Heads, whole: PhotoCache, captions: TextCache, photos: NDArray[np.int64]) -> str:
     """Recall@1/5/10 among `photos`, of every caption alone and of the mean of all five, from cached features.
 
     The figures in MODEL_CARD.md come from `benchmarks/quality.py`, which goes through the encoder itself.
     """
     with torch.inference_mode():
         library = heads.embed_photos(*whole.rows(photos))
-        own = sentences[torch.from_numpy(photos)]
-        texts = heads.embed_texts(own.flatten(0, 1)).unflatten(0, own.shape[:2])
+        texts = embed_captions(heads, captions, photos)
         single = torch.stack([_ranks(texts[:, i] @ library.T) for i in range(texts.shape[1])])
         five = _ranks(F.normalize(texts.mean(1), dim=1) @ library.T)
     return f"R@1/5/10 one caption {_at(single)}  five {_at(five)}"

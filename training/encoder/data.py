@@ -19,11 +19,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from indexer.encoders.bundled.towers import CHANNELS, CLASSES, SENTENCE_DIM, PhotoFeatures, SentenceVectors
+from indexer.encoders.bundled.backbones import ImageBackbone
+from indexer.encoders.bundled.towers import CLASSES, SENTENCE_DIM, SIDE, PhotoFeatures, ReadTexts, SentenceVectors
 
 CAPTIONS = 5
 KEPT_OUT = 1000
-SIDE = 260
+# Longer than any caption, short enough for a cache.
+MOST_TOKENS = 64
 
 
 @dataclass(frozen=True)
@@ -90,14 +92,18 @@ class PhotoCache:
         return torch.from_numpy(self.tokens[index]).float(), torch.from_numpy(self.probabilities[index]).float()
 
 
-def cache_photos(folder: Path, photos: Path, names: Sequence[str], views: int) -> list[PhotoCache]:
-    """Computes what is missing (about 2 minutes a view for 7,000 photos on 2 cores) and maps all of it."""
+def cache_photos(
+    work: Path, photos: Path, names: Sequence[str], views: int, backbones: Sequence[ImageBackbone]
+) -> list[PhotoCache]:
+    """Computes what is missing (Lite2 takes 2 minutes a view for 7,000 photos on 2 cores) and maps all of it."""
+    folder = work / "+".join(each.name for each in backbones)
     folder.mkdir(parents=True, exist_ok=True)
     missing = [number for number in range(views) if not (folder / f"view{number}.done").exists()]
     if missing:
-        features = PhotoFeatures().eval().to(memory_format=torch.channels_last)
+        features = PhotoFeatures(backbones).eval().to(memory_format=torch.channels_last)
+        channels = sum(sum(each.channels) for each in backbones)
         for number in missing:
-            _compute_view(features, folder, photos, names, number)
+            _compute_view(features, channels, folder, photos, names, number)
     return [
         PhotoCache(
             np.load(folder / f"tokens{number}.npy", mmap_mode="r"),
@@ -107,9 +113,11 @@ def cache_photos(folder: Path, photos: Path, names: Sequence[str], views: int) -
     ]
 
 
-def _compute_view(features: PhotoFeatures, folder: Path, photos: Path, names: Sequence[str], number: int) -> None:
+def _compute_view(
+    features: PhotoFeatures, channels: int, folder: Path, photos: Path, names: Sequence[str], number: int
+) -> None:
     rows = len(names)
-    tokens = np.lib.format.open_memmap(folder / f"tokens{number}.npy", "w+", np.float16, (rows, 10, CHANNELS))
+    tokens = np.lib.format.open_memmap(folder / f"tokens{number}.npy", "w+", np.float16, (rows, 10, channels))
     chances = np.lib.format.open_memmap(folder / f"probabilities{number}.npy", "w+", np.float16, (rows, CLASSES))
 
     def decode(name: str) -> NDArray[np.uint8]:
@@ -127,29 +135,69 @@ def _compute_view(features: PhotoFeatures, folder: Path, photos: Path, names: Se
     (folder / f"view{number}.done").touch()
 
 
-def cache_sentences(path: Path, texts: Sequence[str]) -> Tensor:
-    """MiniLM's unit sentence vectors, (n, 384) float32, computed once and kept in `path`."""
-    if path.exists():
-        return torch.from_numpy(np.load(path)).float()
+@dataclass(frozen=True)
+class TextCache:
+    """Texts as frozen MiniLM reads them: unit sentence vectors (n, 384), the ids of all word pieces one after the other
+    and, where its last layers are tuned, the states before those layers (tokens, 384) float16; text i has the tokens
+    from `starts[i]` to `starts[i + 1]`."""
+
+    sentences: Tensor
+    ids: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    states: NDArray[np.float16] | None
+
+    def rows(self, index: NDArray[np.int64]) -> ReadTexts:
+        """Some texts, the states padded to the longest of them."""
+        sentences = self.sentences[torch.from_numpy(index)]
+        lengths = self.lengths(index)
+        taken = np.arange(lengths.max()) < lengths[:, None]
+        ids = np.zeros(taken.shape, dtype=np.int64)
+        ids[taken] = self.ids[(self.starts[index][:, None] + np.arange(lengths.max()))[taken]]
+        if self.states is None:
+            return ReadTexts(sentences, torch.from_numpy(ids))
+        states = torch.zeros(*taken.shape, SENTENCE_DIM)
+        for row, (text, length) in enumerate(zip(index, lengths, strict=True)):
+            start = self.starts[text]
+            states[row, :length] = torch.from_numpy(self.states[start : start + length].astype(np.float32))
+        return ReadTexts(sentences, torch.from_numpy(ids), states, torch.from_numpy(taken).long())
+
+    def lengths(self, index: NDArray[np.int64]) -> NDArray[np.int64]:
+        """How many tokens each has."""
+        return np.asarray(self.starts[index + 1] - self.starts[index])
+
+
+def cache_texts(work: Path, name: str, texts: Sequence[str], tuned_layers: int) -> TextCache:
+    """What MiniLM makes of `texts`, computed once and kept in `work` under this name (40,000 captions: 1 minute)."""
     from tokenizers import Tokenizer
 
     from indexer.encoders.bundled.backbones import TOKENIZER
 
     tokenizer = Tokenizer.from_file(str(TOKENIZER.verified()))
     tokenizer.no_padding()
-    tokenizer.enable_truncation(64)
+    tokenizer.enable_truncation(MOST_TOKENS)
     ids = [encoding.ids for encoding in tokenizer.encode_batch(list(texts))]
-    order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
-    model = SentenceVectors().eval()
-    vectors = torch.empty(len(ids), SENTENCE_DIM)
-    with torch.inference_mode():
-        for start in _batches(len(order), 128):
-            batch = order[start : start + 128]
-            longest = max(len(ids[i]) for i in batch)
-            padded = torch.tensor([ids[i] + [0] * (longest - len(ids[i])) for i in batch])
-            vectors[batch] = model(padded)
-    np.save(path, vectors.half().numpy())
-    return vectors
+    starts = np.concatenate([[0], np.cumsum([len(each) for each in ids])])
+    vectors_path, states_path = work / f"{name}.npy", work / f"{name}-states{tuned_layers}.npy"
+    if not vectors_path.exists() or (tuned_layers and not states_path.exists()):
+        work.mkdir(parents=True, exist_ok=True)
+        order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
+        model = SentenceVectors(tuned_layers).eval()
+        vectors = torch.empty(len(ids), SENTENCE_DIM)
+        states = np.empty((starts[-1] if tuned_layers else 0, SENTENCE_DIM), dtype=np.float16)
+        with torch.inference_mode():
+            for start in _batches(len(order), 128):
+                batch = order[start : start + 128]
+                longest = max(len(ids[i]) for i in batch)
+                read = model(torch.tensor([ids[i] + [0] * (longest - len(ids[i])) for i in batch]))
+                vectors[batch] = read.sentences
+                for row, i in enumerate(batch if tuned_layers else []):
+                    states[starts[i] : starts[i + 1]] = read.states[row, : len(ids[i])].half().numpy()
+        np.save(vectors_path, vectors.half().numpy())
+        if tuned_layers:
+            np.save(states_path, states)
+    sentences = torch.from_numpy(np.load(vectors_path)).float()
+    flat = np.concatenate([np.array(each, dtype=np.int64) for each in ids])
+    return TextCache(sentences, flat, starts, np.load(states_path, mmap_mode="r") if tuned_layers else None)
 
 
 def class_names() -> list[list[str]]:

@@ -30,7 +30,8 @@ from dar_tui.imagine.bundled.model import FeatureDenoiser, SketchDecoder, WordBa
 from dar_tui.imagine.bundled.pipeline import SketchPipeline
 from indexer.encoders.bundled.graphs import HEADS_FILE, read_heads
 from indexer.encoders.bundled.towers import PICTURE_STRENGTH, SENTENCE_DIM, SPREAD, load_heads
-from training.encoder.data import CAPTIONS, cache_photos, cache_sentences, read_captions, split, view
+from training.encoder.data import CAPTIONS, cache_photos, cache_texts, read_captions, split, view
+from training.encoder.loop import embed_captions
 
 SKETCH_DIM = 128
 SIDE = 32
@@ -66,12 +67,13 @@ def main(
     captioned = read_captions(captions)
     parts = split(captioned.names)
     learn = np.concatenate([parts.train, parts.dev]) if final else parts.train
-    caches = cache_photos(work, photos, captioned.names, views)
-    sentences = cache_sentences(work / "captions.npy", [text for five in captioned.captions for text in five])
-    sentences = sentences.view(-1, CAPTIONS, SENTENCE_DIM)
     encoder = load_heads(heads)
+    caches = cache_photos(work, photos, captioned.names, views, encoder.backbones)
+    captioning = [text for five in captioned.captions for text in five]
+    texts = cache_texts(work, "captions", captioning, encoder.tuned_layers)
+    sentences = texts.sentences.view(-1, CAPTIONS, SENTENCE_DIM)
+    joint = embed_captions(encoder, texts, np.arange(len(captioned.names)))
     with torch.inference_mode():
-        joint = encoder.embed_texts(sentences.flatten(0, 1)).unflatten(0, sentences.shape[:2])
         visual = [encoder.visual.whitened(torch.from_numpy(c.tokens[:, 0].astype(np.float32))) for c in caches]
     sketches = [_cache_sketches(work, photos, captioned.names, number) for number in range(views)]
 

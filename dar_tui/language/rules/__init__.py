@@ -38,7 +38,9 @@ _MOST_MARKS = 32
 _MOST_CHARACTERS = 4000
 _CORRECTS = re.compile(
     r"^\s*(?:no,?\s+)?(?:wait|actually|sorry|i mean(?:t)?|correction|scratch that|rather|oops|on second thought)\b"
-    r"|\b(?:actually|i meant|scratch that|correction)\b",
+    r"|\b(?:actually|i meant|scratch that|correction)\b"
+    # "It was a girl" says what it was all along.
+    r"|^\s*(?:it|that|he|she)(?: was| is|['\u2019]s) an? (?=[\w ]+$)",
     re.IGNORECASE,
 )
 
@@ -85,7 +87,7 @@ def read(turn: Turn, hemisphere: Hemisphere = Hemisphere.NORTH) -> Reading:
         return Reading(wants=(tidy(text),) if tidy(text) else ())
     text, folders = take_folders(reply.rest)
     asks = requests_in(text, asked=turn.question is not None)
-    text = asks.text
+    text = _chosen(asks.text, what.choices)
     dates = find_dates(text, turn.at, hemisphere, alone=what.is_time)[:_MOST_MARKS]
     text, no_days = no_such_days(text, [(each.start, each.end) for each in dates])
     if no_days:
@@ -102,6 +104,14 @@ def read(turn: Turn, hemisphere: Hemisphere = Hemisphere.NORTH) -> Reading:
         reading = replace(reading, swaps=(Swap(asks.old, asks.new), *reading.swaps))
     corrects = asks.replaces or bool(_CORRECTS.search(turn.answer))
     return replace(reading, where=where + folders, corrects=corrects, asks=asks, no_days=no_days)
+
+
+def _chosen(text: str, choices: tuple[str, ...]) -> str:
+    """The choice that "the second" or "the former" names; any other text as it is."""
+    named = re.fullmatch(r"\s*(?:the )?(first|former|second|latter|last)(?: one)?[\s.!]*", text, re.IGNORECASE)
+    if not named or len(choices) < 2:
+        return text
+    return choices[0] if named[1].lower() in ("first", "former") else choices[1]
 
 
 def _mark(text: str, dates: list[Dated]) -> str:
@@ -134,6 +144,9 @@ def _facts(text: str, dates: list[Dated], what: About) -> Reading:
             elif said:
                 wants.append(statement(said, what))
         swaps.extend(_swaps([Clause(_unmarked(each.text, dates, True), each.denied, each.instead) for each in found]))
+    # Dates replace each other as dates.
+    seen = {each.visible for each in dates}
+    swaps = [each for each in swaps if each.old not in seen]
     swaps = [
         Swap(statement(swap.old, what), statement(swap.new, what)) if _is_bare(swap.old) else swap for swap in swaps
     ]

@@ -12,7 +12,7 @@ from dar_tui.language.rules.words import CONJUNCTIONS, DETERMINERS, PREPOSITIONS
 _PICTURE = r"(?:photo|picture|pic|image|shot|snap|snapshot|photograph)s?"
 _OPENERS = re.compile(
     r"(?:"
-    r"(?:yes|yeah|yep|yup|um+|uh+|well|so|ok|okay|hm+|oh|ah|hi|hello|hey|please|also|and|but|plus|just|then)\b"
+    r"(?:yes|yeah|yep|yup|um+|uh+|well|so|ok|okay|hm+|oh|ah|hi|hello|hey|please|also|and|or|but|plus|just|then)\b"
     r"|(?:actually|wait|sorry|rather|correction|scratch that|on second thought|you know|after all|no doubt|in fact)\b"
     r"|i (?:mean|meant|think|believe|guess|suppose|remember|recall|see|want|need|know|said|would say|am sure)"
     r"(?: (?:that|it's))?\b"
@@ -35,11 +35,14 @@ _OPENERS = re.compile(
 _CLOSERS = re.compile(
     r"[\s,]*\b(?:please|either|i (?:think|guess|believe|suppose)|too|as well|though|also|instead|actually|maybe|perhaps"
     r"|after all"
-    rf"|in (?:it|(?:the|this|that) {_PICTURE})|or (?:so|something(?: like that)?)|at all|for sure|thanks|thank you"
+    rf"|in (?:it|(?:the|this|that) {_PICTURE})|taken|or (?:so|something(?: like that)?)|at all|for sure|thanks"
+    rf"|thank you"
     rf"|and|but|with|where|who|which|that|or"
     r")[\s.!,]*$",
     re.IGNORECASE,
 )
+# What stands for a phrase of time (`language.rules`) is never empty.
+_MARKED = re.compile("[\ufdd0-\ufdef]")
 _EMPTY_WORDS = DETERMINERS | PREPOSITIONS | CONJUNCTIONS | listed(
     "i you he she we they me him us them so too also really very just yes no not of ok okay else other anything "
     "something nothing thing photo picture image wait sorry only there photos pictures images pics shots photographs "
@@ -83,6 +86,8 @@ def caption(text: str) -> str:
     if not found and text.isascii():
         return ""
     if found and all(word.key in _EMPTY_WORDS for word in found):
+        if marks := "".join(_MARKED.findall(text)):
+            return marks
         # "inside" and "outside" answer "where?" alone.
         return text if found[-1].key in {"inside", "outside"} else ""
     return text

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from dar_tui.language.rules.answers import about, chosen_photo
-from dar_tui.language.rules.words import listed
+from dar_tui.language.rules.words import Lazy, listed
 from dar_tui.language.turn import Expects, Question
 
 
@@ -50,6 +50,8 @@ class Intent:
 
 
 LAST = -1
+# Nobody talks about the search at such length, and the patterns take quadratic time on the worst of texts.
+_MOST_CHARACTERS = 300
 
 _ORDINALS = {
     name: number
@@ -94,7 +96,7 @@ _VERY = r"(?:(?:very|pretty|quite|really|almost|so|getting|fairly|already|most|a
 
 _LEAD = re.compile(
     r"(?:(?:ok(?:ay)?|please|well|hm+|um+|oh|ah|so|and|now|alright|all right|hey|hi|hello|just|yes|yeah|yep|actually"
-    r"|right|great|cool|sorry|wait|no wait|let me see)\b[\s,!.]+|no+[,.!]+ "
+    r"|right|great|cool|sorry|wait|no wait|let me see)\b[\s,!.]+|(?:no+|nope|nah)[,.!]+ "
     rf"|(?:can|could|would|will) (?:you|i|we)(?: please)? |(?:let{_Q}s|let us|lets) "
     rf"|i(?: want|{_Q}d like| would like| need) to |i wanna )+",
     re.IGNORECASE,
@@ -105,11 +107,11 @@ _TAIL = re.compile(
 )
 
 
-def _whole(*patterns: str) -> re.Pattern[str]:
+def _whole(*patterns: str) -> Lazy:
     """Any of the patterns, the groups of photos' numbers in them made different: a pattern has each name once."""
     count = itertools.count()
     joined = "|".join(f"(?:{pattern})" for pattern in patterns)
-    return re.compile(re.sub(r"\?P<refs>", lambda _: f"?P<refs{next(count)}>", joined), re.IGNORECASE)
+    return Lazy(re.sub(r"\?P<refs>", lambda _: f"?P<refs{next(count)}>", joined))
 
 
 _ALL = r"(?:everything|(?:it|that|this) all|all(?: of)? (?:that|this|it)|the (?:whole )?(?:search|conversation|lot))"
@@ -142,7 +144,8 @@ _SORT = _whole(
     rf"(?:sort|order|arrange|list|rank|show)(?: (?:them|these|those|it|all|everything|the {_MORE}|{_MORE}))?"
     r" (?:by|in order of) (?P<by>date|time|age|year|day|match|relevance|score|rank|similarity)"
     r"(?: (?:taken|order|again|descending|ascending))?",
-    r"(?P<first>newest|oldest|latest|most recent|earliest|best)(?: ones?| photos?)? first",
+    r"(?:(?:sort|order)(?: (?:them|these|it))? by |the )?(?P<first>newest|oldest|latest|most recent|earliest"
+    r"|best)(?: ones?| photos?)? first",
     r"(?:sort|order)(?: (?:them|these|it))?(?: (?P<how>chronologically|by when .+))",
 )
 _HELP = _whole(
@@ -150,7 +153,7 @@ _HELP = _whole(
     r"(?:what|which) (?:can|could|should|do|must) i (?:say|do|type|ask|write|answer|enter)(?: (?:here|next|now))?",
     r"how (?:does|do|can|should|am) (?:this|it|i|you|we)\b.*(?:work|use|search|find|go|start|quit|exit|do|ask|say).*",
     r"(?:what|which) (?:commands|keys|options)\b.*|what (?:are|is) (?:my options|this|dar)|(?:who|what) are you"
-    r"|what (?:can|do) you do|how do i .*",
+    r"|what (?:can|do) you do|how do i .*|what do you mean(?: by .+)?",
 )
 _SUMMARY = _whole(
     r"what (?:exactly )?(?:are|were) (?:you|we) (?:looking|searching)(?: for)?(?: now| exactly)?",
@@ -184,6 +187,7 @@ _GOOD = (
 )
 _LIKE = _whole(
     rf"{_REFS}{_IS} {_VERY}{_GOOD}(?: (?:to it|enough|match|one|but not (?:it|quite|exactly)(?: it)?))*",
+    rf"(?:what|how) about {_REFS}|(?:is it|it{_Q}?s like|(?:it )?looks like|(?:the )?same as) {_REFS}",
     rf"(?:(?:show me |find |give me )?(?:some |a |another )?(?:more |something |photos? |pictures? |ones? "
     rf"|others? )?(?:just |exactly )?"
     rf"(?:like|similar to|as in|resembling)|closer to|near(?:er)? to|(?:a bit )?more of) {_REFS}",
@@ -222,9 +226,12 @@ _NONE = _whole(
     rf"(?:{_THESE}|all|they|all of {_THESE})(?: are|{_Q}re)? (?:all )?(?:wrong|bad|no good|useless)(?: ones?)?",
     rf"i (?:do not|don{_Q}t|can{_Q}t|cannot) see (?:it|him|her|my photo)(?: (?:here|there|anywhere|among {_THESE}))?",
     rf"nothing (?:here|fits|matches|of that|like it)|neither(?: of {_THESE})?|wrong(?: ones?| photos?)?|no luck",
+    rf"i (?:do not|don{_Q}t) (?:like|want|recognise|recognize|know) any(?: of {_THESE})?|try"
+    r"|(?:try|look|search) (?:again|harder|elsewhere|something else|(?:some )?others?)|not one",
     rf"(?:still )?no match(?:es)?|(?:it{_Q}s |it is )?missing|still (?:not|no|nothing)(?: (?:there|it|here))?",
 )
 _REFUSAL = re.compile(r"(?:no+|nope|nah|nay|no no)", re.IGNORECASE)
+_WRONG = re.compile(r"wrong|not (?:quite|it|that)|neither", re.IGNORECASE)
 # Said without a question being open these say nothing.
 _EMPTY = _whole(
     r"(?:ok(?:ay)?|thanks?|thank you|thx|ty|cheers|great|cool|nice|perfect|wow|good|super|awesome|excellent|lovely)"
@@ -238,6 +245,9 @@ _EMPTY = _whole(
     rf"|i can{_Q}?t (?:tell|say|remember)|it depends|that{_Q}s (?:great|nice|good))",
     r"(?:that |it |this )?looks? (?:good|great|nice|fine)|(?:bye|goodbye|quit|exit|stop)(?: (?:it|now|that))?"
     r"|you(?: are|'re) (?:wrong|useless|great|right|welcome)",
+    r"warmer|colder|(?:(?:you are|you're|we are|we're|it's) )?getting (?:closer|warmer|colder|there)|closer"
+    r"|i have no (?:idea"
+    r"|clue)|\d{5,}|(?!(?:19|20)\d\d)\d{4}|why not|i see|never|always|of course not",
     r"(?:i(?: am|'m)? )?(?:lost|confused|bored|tired)|test(?:ing)?|are you (?:there|sure|ok|serious)",
 )
 _PATH = re.compile(
@@ -258,6 +268,8 @@ _CHOOSES = listed("first second last former latter")
 def intent_of(message: str, question: Question | None = None) -> Intent:
     """What `message` is for, answering `question` or unasked. What no rule knows describes the photo."""
     text = re.sub(r"\s+", " ", message).strip()
+    if len(text) > _MOST_CHARACTERS:
+        return Intent(Act.DESCRIBE)
     if path := _PATH.fullmatch(text):
         name = path["path"]
         if "/" in name or "\\" in name or " " not in name:
@@ -289,7 +301,9 @@ def _command(text: str, question: Question | None) -> Intent | None:
         (Act.SUMMARY, _SUMMARY),
     ):
         if pattern.fullmatch(text):
-            return Intent(Act.NEXT if act is Act.SKIP and question is None else act)
+            if act is Act.SKIP and question is None:
+                act = Act.UNCLEAR if "ask" in text or "question" in text else Act.NEXT
+            return Intent(act)
     if sort := _SORT.fullmatch(text):
         by = (sort["by"] or sort["first"] or "date").lower()
         return Intent(Act.SORT, about="match" if by in listed("match relevance score rank similarity best") else "date")
@@ -312,7 +326,8 @@ def _parted(text: str) -> Intent | None:
     for gap in _PARTED.finditer(text):
         head, rest = text[: gap.start()], text[gap.end() :].strip()
         head = _TAIL.sub("", _LEAD.sub("", head, count=1))
-        found = _remark(head) if head else None
+        # "Wrong, a girl" corrects what was described.
+        found = _remark(head) if head and not _WRONG.fullmatch(head) else None
         if found is None and head and _START_OVER.fullmatch(head):
             found = Intent(Act.START_OVER)
         if found is not None and rest:

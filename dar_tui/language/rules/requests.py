@@ -10,17 +10,20 @@ import re
 from dataclasses import dataclass
 
 from dar_tui.language.rules.moments import HOLIDAY, MONTH, NUMERIC, SEASON, YEAR
-from dar_tui.language.rules.words import core, listed, tidy, words
+from dar_tui.language.rules.words import COLOURS, core, listed, tidy, words
 
 _Q = "['\u2019]?"
 _TIME = listed("date dates year years month months day days time season week when")
 _FORGET = re.compile(
     rf"(?:(?:please|no|ok|oh|well|actually|just|let{_Q}s|can you|you can|we can)[\s,]+)*"
-    r"(?:(?:forget|drop|ignore|never ?mind|scratch|omit|leave out|take out|disregard|don['\u2019]?t (?:mind"
+    r"(?:(?:forget|drop|ignore|never ?mind|scratch|omit|leave out|take (?:out|away|off)|lose|get rid of|delete"
+    r"|cut|disregard|don['\u2019]?t (?:mind"
     r"|worry about)"
-    r"|(?:i )?(?:don['\u2019]?t|do not) care)(?: about)?"
+    r"|(?:i )?(?:don['\u2019]?t|do not) care)(?: about)?(?: what i (?:just )?said(?: about)?)?"
     r" (?P<what>(?:the|that|this|his|her|my|its|those|these|it being|about)? ?.+?)"
-    r"|(?P<about>(?:the|that|his|her|its) .+?) (?:does|do)(?:n['\u2019]?t| not) matter|(?P<any>any|whatever|no matter"
+    r"|(?P<about>(?:the|that|his|her|its) .+?) (?:does|do)(?:n['\u2019]?t| not) matter"
+    r"|(?:it )?(?:does|do)(?:n['\u2019]?t| not) matter (?:which |what |about )?(?P<question>\w+)(?: it was)?"
+    r"|(?P<any>any|whatever|no matter"
     r" (?:the|which)) (?P<anywhat>\w+)(?: will do| is fine| is ok(?:ay)?| works)?)"
     r"(?: (?:part|bit|thing|for now|please|then|anymore|any more))*[\s.!]*",
     re.IGNORECASE,
@@ -71,41 +74,46 @@ _CAMERA_ALONE = re.compile(
     rf"|my )?){_CAMERA}(?: (?:camera|phone|cam))?[\s.!]*",
     re.IGNORECASE,
 )
+_PHOTOS = r"(?:photos?|pictures?|pics?|images?|shots?|ones?)"
 _REQUEST = re.compile(
     r"(?:(?:hi|hello|hey|please|ok|okay|so|well|and)[\s,!]+)*"
-    r"(?:(?:have you |do you have |have we |do we have |did i take |do i have |is there |are there "
-    r"|you )?(?:got )?(?:any|some) ?"
-    r"(?:photos?|pictures?|pics?|images?|shots?)(?=\s)"
-    r"|(?:do you have|have you got|have we got|got|do i have|do we have) (?:any |some |a |the |my )?(?:photos?"
-    r"|pictures?|pics?|images?|shots?)"
+    rf"(?:(?:(?:have you|do you have|have we|do we have|did i take|do i have|is there|are there|you) )?(?:got )?(?:any"
+    rf"|some|a) {_PHOTOS}(?= (?:of|with|where|showing|that|from)\b)"
+    rf"|(?:do you have|have you got|have we got|got|do i have|do we have) (?:(?:any|some|a|the|my) )?{_PHOTOS}"
     r"|(?:can|could) you (?:please )?(?:find|show|get|search for|look for)(?: me)?"
-    r"|(?:find|show|get|give|search|fetch|look for|search for)(?: me| us)?(?: for)?(?= )|(?:i(?: want"
-    r"|['\u2019]d like| would like| need)(?: to (?:see|find))?)"
-    r"|i(?:['\u2019]m| am) (?:looking|searching) for|looking for|where (?:is|are) (?:the |my )?(?:photos?"
-    r"|pictures?|pics?)(?= (?:of|with)))"
-    r"\s+(?:(?:any|some|all|me|the|my|a|an|more|other|those|these|that|one|few) )*?"
-    r"(?:(?:photos?|pictures?|pics?|images?|shots?|ones?)\s+(?:(?:that|which) (?:show|have|shows|has)|of|with"
-    r"|where|showing|from(?= my))\s+)?",
+    r"|(?:find|show|get|give|search|fetch|look for|search for)(?: me| us)?(?: for)?(?= )"
+    r"|i(?: want|['\u2019]d like| would like| need)(?: to (?:see|find))?"
+    r"|i(?:['\u2019]m| am)(?: trying to| hoping to)? (?:looking|searching|look|search|find|after)(?: for)?"
+    r"|looking for|do you (?:remember|know)|(?:i |i still )remember(?= the one)"
+    rf"|where(?:['\u2019]s| is| are) (?:the |my )?{_PHOTOS}(?= (?:of|with|where)))"
+    rf"\s+(?:(?:any|some|all|me|the|my|a|an|more|other|those|these|that|few) )*?"
+    rf"(?:{_PHOTOS}\s+(?:(?:that|which) (?:show|have|shows|has)|of|with|where|showing|from(?= my))\s+)?",
     re.IGNORECASE,
 )
 _LED_IN = re.compile(r"^\s*(?:of|with|where|showing|(?:that|which) (?:shows?|ha(?:ve|s)))\s+", re.IGNORECASE)
 _EITHER = re.compile(r"\beither (?=.+ or )", re.IGNORECASE)
 _CLOSING = re.compile(r"\s+in (?:it|them|there)\s*\?*\s*$|\s*\?+\s*$", re.IGNORECASE)
 _CHANGE = re.compile(
-    r"(?:(?:please|no|ok|actually|can you|could you)[\s,]+)*(?:(?:change|replace|swap|switch"
-    r"|turn) (?P<old>.+?) (?:to|with|for|into|by) (?P<new>.+)"
-    r"|(?P<new2>.+?) (?:instead of|in place of|rather than) (?:the )?(?P<old2>.+))",
+    r"(?:(?:please|no|ok|actually|can you|could you)[\s,]+)*(?:(?:change|replace|swap|switch|turn)"
+    r" (?P<old>(?!(?:it|that|this|him|her|them)\b).+?) (?:to|with|for|into|by) (?P<new>.+)"
+    r"|instead of (?P<old2>(?:a|an|the) \w+),? (?P<new2>(?:a|an|the|my|two) .+))",
     re.IGNORECASE,
 )
+_IT = r"(?:it|that|this|him|her|them)"
+_MAKE = rf"(?:(?:make|let) {_IT}(?: be)?|(?:change|turn|switch) {_IT} (?:to|into))"
 _REPLACES = re.compile(
-    r"^\s*(?:(?:oh|oops|ah|hm+|um+|well)[\s,]+)*(?:no+|nope|nah|wait|no wait|sorry|oops|correction|rather"
-    r"|i mean(?:t)?|on second thought|more like)\b(?![- ]one)[\s,.!]*(?=\S)"
-    r"|\s*(?:no[\s,]+)?(?:please )?(?:make|let) (?:it|that|this|him|her|them)(?: be)? |\binstead[\s.!]*$"
-    r"|\bactually\b|\bi meant\b",
+    r"^\s*(?:(?:oh|oops|ah|hm+|um+|well)[\s,]+)*(?:no+|nope|nah|wrong|not quite|wait|no wait|sorry|oops|correction"
+    r"|rather|i mean(?:t)?|on second thought|more like)\b(?![- ]one)[\s,.!]*(?=\S)"
+    rf"|^\s*(?:no[\s,]+)?(?:please )?{_MAKE} |\binstead[\s.!]*$|\bactually\b|\bi meant\b",
     re.IGNORECASE,
 )
-_MAKE_IT = re.compile(
-    r"^\s*(?:no[\s,]+)?(?:please )?(?:make|let) (?:it|that|this|him|her|them)(?: be)? ", re.IGNORECASE
+_MAKE_IT = re.compile(rf"^\s*(?:no[\s,]+)?(?:please )?{_MAKE} ", re.IGNORECASE)
+_REFUSED = re.compile(r"^\s*(?:nope|nah|wrong|not quite)\b[\s,.!]*", re.IGNORECASE)
+# "The door was red": a quality of a thing, said the short way.
+_QUALITY = re.compile(
+    rf"^(?P<lead>\W*(?:(?:no|actually|sorry|wait|oh)[\s,]+)*)(?:the|his|her|its|their) (?P<noun>\w+)"
+    rf" (?:is|was|are|were) (?P<colour>{'|'.join(sorted(COLOURS))})(?= *(?:actually|instead|though)? *[.!]*$)",
+    re.IGNORECASE,
 )
 # "no people", "no guitar": a denial and no replacement.
 _DENIES = re.compile(
@@ -179,20 +187,23 @@ def requests_in(message: str, *, asked: bool) -> Requests:
     if _NO_DATE.fullmatch(text) and not asked:
         return Requests("", when_forgotten=True)
     if (forget := _FORGET.fullmatch(text)) and not asked:
-        what = forget["what"] or forget["about"] or forget["anywhat"]
+        what = forget["what"] or forget["about"] or forget["question"] or forget["anywhat"]
         things = tuple(thing for part in re.split(r",|\band\b", what) if (thing := core(tidy(part))))
         when = bool(things) and all(_TIME & {word.key for word in words(thing)} for thing in things)
-        if not forget["any"] or when or things[0].casefold() in ("colour", "color", "place", "number"):
+        if not forget["any"] or when or things[0].casefold() in ("colour", "color", "place", "number", "where"):
             return Requests("", () if when else things, when_forgotten=when)
     if camera := _CAMERA_ALONE.fullmatch(text):
         return Requests("", camera=camera["camera"])
     camera = _SHOT.search(text)
     if camera:
         text = tidy(f"{text[: camera.start()]}{text[camera.end() :]}")
-    if (change := _CHANGE.fullmatch(text)) and change["old"]:
-        return Requests(tidy(change["new"]), replaces=True, old=core(change["old"]), new=tidy(change["new"]))
+    if change := _CHANGE.fullmatch(text):
+        old, new = change["old"] or change["old2"], change["new"] or change["new2"]
+        return Requests(tidy(new), replaces=True, old=core(old), new=tidy(new))
     replaces = not asked and _REPLACES.search(text) is not None and not _DENIES.match(text)
     text = _MAKE_IT.sub("", text)
+    if not asked:
+        text = _QUALITY.sub(r"\g<lead>\g<colour> \g<noun>", _REFUSED.sub("", text))
     request = _REQUEST.match(text)
     if request and text[request.end() :].strip():
         text = _LED_IN.sub("", text[request.end() :])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from dar_tui.language.rules.kinds import WORDS
 from dar_tui.language.rules.words import ADJECTIVES, COLOURS, FUNCTION_WORDS, NUMBERS, listed, stem, words
@@ -52,6 +53,10 @@ class Speller:
     known: frozenset[str] = EVERYDAY
     _near: dict[str, str] = field(default_factory=dict)
 
+    @cached_property
+    def _stems(self) -> frozenset[str]:
+        return frozenset(map(stem, self.known))
+
     @classmethod
     def of(cls, texts: Iterable[str], is_word: Callable[[str], bool]) -> Speller:
         """One that knows the everyday words and those of `texts`."""
@@ -68,7 +73,7 @@ class Speller:
                 continue
             if len(key) < _LEAST or not key.isascii() or not key.isalpha() or (word.text != key and at > 0):
                 continue
-            if key in self.known or self.is_word(key):
+            if key in self.known or stem(key) in self._stems or self.is_word(key):
                 continue
             if right := self._nearest(key):
                 right = right.capitalize() if word.text[0].isupper() else right

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 # The apostrophe stays inside a word (isn't, Grandma's); a hyphen parts two words, so "close-up" is close + up.
 _WORD = re.compile(r"\w+(?:['\u2019]\w+)*")
@@ -15,6 +16,21 @@ _WORD = re.compile(r"\w+(?:['\u2019]\w+)*")
 _SEGMENT = re.compile(r"[,.;:!?()\n\u3001\u3002\uff0c\uff01\uff1f]+")
 # Scripts written without spaces, where a word is found inside a longer run of letters.
 _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]")
+
+
+class Lazy:
+    """A pattern in any case, compiled when it is first used: large ones take milliseconds a start does not have."""
+
+    def __init__(self, pattern: str) -> None:
+        self._pattern = pattern
+
+    @cached_property
+    def _compiled(self) -> re.Pattern[str]:
+        return re.compile(self._pattern, re.IGNORECASE)
+
+    def fullmatch(self, text: str) -> re.Match[str] | None:
+        """As the method of a compiled pattern."""
+        return self._compiled.fullmatch(text)
 
 
 def listed(text: str) -> frozenset[str]:

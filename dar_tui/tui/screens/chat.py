@@ -36,6 +36,7 @@ from dar_tui.tui.messages import (
     StatusText,
 )
 from dar_tui.tui.screens.zoom import ZoomScreen
+from dar_tui.tui.widgets.chips import ChipLine
 from dar_tui.tui.widgets.lines import Hints, QuestionLine, StatusLine
 from dar_tui.tui.widgets.pictures import GridPage, ImaginedStrip, PhotoGrid
 from dar_tui.tui.widgets.prompt import Prompt
@@ -50,6 +51,8 @@ GREETING = (
     "Describe the photo you remember: who or what is in it, where, when, which colours. Then answer what is asked,"
     " and mark the pictures that come close."
 )
+# Photos on screen for one of these and not for less were seen: what scrolls by is not.
+_GLANCE = 0.7
 _PANES = {"photos": "Photos", "imagined": "Imagined", "talk": "Talk"}
 
 
@@ -67,6 +70,9 @@ class ChatScreen(Screen[None]):
         self.gallery = gallery
         self.controller = ChatController(engine, self, self.post_message)
         self._sixel = sixel
+        self._on_screen: tuple[int, ...] = ()
+        # The user went to the photos since the last turn, so that "this one" means something.
+        self._has_selected = False
         self._loading = ""
         self._indexing = ""
 
@@ -80,6 +86,7 @@ class ChatScreen(Screen[None]):
                 yield PhotoGrid(id="photos")
                 yield ImaginedStrip(id="imagined")
         with Vertical(id="bottom"):
+            yield ChipLine(id="chips")
             yield QuestionLine(id="question")
             with Horizontal(id="writing"):
                 yield Static("\u276f", id="mark", markup=False)
@@ -95,6 +102,7 @@ class ChatScreen(Screen[None]):
         self.see("talk")
         self.prompt.focus()
         self.call_after_refresh(self.app.post_message, FirstPaint())
+        self.set_interval(_GLANCE, self._notice)
 
     # Its parts
 
@@ -117,6 +125,11 @@ class ChatScreen(Screen[None]):
     def prompt(self) -> Prompt:
         """Where messages are written."""
         return self.query_one("#prompt", Prompt)
+
+    @property
+    def chips(self) -> ChipLine:
+        """What is looked for."""
+        return self.query_one("#chips", ChipLine)
 
     @property
     def status(self) -> StatusLine:
@@ -151,10 +164,12 @@ class ChatScreen(Screen[None]):
         )
 
     def begin_exchange(self, exchange: Exchange) -> None:
+        self._has_selected = False
         self.talk.begin(exchange)
 
     def update_exchange(self, exchange: Exchange) -> None:
         self.talk.show(exchange)
+        self.show_chips()
 
     def show_question(self) -> None:
         question = self.controller.question
@@ -242,6 +257,17 @@ class ChatScreen(Screen[None]):
         why = f"There is no folder {visible(folder)}." if is_path else "There are no photos yet."
         self.talk.remark(f"{why} {add}")
 
+    def selected_photo(self) -> int | None:
+        return self.photos.hit.image_id if self._has_selected and self.photos.hit is not None else None
+
+    def show_chips(self) -> None:
+        exchange = self.controller.exchange
+        certainty = exchange.certainty if exchange is not None else None
+        words = "" if certainty is None else f"probably among these {certainty.photos}: {certainty.chance:.0%}"
+        self.chips.show(self.controller.chips, words)
+        if self.focused is self.chips and not self.controller.chips:
+            self.set_focus(self.prompt)
+
     def show_order(self) -> None:
         self.photos.change(by_date=self.controller.by_date)
         self.show_status(order=self._order_words)
@@ -324,6 +350,28 @@ class ChatScreen(Screen[None]):
         """A double click looks at it large."""
         self.action_zoom()
 
+    @on(PhotoGrid.PastEnd)
+    def past_end(self) -> None:
+        """A page further than the last photos is the next page."""
+        self.controller.next_page()
+
+    @on(ChipLine.Changed)
+    def chip_changed(self, message: ChipLine.Changed) -> None:
+        """A chip is removed or flipped."""
+        self.controller.change_chip(message.chip, flip=message.flip)
+
+    def _notice(self) -> None:
+        """Reports the photos of the session's page that stayed on screen; a page that flickers by was not seen."""
+        exchange = self.controller.exchange
+        is_page = exchange is not None and exchange.stage is not None and self.controller.aside is None
+        now: tuple[int, ...] = ()
+        if is_page and self.app.screen is self and self.app.app_focus and self.photos.size:
+            now = tuple(self.photos.shown[at].image_id for at in self.photos.seen())
+        stayed = [each for each in now if each in self._on_screen]
+        self._on_screen = now
+        if stayed:
+            self.controller.photos_seen(stayed)
+
     # Panes
 
     def see(self, pane: str) -> None:
@@ -354,13 +402,21 @@ class ChatScreen(Screen[None]):
         hints = self.remapping.hints
         if isinstance(event.widget, PhotoGrid | ImaginedStrip):
             own = Place.PHOTO if isinstance(event.widget, PhotoGrid) else Place.IMAGINED
+            self._has_selected = self._has_selected or isinstance(event.widget, PhotoGrid)
             # The first ones fit on a narrow terminal.
             keys = [*hints(own), *hints(Place.ANYWHERE), ("Esc", "write"), *hints(Place.GRID)]
-            self.prompt.invite(f"Press {shown(self.remapping.keys_for('write')[0])} or Esc to write")
+            self.prompt.invite(self._write_hint)
+        elif isinstance(event.widget, ChipLine):
+            keys = [*hints(Place.CHIPS), ("Esc", "write"), *hints(Place.ANYWHERE)]
+            self.prompt.invite(self._write_hint)
         else:
             self.prompt.invite()
             keys = [*hints(Place.TALK), *hints(Place.PARTS), *hints(Place.ANYWHERE)]
         self.query_one(Hints).keys = keys
+
+    @property
+    def _write_hint(self) -> str:
+        return f"Press {shown(self.remapping.keys_for('write')[0])} or Esc to write"
 
     # Keys
 
@@ -371,16 +427,19 @@ class ChatScreen(Screen[None]):
         """
         if not key.is_printable or self.focused is self.prompt:
             return False
+        writes = key.character in self.remapping.keys_for("write")
+        if isinstance(self.focused, ChipLine) and not writes:
+            return False
         if isinstance(self.focused, PhotoGrid | ImaginedStrip):
             # An empty grid with a filter keeps its keys: one of them lifts the filter.
             has_commands = bool(self.focused.tiles) or not self.controller.photo_filter.is_empty
-            writes = key.character in self.remapping.keys_for("write")
             if has_commands and not writes:
                 return False
             self.set_focus(self.prompt)
-            return writes
+            return writes and has_commands
+        is_chip_line = isinstance(self.focused, ChipLine)
         self.set_focus(self.prompt)
-        return False
+        return writes and is_chip_line
 
     def action_part(self, step: int) -> None:
         """Moves the focus on or back: prompt, photos, imagined, talk."""
@@ -388,6 +447,8 @@ class ChatScreen(Screen[None]):
         if not self.imagined_away:
             parts.append(self.imagined)
         parts.append(self.talk)
+        if self.chips.chips:
+            parts.append(self.chips)
         at = parts.index(self.focused) if self.focused in parts else 0
         part = parts[(at + step) % len(parts)]
         self.see(part.id or "")
@@ -418,6 +479,10 @@ class ChatScreen(Screen[None]):
             self.photos.cursor = number - 1
         if tiles is not None and tiles.tiles:
             self.app.push_screen(ZoomScreen(tiles, self.remapping, self.gallery, sixel=self._sixel))
+
+    def action_next_page(self) -> None:
+        """Photos that were not seen yet."""
+        self.controller.next_page()
 
     def action_imagine_again(self) -> None:
         """Imagines once more, from other seeds."""

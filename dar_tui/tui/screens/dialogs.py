@@ -59,6 +59,7 @@ def _page(title: str, body: Iterable[Widget], keys: Sequence[tuple[str, str]]) -
 
 _NOTES = {
     Place.GRID: "while photos or imagined pictures have the focus: Tab goes there, Esc back to the prompt",
+    Place.CHIPS: "the line above the prompt, reached by Tab; a click on a cross removes, on the words flips",
     Place.PHOTO: "the selected photo, in the grid and when looked at large",
     Place.IMAGINED: "pictures dar imagined, which are not photos of yours",
     Place.ANSWER: "y, n and s answer from the photos at once, from an empty prompt after a moment or by Enter",

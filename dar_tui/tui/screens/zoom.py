@@ -29,6 +29,8 @@ from indexer.printable import stripped
 if TYPE_CHECKING:
     from PIL import Image
 
+    from indexer.search.hits import Hit
+
 # Pixels on the shorter side that are worth decoding for one cell's height of real pixels.
 _PIXELS_PER_LINE = 24
 
@@ -106,6 +108,12 @@ class ZoomScreen(Screen[None]):
     ]
 
     @dataclass
+    class LookedAt(Message):
+        """A photo is shown large."""
+
+        hit: Hit
+
+    @dataclass
     class PixelsReady(Message):
         """Pixels for a Sixel picture are there, or why not."""
 
@@ -158,6 +166,8 @@ class ZoomScreen(Screen[None]):
         )
         place = Place.PHOTO if isinstance(self.tiles, PhotoGrid) else Place.IMAGINED
         self.query_one(Hints).keys = (("\u2190\u2192", "next"), *self._remapping.hints(place), ("Esc", "back"))
+        if isinstance(self.tiles, PhotoGrid) and self.tiles.hit is not None:
+            self.post_message(self.LookedAt(self.tiles.hit))
         source = self.source
         if not self._sixel:
             self.query_one(Canvas).show(source)

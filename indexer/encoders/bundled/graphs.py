@@ -14,10 +14,13 @@ from pathlib import Path
 from filelock import FileLock
 
 from indexer.encoders import Notify
-from indexer.encoders.bundled.backbones import ALL_FILES
+from indexer.encoders.bundled.backbones import LITE2, TEXT_FILES, BackboneFile, ImageBackbone, image_backbones
 from indexer.errors import ModelUnavailable
 from indexer.files import write_whole
 from indexer.runtime import export_graph
+
+# The integers every head file declares.
+SIZES = ("dim", "visual_dim", "sentence_dim", "image_size", "max_text_tokens")
 
 HEADS_FILE = Path(__file__).with_name("heads.safetensors")
 
@@ -27,26 +30,54 @@ GRAPH_VERSION = 2
 
 @dataclass(frozen=True)
 class Shape:
-    """The sizes a head file declares in its metadata."""
+    """What a head file declares in its metadata: sizes, and the image backbones it stands on."""
 
     dim: int
     visual_dim: int
     sentence_dim: int
     image_size: int
     max_text_tokens: int
+    backbones: tuple[ImageBackbone, ...] = (LITE2,)
+
+    @property
+    def files(self) -> tuple[BackboneFile, ...]:
+        """The files of all backbones."""
+        return (*(each.weights for each in self.backbones), *TEXT_FILES)
+
+
+@dataclass(frozen=True)
+class Retired:
+    """Heads that shipped before: what their graphs were made from, so that those still in a cache can be found."""
+
+    digest: str
+    shape: Shape
+    graph_version: int
+
+
+# By the encoder's id. New heads add those they replace: libraries that have vectors of these are searched with the
+# graphs in the cache until `dar index` has made vectors of the new ones.
+RETIRED: dict[str, Retired] = {}
 
 
 class PreparedGraphs:
-    """The prepared graphs under `cache`, made when first asked for.
+    """The prepared graphs under `cache`, made when first asked for; those of retired heads only if they are there.
 
     Raises ModelUnavailable where heads or backbones are missing or altered, or where the cache cannot be written.
     """
 
-    def __init__(self, cache: Path, notify: Notify | None = None, heads: Path = HEADS_FILE) -> None:
+    def __init__(
+        self,
+        cache: Path,
+        notify: Notify | None = None,
+        heads: Path = HEADS_FILE,
+        retired: Retired | None = None,
+    ) -> None:
         self._heads = heads
         self._notify = notify or (lambda _line: None)
-        self.shape, self.heads_digest = read_heads(heads)
-        made_from = "\n".join([str(GRAPH_VERSION), self.heads_digest, *(file.sha256 for file in ALL_FILES)])
+        self._retired = retired is not None
+        self.shape, self.heads_digest = (retired.shape, retired.digest) if retired else read_heads(heads)
+        version = retired.graph_version if retired else GRAPH_VERSION
+        made_from = "\n".join([str(version), self.heads_digest, *(file.sha256 for file in self.shape.files)])
         self.folder = cache / f"bundled-{hashlib.sha256(made_from.encode()).hexdigest()[:16]}"
 
     def image(self) -> Path:
@@ -65,6 +96,10 @@ class PreparedGraphs:
         path = self.folder / name
         if path.is_file():
             return path
+        if self._retired:
+            raise ModelUnavailable(
+                f"The graph {path} of an earlier version of dar is gone.", "Run `dar index` to encode the photos again."
+            )
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             # Two first runs at once would otherwise both spend the memory and the 20 seconds.
@@ -87,7 +122,8 @@ def read_heads(path: Path) -> tuple[Shape, str]:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         with safe_open(path, framework="np") as file:
             metadata = file.metadata() or {}
-        return Shape(**{field: int(metadata[field]) for field in Shape.__dataclass_fields__}), digest
+        sizes = {field: int(metadata[field]) for field in SIZES}
+        return Shape(**sizes, backbones=image_backbones(metadata)), digest
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise ModelUnavailable(
             f"The bundled encoder's heads {path} cannot be read: {error}.", "Install dar again."
