@@ -99,6 +99,7 @@ class SessionEngine:
         from dar_tui.language.when import hemisphere_of
         from dar_tui.registry import remember_library
         from dar_tui.session.session import Session, SessionOptions
+        from dar_tui.session.state import CALIBRATIONS
         from dar_tui.session.transcript import Log, Started
 
         path = library or self._path
@@ -113,7 +114,9 @@ class SessionEngine:
                 load = parts.load_generator
                 self._generator = self._generator or Lazy(lambda: load_generator(load))
                 parts = replace(parts, load_generator=self._generator)
-            options = SessionOptions(page=PAGE, pictures=self._pictures)
+            options = SessionOptions(
+                page=PAGE, pictures=self._pictures, calibrations=self._settings.home / CALIBRATIONS
+            )
             if self._fusion:
                 options = replace(options, fusion=self._fusion)
             seasons = hemisphere_of(self._settings.hemisphere, opened.is_southern)
