@@ -102,11 +102,13 @@ def chat(
         return
     from dar_tui.cli.query import QueryBuilder
     from dar_tui.cli.script import ScriptPlayer
-    from dar_tui.fusion.strategies import DEFAULT
     from dar_tui.session.session import SessionOptions
+    from dar_tui.session.state import BELIEF, CALIBRATIONS
 
     keep_logs_off_stderr()
-    options = SessionOptions(page=k, pictures=pictures, fusion=fusion or DEFAULT)
+    options = SessionOptions(
+        page=k, pictures=pictures, fusion=fusion or BELIEF, calibrations=state.settings.home / CALIBRATIONS
+    )
     with _script(script) as messages, state.open_library(library, encoder) as opened:
         chosen = QueryBuilder(state, opened).encoder
         models = ChatModels(state, profile, generator, language, query)

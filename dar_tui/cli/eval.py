@@ -174,11 +174,22 @@ def live(
     photos: PhotosOption = None,
     skip: SkipOption = 0,
     dialogues: Annotated[int, typer.Option(min=2, metavar="N", help="Photos that are looked for.")] = 200,
-    turns: Annotated[int, typer.Option(min=1, max=20, metavar="N", help="Questions put at most.")] = 5,
-    questions: Annotated[
+    turns: Annotated[int, typer.Option(min=1, max=20, metavar="N", help="Pages after the first.")] = 5,
+    row: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Ways to ask: random, yes-no, open; the last with feedback, too."),
+        typer.Option(
+            metavar="NAME",
+            help="captions, captions+seen, questions, questions+feedback or questions+pictures, beside next-page;"
+            " repeatable. Default: all.",
+        ),
     ] = None,
+    distractors: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="More photos for the library, which nobody looks for.")
+    ] = None,
+    overlooks: Annotated[
+        float, typer.Option(min=0, max=1, metavar="P", help="Chance that the photo on the page is not seen.")
+    ] = 0.05,
+    mistakes: Annotated[float, typer.Option(min=0, max=1, metavar="P", help="Chance of a wrong answer.")] = 0.05,
     talkative: Annotated[bool, typer.Option("--talkative", help="Answers go on in the words of a caption.")] = False,
     encoder: Annotated[str, typer.Option(metavar="SPEC", help="The encoder. Default: the profile's.")] = "",
     query: Annotated[str, typer.Option(metavar="NAME", help="joined, rewrite or statements.")] = "statements",
@@ -191,8 +202,8 @@ def live(
     figure: FigureOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Whole sessions with a simulated user: what questions, feedback and pictures each add."""
-    from dar_tui.evaluation.datasets import check_photos, chosen, read_attributes, read_captions
+    """Whole sessions with a simulated user: what questions, feedback and pictures add to turning pages."""
+    from dar_tui.evaluation.datasets import check_photos, chosen, distractors_of, read_attributes, read_captions
 
     known = chosen(read_captions(captions), photos, skip)
     (strategy,) = queries_named([query])
@@ -202,7 +213,10 @@ def live(
         attributes=read_attributes(attributes) if attributes else {},
         dialogues=min(dialogues, len(known.names)),
         turns=turns,
-        questions=questions or (),
+        rows=row or (),
+        overlooks=overlooks,
+        mistakes=mistakes,
+        distractors=distractors_of(distractors, known) if distractors else {},
         talkative=talkative,
         encoder=encoder,
         query=strategy,
@@ -213,6 +227,24 @@ def live(
         shown={"captions": captions.name, "photos": len(known.names), "skip": skip},
     )
     measure_live(state_of(context), setting, out, figure=figure, json=json)
+
+
+@app.command()
+def fit(
+    context: typer.Context,
+    images: ImagesOption,
+    captions: Annotated[Path, typer.Option(metavar="FILE", help="As for `dar eval captions`.")],
+    photos: PhotosOption = None,
+    skip: SkipOption = 0,
+    encoder: Annotated[str, typer.Option(metavar="SPEC", help="The encoder. Default: the profile's.")] = "",
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Default: where `dar chat` looks.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Find what an encoder's scores are worth, from captioned photos that it was not trained on."""
+    from dar_tui.evaluation.datasets import check_photos, chosen, read_captions
+
+    known = chosen(read_captions(captions), photos, skip)
+    fit_encoder(state_of(context), known, check_photos(known, images, 1), encoder, out, json=json)
 
 
 @app.command()
@@ -432,14 +464,20 @@ def _name(benchmark: Benchmark, ways: Ways, options: BenchmarkOptions, specs: Se
 
 @dataclass(frozen=True, eq=False)
 class LiveOptions:
-    """What the command was given. `generator`: None for no pictures, "" for the profile's; no `questions`: all ways."""
+    """What the command was given. `generator`: None for no pictures, "" for the profile's; no `rows`: all.
+
+    `distractors`: photos by name that are in the library and never looked for.
+    """
 
     known: Captioned
     paths: list[Path]
     attributes: Mapping[str, frozenset[str]]
     dialogues: int
     turns: int
-    questions: Sequence[str]
+    rows: Sequence[str]
+    overlooks: float
+    mistakes: float
+    distractors: Mapping[str, Path]
     talkative: bool
     encoder: str
     query: QueryStrategy
@@ -454,29 +492,34 @@ def measure_live(state: State, setting: LiveOptions, out: Path | None, *, figure
     """Plays every dialogue in every mode and shows what each mode found. Raises DarError."""
     import random
 
-    from dar_tui.evaluation.live import ALONE, PAGE, QUESTIONS, Mode, Trial, library_of, modes_of, run
+    from dar_tui.evaluation.live import NEXT_PAGE, PAGE, Lapses, Trial, library_of, modes_of, run
     from dar_tui.evaluation.report import Journal, report_of, save
-    from dar_tui.fusion.strategies import DEFAULT, strategy_named
+    from dar_tui.fusion.strategies import strategy_named
     from dar_tui.reformulate import RuleReformulator
     from dar_tui.session.session import SessionOptions
+    from dar_tui.session.state import BELIEF, CALIBRATIONS
 
-    fusion = setting.fusion or DEFAULT
-    strategy_named(fusion)
+    fusion = setting.fusion or BELIEF
+    if fusion != BELIEF:
+        strategy_named(fusion)
     encoder = state.load_encoder(setting.encoder or state.new_encoder())
     generator = None
     if setting.generator is not None:
         generator = uncached(state, setting.generator or state.profile().generator)
-    modes = modes_of(setting.questions or QUESTIONS, pictures=generator is not None)
+    modes = modes_of(setting.rows, pictures=generator is not None)
     targets = random.Random(setting.seed).sample(sorted(setting.known.names), setting.dialogues)
     settings: Settings = {
         **setting.shown,
         "dialogues": len(targets),
-        "questions": setting.turns,
-        "asked": ", ".join(mode.questions for mode in modes if mode.questions and mode == Mode(mode.questions)),
+        "distractors": len(setting.distractors),
+        "turns": setting.turns,
+        "rows": ", ".join(mode.name for mode in modes),
         "answers": "talkative" if setting.talkative else "plain",
+        "overlooks": setting.overlooks,
+        "mistakes": setting.mistakes,
         "encoder": encoder.id,
         "query": str(setting.query),
-        "fusion": fusion if generator else "",
+        "fusion": fusion,
         "pictures": f"{setting.pictures} by {generator.id}" if generator else "none",
         "seed": setting.seed,
     }
@@ -484,7 +527,7 @@ def measure_live(state: State, setting: LiveOptions, out: Path | None, *, figure
     name = hashlib.sha256(repr((sorted(settings.items()), sorted(digest.items()))).encode()).hexdigest()[:12]
     folder = out or state.settings.home / "eval" / f"live-{name}"
     cache = state.settings.cache / "eval"
-    photos = dict(zip(setting.known.names, setting.paths, strict=True))
+    photos = {**dict(zip(setting.known.names, setting.paths, strict=True)), **setting.distractors}
     with library_of(photos, encoder, cache) as (library, ids), EvalProgress(state.output) as progress:
         stage = Trial(
             library,
@@ -495,14 +538,15 @@ def measure_live(state: State, setting: LiveOptions, out: Path | None, *, figure
             setting.turns,
             setting.seed,
             setting.talkative,
+            Lapses(setting.overlooks, setting.mistakes),
             setting.attributes,
             generator,
             RuleReformulator(setting.query),
-            SessionOptions(PAGE, setting.pictures, fusion),
+            SessionOptions(PAGE, setting.pictures, fusion, calibrations=state.settings.home / CALIBRATIONS),
         )
         journal = Journal(folder / "journal.jsonl", {**settings, **digest})
         entries = run(stage, targets, modes, journal, lambda done, total: progress.advance("dialogues", done, total))
-    baselines = {mode.name: "" if mode == ALONE else ALONE.name for mode in modes}
+    baselines = {mode.name: "" if mode == NEXT_PAGE else NEXT_PAGE.name for mode in modes}
     report = report_of("live", settings, targets, entries, baselines, PAGE)
     save(report, folder)
     show(state.output, report, folder, figure=figure, json=json)
@@ -511,3 +555,47 @@ def measure_live(state: State, setting: LiveOptions, out: Path | None, *, figure
 def _digest(attributes: Mapping[str, frozenset[str]]) -> str:
     key = repr(sorted((name, sorted(known)) for name, known in attributes.items()))
     return hashlib.sha256(key.encode()).hexdigest() if attributes else ""
+
+
+def fit_encoder(
+    state: State, known: Captioned, paths: list[Path], encoder_spec: str, out: Path | None, *, json: bool
+) -> None:
+    """Finds the encoder's constants for the sessions' belief and writes them where sessions look. Raises DarError."""
+    from dataclasses import asdict
+
+    import numpy as np
+
+    from dar_tui.evaluation.fitting import fitted
+    from dar_tui.evaluation.live import library_of
+    from dar_tui.questions.bank import load_bank
+    from dar_tui.session.belief import calibration_json, calibration_of, calibration_path
+    from dar_tui.session.state import CALIBRATIONS
+    from indexer.files import make_private_folder, write_atomically
+    from indexer.store.disk import disk_errors_named
+
+    encoder = state.load_encoder(encoder_spec or state.new_encoder())
+    bank = load_bank()
+    photos = dict(zip(known.names, paths, strict=True))
+    count = min(len(captions) for captions in known.captions)
+    captions = [each[:count] for each in known.captions]
+    with (
+        library_of(photos, encoder, state.settings.cache / "eval") as (library, ids),
+        EvalProgress(state.output) as progress,
+    ):
+        vectors = library.vectors([ids[name] for name in known.names])
+        texts = []
+        for number, each in enumerate(captions, 1):
+            texts.append(encoder.encode_texts(each))
+            progress.advance("captions", number, len(captions))
+        statements = encoder.encode_texts([attribute.texts[0] for attribute in bank])
+    found = fitted(vectors, captions, np.stack(texts), bank, statements, calibration_of(encoder.id))
+    path = out or calibration_path(state.settings.home / CALIBRATIONS, encoder.id)
+    with disk_errors_named(path, "file"):
+        make_private_folder(path.parent)
+        write_atomically(path, calibration_json(found).encode("ascii"))
+    if json:
+        state.output.json({"encoder": encoder.id, "photos": len(photos), **asdict(found)})
+        return
+    for name, value in asdict(found).items():
+        state.output.result(f"{name:12} {value:.3f}")
+    state.output.note(f"Saved in {visible(path)}; `dar chat` uses it.")

@@ -15,6 +15,7 @@ from dar_tui.cli.results import hit_json, table
 from dar_tui.dialogue.need import Chip, ChipKind
 from dar_tui.language.turn import Question
 from dar_tui.session.events import (
+    Certainty,
     Event,
     ImageGenerated,
     Imagining,
@@ -35,7 +36,8 @@ from indexer.printable import stripped, visible
 _NUMBERED = ("like", "unlike", "pick", "veto")
 _ANSWERS = {"yes": "yes", "no": "no"}
 _COMMAND = re.compile(r"/(?P<name>[a-z]+)(?:\s+(?P<number>\d+))?\s*")
-_HINT = "Commands: /like N, /unlike N, /pick N, /veto N, /skip, /yes, /no."
+_BARE = ("skip", "next", *_ANSWERS)
+_HINT = "Commands: /like N, /unlike N, /pick N, /veto N, /skip, /yes, /no, /next."
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def parse(text: str, at: int) -> ScriptLine | None:
     number = int(found["number"] or 0) if found else 0
     if name in _NUMBERED and number >= 1:
         return ScriptLine(text, name, number)
-    if (name == "skip" or name in _ANSWERS) and found and found["number"] is None:
+    if name in _BARE and found and found["number"] is None:
         return ScriptLine(text, name)
     raise UsageError(f"Line {at} of the script, {visible_text(text)}, is no command.", _HINT)
 
@@ -87,6 +89,7 @@ class ScriptTurn:
     prompts: tuple[str, ...] = ()
     imagined: list[ImageGenerated] = field(default_factory=list)
     results: Results | None = None
+    certainty: Certainty | None = None
     question: Question | None = None
     notes: list[str] = field(default_factory=list)
     done: TurnDone | None = None
@@ -102,7 +105,9 @@ class ScriptTurn:
             case ImageGenerated():
                 self.imagined.append(event)
             case Results():
-                self.results = event
+                self.results, self.certainty = event, None
+            case Certainty():
+                self.certainty = event
             case Question():
                 self.question = event
             case SessionNote(text):
@@ -134,6 +139,7 @@ class ScriptTurn:
             "question": None if self.question is None else _question_json(self.question),
             "stage": str(self.results.stage) if self.results else None,
             "hits": [hit_json(hit) for hit in self.results.hits] if self.results else [],
+            "certainty": None if self.certainty is None else _certainty_json(self.certainty),
             "timings": {name: round(seconds, 4) for name, seconds in timings.items() if seconds is not None},
             "notes": self.notes,
         }
@@ -155,12 +161,18 @@ class ScriptPlayer:
             played = ScriptTurn(len(self._session.dialogue.turns), line.text)
             events = self._session.turn(answer or line.text)
         else:
-            self._feedback(line)
             played = ScriptTurn(max(0, len(self._session.dialogue.turns) - 1), line.text)
-            events = self._session.rerank()
+            if line.command == "next":
+                events = self._session.next_page()
+            else:
+                self._feedback(line)
+                events = self._session.rerank()
         for event in events:
             played.take(event)
         self._shown = played.results or self._shown
+        if played.results:
+            # Whoever plays a script has all of the page before them.
+            self._session.shown([hit.image_id for hit in played.results.hits])
         # After feedback a question asked before still stands.
         played.question = self._session.dialogue.pending
         played.chips = self._session.chips
@@ -207,8 +219,20 @@ class ScriptPlayer:
                 output.result(f"    imagined: {visible(picture.path)}")
         for row in table(played.results.hits) if played.results and played.results.hits else ["no photos"]:
             output.result(f"    {row}")
+        if played.certainty:
+            output.result(f"    {sureness(played.certainty)}")
         if played.question:
             output.result(f"    {played.question.text}")
+
+
+def sureness(certainty: Certainty) -> str:
+    """How sure the session is, as it is shown."""
+    probably = "Probably" if certainty.chance >= 0.5 else "Perhaps"
+    return f"{probably} among these {certainty.photos}: {certainty.chance:.0%}"
+
+
+def _certainty_json(certainty: Certainty) -> dict[str, Any]:
+    return {"photos": certainty.photos, "chance": round(certainty.chance, 4)}
 
 
 def _question_json(question: Question) -> dict[str, Any]:
@@ -217,4 +241,6 @@ def _question_json(question: Question) -> dict[str, Any]:
         "topic": question.topic,
         "expects": str(question.expects),
         "choices": list(question.choices),
+        "examples": list(question.examples),
+        "photos": [int(name) for name in question.photos],
     }

@@ -97,12 +97,44 @@ class OnPicture:
     opinion: Opinion
 
 
-Event = UserMessage | Remark | QuestionAsked | QuestionSkipped | OnPhoto | OnPicture | Edited
+@dataclass(frozen=True)
+class PhotosShown:
+    """Photos that were on the user's screen, by the library's names for them."""
+
+    photos: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PhotoOpened:
+    """A photo that the user looked at closely, so that going on says little about it."""
+
+    photo: str
+
+
+@dataclass(frozen=True)
+class NextPage:
+    """The user asked for photos not seen yet, without a word about those on screen."""
+
+
+Event = (
+    UserMessage
+    | Remark
+    | QuestionAsked
+    | QuestionSkipped
+    | OnPhoto
+    | OnPicture
+    | Edited
+    | PhotosShown
+    | PhotoOpened
+    | NextPage
+)
 
 NUMBERED = (UserMessage, Remark, Edited)
 """What is a turn of a session, each by the next number."""
 # They are answered and change nothing, so there is nothing to take back.
 _ANSWERED = frozenset({Act.HELP, Act.SUMMARY, Act.WHY, Act.PATH, Act.UNREADABLE, Act.UNCLEAR})
+# Nothing that the user did on purpose, so nothing to take back.
+_OBSERVED = (QuestionAsked, PhotosShown, PhotoOpened)
 _OPINIONS = {Act.LIKE: Opinion.GOOD, Act.FOUND: Opinion.GOOD, Act.UNLIKE: Opinion.BAD}
 
 
@@ -148,7 +180,7 @@ class Dialogue:
                     counting, length = before.pop()
                     del counting[length:]
                 continue
-            if not isinstance(event, QuestionAsked) and not (isinstance(event, Remark) and event.act in _ANSWERED):
+            if not isinstance(event, _OBSERVED) and not (isinstance(event, Remark) and event.act in _ANSWERED):
                 before.append((counting, len(counting)))
             if isinstance(event, Remark) and event.act is Act.START_OVER:
                 counting = []
@@ -222,7 +254,8 @@ class Dialogue:
                 case QuestionAsked(question):
                     pending = question
                 case QuestionSkipped() | Remark(act=Act.SKIP):
-                    skipped += [pending] if pending is not None else []
+                    # A choice by photos ends with the page they are on; that leaves nothing to be avoided.
+                    skipped += [pending] if pending is not None and not pending.photos else []
                     pending = None
                 case UserMessage():
                     pending = None
@@ -265,10 +298,64 @@ class Dialogue:
 
     @property
     def ruled_out(self) -> tuple[str, ...]:
-        """Photos that are not to be shown again, since none of them was the one or others were asked for."""
-        acts = (Act.NONE, Act.NEXT)
-        remarks = (event for _, event in self._counting if isinstance(event, Remark) and event.act in acts)
+        """Photos that are not to be shown again, since none of them was the one."""
+        remarks = (event for _, event in self._counting if isinstance(event, Remark) and event.act is Act.NONE)
         return tuple(dict.fromkeys(photo for event in remarks for photo in event.photos))
+
+    @cached_property
+    def seen(self) -> tuple[str, ...]:
+        """Photos that were on screen, in the order they last were."""
+        order: dict[str, None] = {}
+        for event in self.events:
+            for photo in event.photos if isinstance(event, PhotosShown) else ():
+                order.pop(photo, None)
+                order[photo] = None
+        return tuple(order)
+
+    @property
+    def on_screen(self) -> frozenset[str]:
+        """Photos shown since the user last went on."""
+        return self._passing[0]
+
+    @property
+    def passed(self) -> Mapping[str, int]:
+        """How often each photo was on screen while the user went on: described more, or asked for the next page.
+
+        Liking or opening a photo takes back what was counted of it until then.
+        """
+        return self._passing[1]
+
+    @property
+    def paged(self) -> frozenset[str]:
+        """Photos on the pages after which the next one was asked for."""
+        return self._passing[2]
+
+    @cached_property
+    def _passing(self) -> tuple[frozenset[str], Mapping[str, int], frozenset[str]]:
+        on_screen: set[str] = set()
+        times: dict[str, int] = {}
+        paged: set[str] = set()
+        for _, event in self._counting:
+            match event:
+                case PhotosShown(photos):
+                    on_screen.update(photos)
+                case OnPhoto(photo, Opinion.GOOD) | PhotoOpened(photo):
+                    on_screen.discard(photo)
+                    times.pop(photo, None)
+                case Remark(act=Act.LIKE | Act.FOUND, photos=photos, rest=rest):
+                    on_screen.difference_update(photos)
+                    times = {photo: count for photo, count in times.items() if photo not in photos}
+                    if rest:
+                        on_screen = _passed_over(on_screen, times)
+                case Remark(act=Act.NEXT, photos=photos):
+                    paged |= on_screen | set(photos)
+                    on_screen = _passed_over(on_screen | set(photos), times)
+                case NextPage():
+                    paged |= on_screen
+                    on_screen = _passed_over(on_screen, times)
+                case UserMessage() | Edited():
+                    on_screen = _passed_over(on_screen, times)
+        return frozenset(on_screen), times, frozenset(paged)
 
     @property
     def by_date(self) -> bool:
@@ -306,6 +393,13 @@ class Dialogue:
         return {(event.turn, event.index): event.opinion for event in pictured}
 
 
+def _passed_over(on_screen: set[str], times: dict[str, int]) -> set[str]:
+    """Counts what is on screen in `times`; what is on screen then: nothing."""
+    for photo in on_screen:
+        times[photo] = times.get(photo, 0) + 1
+    return set()
+
+
 def check_version(version: object) -> None:
     """Raises DialogueUnreadable unless this version of dar wrote it."""
     if version != VERSION or isinstance(version, bool):
@@ -336,14 +430,29 @@ def event_to_json(event: Event) -> dict[str, Any]:
             return {**remark, "rest": rest, "about": about}
         case Edited(Chip(kind, text), edit):
             return {"kind": "edited", "chip": str(kind), "text": text, "edit": str(edit)}
-        case QuestionAsked(Question(text, topic, expects, choices)):
-            return {"kind": "asked", "text": text, "topic": topic, "expects": str(expects), "choices": list(choices)}
+        case QuestionAsked(question):
+            return {
+                "kind": "asked",
+                "text": question.text,
+                "topic": question.topic,
+                "expects": str(question.expects),
+                "choices": list(question.choices),
+                # Left out where there are none, as in the files of earlier versions.
+                **({"examples": list(question.examples)} if question.examples else {}),
+                **({"photos": list(question.photos)} if question.photos else {}),
+            }
         case QuestionSkipped():
             return {"kind": "skipped"}
         case OnPhoto(photo, opinion):
             return {"kind": "on-photo", "photo": photo, "opinion": str(opinion)}
         case OnPicture(turn, index, opinion):
             return {"kind": "on-picture", "turn": turn, "index": index, "opinion": str(opinion)}
+        case PhotosShown(photos):
+            return {"kind": "seen", "photos": list(photos)}
+        case PhotoOpened(photo):
+            return {"kind": "opened", "photo": photo}
+        case NextPage():
+            return {"kind": "next-page"}
 
 
 def event_from_json(data: Mapping[str, Any]) -> Event:
@@ -359,13 +468,21 @@ def event_from_json(data: Mapping[str, Any]) -> Event:
                 return Edited(Chip(ChipKind(data["chip"]), json_text(data["text"])), ChipEdit(data["edit"]))
             case "asked":
                 wording, topic = json_text(data["text"]), json_text(data["topic"])
-                return QuestionAsked(Question(wording, topic, Expects(data["expects"]), json_texts(data["choices"])))
+                choices, examples = json_texts(data["choices"]), json_texts(data.get("examples", []))
+                photos = json_texts(data.get("photos", []))
+                return QuestionAsked(Question(wording, topic, Expects(data["expects"]), choices, examples, photos))
             case "skipped":
                 return QuestionSkipped()
             case "on-photo":
                 return OnPhoto(json_text(data["photo"]), Opinion(data["opinion"]))
             case "on-picture":
                 return OnPicture(json_number(data["turn"]), json_number(data["index"]), Opinion(data["opinion"]))
+            case "seen":
+                return PhotosShown(json_texts(data["photos"]))
+            case "opened":
+                return PhotoOpened(json_text(data["photo"]))
+            case "next-page":
+                return NextPage()
             case kind:
                 raise ValueError(f"unknown kind {kind!r}")
     except (KeyError, TypeError, ValueError) as error:

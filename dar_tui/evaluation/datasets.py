@@ -220,6 +220,22 @@ def check_photos(captioned: Captioned, images: Path, turns: int) -> list[Path]:
     return [images / name for name in captioned.names]
 
 
+_PHOTOS = frozenset({".jpg", ".jpeg", ".png", ".webp"})
+
+
+def distractors_of(folder: Path, known: Captioned) -> dict[str, Path]:
+    """The photos below a folder that are not among the known ones, by names of their own. Raises BadBenchmark."""
+    names = frozenset(known.names)
+    found = {
+        str(Path("distractors") / path.relative_to(folder)): path
+        for path in sorted(folder.rglob("*"))
+        if path.suffix.lower() in _PHOTOS and str(path.relative_to(folder)) not in names
+    }
+    if not found:
+        raise BadBenchmark(f"{visible(folder)}: there are no other photos.", "Check --distractors.")
+    return found
+
+
 def read_attributes(path: Path) -> Mapping[str, frozenset[str]]:
     """Reads lines of name, tab, one thing that is true of the photo ("a hat"). Raises BadBenchmark."""
     found: dict[str, set[str]] = {}

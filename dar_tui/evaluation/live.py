@@ -1,6 +1,7 @@
-"""The whole system with a simulated user: what questions, feedback and pictures each add to D0.
+"""The whole system with a simulated user: what questions, feedback and pictures each add to turning pages.
 
-Every dialogue is a real session over a real library. Ranks are known as far as the page goes, as a user knows them.
+Every dialogue is a real session over a real library. Ranks are known as far as the page goes, as a user knows them. The
+effort is what is compared: photos looked at until the right one is found.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import random
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,15 +20,13 @@ from tempfile import TemporaryDirectory
 
 from dar_tui.evaluation.datasets import AT, seed_of
 from dar_tui.evaluation.report import Entry, Journal
-from dar_tui.evaluation.simulated_user import Onlooker, Oracle, RandomQuestioner
-from dar_tui.fusion.strategies import DEFAULT
+from dar_tui.evaluation.simulated_user import Onlooker, Oracle
 from dar_tui.imagine.worker import AnyGenerator
 from dar_tui.language.rules.words import content
-from dar_tui.language.turn import Question
-from dar_tui.questions.bank import Attribute, Slot, bank_vectors, load_bank, load_slots
-from dar_tui.questions.questioner import GroundedQuestioner, Policy, Questioner
+from dar_tui.questions.bank import Attribute, Slot, load_bank, load_slots
+from dar_tui.questions.questioner import GroundedQuestioner
 from dar_tui.reformulate import Reformulator, RuleReformulator
-from dar_tui.session.events import Event, Results, TurnDone, TurnFailed
+from dar_tui.session.events import Certainty, Event, Results, TurnDone, TurnFailed
 from dar_tui.session.session import Session, SessionOptions, SessionParts
 from dar_tui.session.transcript import Log, Started
 from indexer.encoders import Encoder
@@ -42,38 +42,48 @@ PAGE = 10
 
 @dataclass(frozen=True)
 class Mode:
-    """Which parts of the system take part."""
+    """What a session does between two pages. Each page counts as a turn, whatever brought it about."""
 
-    questions: str = ""
-    """ "" for none, "random", or a `Policy`."""
+    name: str
+    says: str = ""
+    """"captions": a caption not used yet. "questions": what answers the session's question. "": nothing."""
+    remembers: bool = True
+    """Photos on a page count as seen, and give way to others."""
     feedback: bool = False
     pictures: bool = False
 
-    @property
-    def name(self) -> str:
-        """Such as "open questions + pictures"; "D0 alone" where nothing takes part."""
-        asked = [f"{self.questions} questions"] if self.questions else []
-        parts = [*asked, *(["feedback"] if self.feedback else []), *(["pictures"] if self.pictures else [])]
-        return " + ".join(parts) or "D0 alone"
+
+NEXT_PAGE = Mode("next-page")
+"""The baseline: D0 once, then page after page."""
+MODES = (
+    NEXT_PAGE,
+    Mode("captions", "captions", remembers=False),
+    Mode("captions+seen", "captions"),
+    Mode("questions", "questions"),
+    Mode("questions+feedback", "questions", feedback=True),
+    Mode("questions+pictures", "questions", pictures=True),
+)
 
 
-ALONE = Mode()
-RANDOM = "random"
-QUESTIONS = (RANDOM, *Policy)
+def modes_of(names: Sequence[str], *, pictures: bool) -> tuple[Mode, ...]:
+    """The rows of these names, the next page first; of none all, those with pictures only where there are `pictures`.
 
-
-def modes_of(questions: Sequence[str], *, pictures: bool) -> tuple[Mode, ...]:
-    """What is compared: nothing but D0, each way to ask, and the last of these with feedback and with pictures.
-
-    Raises UsageError for a way to ask that does not exist.
+    Raises UsageError for a row that does not exist.
     """
-    for name in questions:
-        if name not in QUESTIONS:
-            raise UsageError(f"There is no way to ask called {name!r}.", f"Use one of {', '.join(QUESTIONS)}.")
-    asked = tuple(Mode(name) for name in dict.fromkeys(questions))
-    best = asked[-1].questions if asked else ""
-    shown = (Mode(pictures=True), Mode(best, pictures=True), Mode(best, feedback=True, pictures=True))
-    return tuple(dict.fromkeys((ALONE, *asked, Mode(best, feedback=True), *(shown if pictures else ()))))
+    known = {mode.name: mode for mode in MODES}
+    for name in names:
+        if name not in known:
+            raise UsageError(f"There is no row called {name!r}.", f"Use some of {', '.join(known)}.")
+    wanted = [known[name] for name in names] or [mode for mode in MODES if pictures or not mode.pictures]
+    return tuple(dict.fromkeys((NEXT_PAGE, *wanted)))
+
+
+@dataclass(frozen=True)
+class Lapses:
+    """How the simulated user errs: the chance of not seeing the photo on the page, and of a wrong answer."""
+
+    overlooks: float = 0.05
+    mistakes: float = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,10 +101,11 @@ class Trial:
     turns: int = 5
     seed: int = 0
     talkative: bool = False
+    lapses: Lapses = field(default_factory=Lapses)
     attributes: Mapping[str, frozenset[str]] = field(default_factory=dict)
     generator: AnyGenerator | None = None
     reformulator: Reformulator = field(default_factory=RuleReformulator)
-    options: SessionOptions = field(default_factory=lambda: SessionOptions(PAGE, fusion=DEFAULT))
+    options: SessionOptions = field(default_factory=lambda: SessionOptions(PAGE))
 
     @cached_property
     def bank(self) -> tuple[Attribute, ...]:
@@ -107,9 +118,9 @@ class Trial:
         return load_slots()
 
     @cached_property
-    def questioners(self) -> dict[str, GroundedQuestioner]:
-        """By policy; what each knows of the library serves all dialogues."""
-        return {each: GroundedQuestioner(self.library, self.encoder, self.cache, policy=each) for each in Policy}
+    def questioner(self) -> GroundedQuestioner:
+        """What it knows of the library serves all dialogues."""
+        return GroundedQuestioner(self.library, self.encoder, self.cache)
 
     @cached_property
     def caption_words(self) -> dict[int, frozenset[str]]:
@@ -123,52 +134,74 @@ class Trial:
         """One dialogue about one photo in every mode. Raises DarError where a part of a turn fails."""
         places: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {}
         seconds: dict[str, float] = {}
+        sure: dict[str, tuple[tuple[float, bool], ...]] = {}
         for mode in modes:
-            ranks, taken = self._dialogue(number, target, mode)
-            places[mode.name] = (tuple(ranks), (0,) * len(ranks))
-            seconds |= {f"{mode.name}: {part}": value for part, value in taken.items()}
-        return Entry(number, places, seconds)
+            played = self._dialogue(number, target, mode)
+            places[mode.name] = (played.ranks, (0,) * len(played.ranks))
+            sure[mode.name] = played.sure
+            seconds |= {f"{mode.name}: {part}": value for part, value in played.seconds.items()}
+        return Entry(number, places, seconds, sure)
 
-    def _dialogue(self, number: int, target: str, mode: Mode) -> tuple[list[int], dict[str, float]]:
-        """The target's place on the page after D0 and after each answer; PAGE where it is not on it.
+    def _dialogue(self, number: int, target: str, mode: Mode) -> _Played:
+        """The target's place on the page turn after turn, PAGE where it was not on it or was overlooked.
 
-        Where nothing is asked any more the page stays as it is.
+        The user stops once it is found. Lapses are drawn by dialogue and turn, the same ones in every mode.
         """
-        oracle = self._oracle(target)
+        chance = random.Random(seed_of(self.seed, number))
+        overlooked = [chance.random() < self.lapses.overlooks for _ in range(self.turns + 1)]
+        oracle = self._oracle(target, chance)
         onlooker = Onlooker(self.caption_words, self.ids[target])
         generator = self.generator if mode.pictures else None
-        engine = SessionParts(
+        parts = SessionParts(
             self.library,
             self.encoder,
             self.reformulator,
             None if generator is None else lambda: generator,
-            self._questioner(mode, number),
+            self.questioner if mode.says == "questions" else None,
         )
         ranks = [PAGE] * (self.turns + 1)
+        sure: list[tuple[float, bool]] = []
         seconds: dict[str, float] = {}
-        with _session(engine, self.options, f"{self.seed}-{number}") as session:
-            message = self.captions[target][0]
+        captions = list(self.captions[target][1:])
+        with _session(parts, self.options, f"{self.seed}-{number}") as session:
+            events = session.turn(self.captions[target][0])
             for turn in range(self.turns + 1):
-                question: Question | None = None
                 shown: list[tuple[int, ...]] = []
-                for event in session.turn(message):
+                certainty: Certainty | None = None
+                for event in events:
                     if isinstance(event, Results):
                         shown = [(hit.image_id, *(each.image_id for each in hit.similar)) for hit in event.hits]
-                    elif isinstance(event, Question):
-                        question = event
+                    elif isinstance(event, Certainty):
+                        certainty = event
                     _note(event, seconds)
                 found = [at for at, group in enumerate(shown) if self.ids[target] in group]
-                ranks[turn:] = [found[0] if found else PAGE] * (self.turns + 1 - turn)
-                if question is None:
+                if certainty is not None:
+                    sure.append((certainty.chance, bool(found)))
+                if found and not overlooked[turn]:
+                    ranks[turn:] = [found[0]] * (self.turns + 1 - turn)
                     break
+                if mode.remembers:
+                    session.shown([group[0] for group in shown])
                 if mode.feedback:
                     liked = onlooker.likes([photo for group in shown for photo in group])
                     if liked is not None:
                         session.like(liked)
-                message = oracle.answer(question)
-        return ranks, seconds
+                question = session.dialogue.pending
+                if mode.says == "captions" and captions:
+                    events = session.turn(captions.pop(0))
+                elif question is not None and question.photos:
+                    closer = onlooker.closer([int(name) for name in question.photos])
+                    wrong = chance.random() < self.lapses.mistakes
+                    events = session.turn("can't tell" if closer is None else question.choices[closer ^ wrong])
+                elif question is not None:
+                    events = session.turn(oracle.answer(question))
+                elif mode.remembers:
+                    events = session.next_page()
+                else:
+                    break
+        return _Played(tuple(ranks), tuple(sure), seconds)
 
-    def _oracle(self, target: str) -> Oracle:
+    def _oracle(self, target: str, chance: random.Random) -> Oracle:
         vocabulary = frozenset(each for known in self.attributes.values() for each in known)
         return Oracle(
             self.captions[target],
@@ -177,13 +210,16 @@ class Trial:
             talkative=self.talkative,
             attributes=self.attributes.get(target, frozenset()),
             vocabulary=vocabulary if target in self.attributes else frozenset(),
+            mistakes=self.lapses.mistakes,
+            chance=chance,
         )
 
-    def _questioner(self, mode: Mode, number: int) -> Questioner | None:
-        if mode.questions == RANDOM:
-            meanings = bank_vectors(self.bank, self.encoder, self.cache).meanings
-            return RandomQuestioner(self.bank, meanings, seed_of(self.seed, number))
-        return self.questioners[mode.questions] if mode.questions else None
+
+@dataclass(frozen=True)
+class _Played:
+    ranks: tuple[int, ...]
+    sure: tuple[tuple[float, bool], ...]
+    seconds: Mapping[str, float]
 
 
 def run(

@@ -11,9 +11,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -52,11 +53,15 @@ _TOLD = ("Hits@10, last turn", "Recall@10", "Recall@1", "MRR")
 
 @dataclass(frozen=True)
 class Entry:
-    """One dialogue: by arm its (ranks, ties) turn by turn, and the seconds its parts took."""
+    """One dialogue: by arm its (ranks, ties) turn by turn, and the seconds its parts took.
+
+    `sure`: by arm, for each page shown how likely the photo was said to be on it, and whether it was.
+    """
 
     number: int
     places: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]]
     seconds: Mapping[str, float]
+    sure: Mapping[str, tuple[tuple[float, bool], ...]] = field(default_factory=dict)
 
 
 class Journal:
@@ -82,7 +87,7 @@ class Journal:
         """Appends entries; they are on disk when this returns."""
         with disk_errors_named(self._path, "file"), self._path.open("ab") as file:
             for entry in entries:
-                file.write(_line({"number": entry.number, "places": entry.places, "seconds": entry.seconds}))
+                file.write(_line(asdict(entry)))
             file.flush()
             os.fsync(file.fileno())
         self.entries |= {entry.number: entry for entry in entries}
@@ -125,15 +130,17 @@ def _whole_lines(path: Path) -> list[bytes]:
 def _entry(line: bytes) -> Entry:
     value = json.loads(line)
     places = {name: (tuple(ranks), tuple(ties)) for name, (ranks, ties) in value["places"].items()}
-    return Entry(int(value["number"]), places, dict(value["seconds"]))
+    sure = {name: tuple((float(said), bool(true)) for said, true in pages) for name, pages in value["sure"].items()}
+    return Entry(int(value["number"]), places, dict(value["seconds"]), sure)
 
 
 @dataclass(frozen=True, eq=False)
 class MeasuredRun:
     """One way of searching. `ranks` and `ties` (queries, turns), ranks 0-based.
 
-    `baseline`: the run it is to be compared with, "" for none. `depth`: ranks from there on are not known. `seconds`: a
-    turn's, by part.
+    `baseline`: the run it is to be compared with, "" for none. `depth`: ranks from there on are not known, since the
+    user sees pages of so many photos. `seconds`: a turn's, by part. `sure`: for each page how likely the photo was said
+    to be on it, and whether it was.
     """
 
     name: str
@@ -142,6 +149,7 @@ class MeasuredRun:
     baseline: str = ""
     depth: int | None = None
     seconds: Mapping[str, float] | None = None
+    sure: tuple[tuple[float, bool], ...] = ()
 
     @cached_property
     def metrics(self) -> Metrics:
@@ -199,9 +207,76 @@ class Report:
             "ties": list(metrics.ties),
             "effect": asdict(changed) if changed else None,
             "gains": {measure: asdict(gain) for measure, gain in gains.items()},
+            **(self._live_json(run) if run.depth else {}),
             "ranks": run.ranks.tolist(),
             "tied": run.ties.tolist(),
         }
+
+    def _live_json(self, run: MeasuredRun) -> dict[str, Any]:
+        return {
+            "effort": asdict(effort_of(run)),
+            "hits_gain": [asdict(gain) for gain in hits_gains(run, self.run(run.baseline))] if run.baseline else [],
+            "calibration": [asdict(each) for each in calibration(run.sure)],
+            "sure": [list(each) for each in run.sure],
+        }
+
+
+@dataclass(frozen=True)
+class Effort:
+    """Photos looked at until the right one was found: the median and the 90th percentile, None where fewer find it.
+
+    `found`: the share, in percent, that found it within `photos`, all that a session shows.
+    """
+
+    median: float | None
+    most: float | None
+    photos: int
+    found: float
+
+
+def effort_of(run: MeasuredRun) -> Effort:
+    """Of a run whose ranks are places on pages of `depth` photos, each page new to the user."""
+    page = run.depth or 0
+    there = run.ranks < page
+    first = np.argmax(there, axis=1)
+    looked = first * page + np.take_along_axis(run.ranks, first[:, None], axis=1)[:, 0] + 1
+    looked_at = np.sort(np.where(there.any(axis=1), looked.astype(np.float64), np.inf))
+    median, most = (float(looked_at[math.ceil(share * len(looked_at)) - 1]) for share in (0.5, 0.9))
+    return Effort(
+        median if math.isfinite(median) else None,
+        most if math.isfinite(most) else None,
+        page * run.ranks.shape[1],
+        100 * float(there.any(axis=1).mean()),
+    )
+
+
+def hits_gains(ours: MeasuredRun, theirs: MeasuredRun) -> list[Gain]:
+    """What `ours` has found more often than `theirs` by each turn, in points, by a paired bootstrap over queries."""
+    mine, others = (np.asarray(hits(run.ranks, run.depth or 10), np.float64) for run in (ours, theirs))
+    return [paired_gain(mine[:, turn], others[:, turn]) for turn in range(mine.shape[1])]
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Of the pages said to hold the photo with a chance from `low` to below `high`: the mean of what was `said`, the
+    share that had it, both in percent, and how many `pages` there were."""
+
+    low: float
+    high: float
+    said: float
+    observed: float
+    pages: int
+
+
+def calibration(sure: Sequence[tuple[float, bool]]) -> list[Bin]:
+    """Ten bins, those without a page left out."""
+    found = []
+    for tenth in range(10):
+        pages = [(said, true) for said, true in sure if min(int(said * 10), 9) == tenth]
+        if pages:
+            said, true = np.mean(np.array(pages, np.float64), axis=0)
+            found.append(Bin(tenth / 10, (tenth + 1) / 10, 100 * float(said), 100 * float(true), len(pages)))
+    return found
 
 
 def report_of(
@@ -227,6 +302,7 @@ def report_of(
             baseline,
             depth,
             {part.removeprefix(f"{name}: "): each for part, each in seconds.items() if _is_of(part, name)},
+            tuple(page for entry in entries for page in entry.sure.get(name, ())),
         )
         for name, baseline in baselines.items()
     ]
@@ -250,6 +326,7 @@ def from_json(data: Any) -> Report:
                 str(each["baseline"]),
                 each["depth"],
                 each["seconds_per_turn"],
+                tuple((float(said), bool(true)) for said, true in each.get("sure", [])),
             )
             for each in data["runs"]
         )

@@ -10,15 +10,9 @@ import random
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from dar_tui.cancellation import Cancelled, never
-from dar_tui.dialogue.dialogue import Dialogue
-from dar_tui.dialogue.need import Need
-from dar_tui.fusion.finding import Filters
 from dar_tui.language.rules.words import content
 from dar_tui.language.turn import Expects, Question
-from dar_tui.questions.bank import Attribute, Slot, Vectors
-from dar_tui.questions.selection import Proposal, open_attributes
-from indexer.search.ranking import Query
+from dar_tui.questions.bank import Attribute, Slot
 
 # Where the bank's words for a thing say that it is there; elsewhere they also name its alternatives.
 SYNONYMS = frozenset(
@@ -111,6 +105,8 @@ _GARMENTS = (
 # A photo comes near if of all words used of it and of the target this share is used of both. Not tuned.
 LEAST_OVERLAP = 0.25
 
+# Whoever compares two photos tells which is nearer if their shares differ by so much. Not tuned.
+LEAST_DIFFERENCE = 0.05
 
 # People asked what they see name so many things before they stop. Not tuned.
 MOST_NAMED = 3
@@ -179,7 +175,12 @@ class Oracle:
         talkative: bool = False,
         attributes: frozenset[str] = frozenset(),
         vocabulary: frozenset[str] = frozenset(),
+        mistakes: float = 0.0,
+        chance: random.Random | None = None,
     ) -> None:
+        """`mistakes`: the chance of a wrong answer, drawn from `chance`."""
+        self._mistakes = mistakes
+        self._chance = chance or random.Random(0)
         self._knowledge = Knowledge(captions, attributes, vocabulary)
         self._mentioned = [frozenset(content(captions[0]))]
         self._bank = bank
@@ -188,20 +189,26 @@ class Oracle:
 
     def answer(self, question: Question) -> str:
         """yes, no, one of the choices, words, or "can't tell"."""
+        errs = self._chance.random() < self._mistakes
         if question.expects is Expects.OPEN:
-            return self._named(self._slots.get(question.topic))
+            wrong = [each for each in question.examples if not self._knowledge.mentioning(each)]
+            return wrong[0] if errs and wrong else self._named(self._slots.get(question.topic), question.examples)
         if question.expects is Expects.CHOICE:
             said = [choice for choice in question.choices if self._knowledge.mentioning(choice)]
+            if errs and said:
+                said = [choice for choice in question.choices if choice not in said]
             return said[0] if len(said) == 1 else "can't tell"
         attribute = self._bank.get(question.topic)
         if attribute is None:  # Of the year, say, captions mention nothing.
             return "can't tell"
         if telling := self._knowledge.telling(attribute):
-            caption = self._caption(telling)
-            return f"yes, {caption}" if caption else "yes"
-        return "no" if self._knowledge.denies(attribute) else "can't tell"
+            caption = "" if errs else self._caption(telling)
+            return "no" if errs else f"yes, {caption}" if caption else "yes"
+        if self._knowledge.denies(attribute):
+            return "yes" if errs else "no"
+        return "can't tell"
 
-    def _named(self, slot: Slot | None) -> str:
+    def _named(self, slot: Slot | None, examples: Sequence[str] = ()) -> str:
         topics = slot.topics if slot else frozenset[str]()
         asked = (each for each in self._bank.values() if each.topic in topics and not each.choices)
         known = [each for each in asked if not self._is_mentioned(each) and self._knowledge.telling(each)]
@@ -209,6 +216,8 @@ class Oracle:
             return "can't tell"
         if caption := self._caption([text for each in known for text in self._knowledge.telling(each)]):
             return caption
+        # What has just been read comes to mind first.
+        known = sorted(known, key=lambda each: each.statement not in examples)
         named = [each.statement for each in known[:MOST_NAMED]]
         self._mentioned += [frozenset(content(each)) for each in named]
         return " and ".join([", ".join(named[:-1]), named[-1]]) if len(named) > 1 else named[0]
@@ -245,23 +254,11 @@ class Onlooker:
         self._liked.add(best)
         return best
 
+    def closer(self, photos: Sequence[int]) -> int | None:
+        """Which of two photos comes nearer to the target, 0 or 1; None where they are nearly as near as one another."""
+        first, second = map(self._overlap, photos)
+        return None if abs(first - second) < LEAST_DIFFERENCE else int(second > first)
+
     def _overlap(self, photo: int) -> float:
-        ours, theirs = self._said[self._target], self._said[photo]
+        ours, theirs = self._said[self._target], self._said.get(photo, frozenset())
         return len(ours & theirs) / max(len(ours | theirs), 1)
-
-
-class RandomQuestioner:
-    """Asks whatever may still be asked: the baseline that any choice must beat."""
-
-    def __init__(self, bank: Sequence[Attribute], meanings: Vectors, seed: int) -> None:
-        self._bank = tuple(bank)
-        self._meanings = meanings
-        self._random = random.Random(seed)
-
-    def propose(
-        self, dialogue: Dialogue, need: Need, query: Query, filters: Filters, cancelled: Cancelled = never
-    ) -> list[Proposal]:
-        """Three at random, taken for even chances."""
-        numbers = open_attributes(self._bank, self._meanings, need, dialogue.questions)
-        picked = self._random.sample(numbers, min(3, len(numbers)))
-        return [Proposal(self._bank[number].put(), 0.0, 0.5) for number in picked]

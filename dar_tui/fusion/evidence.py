@@ -187,7 +187,7 @@ def evidence(
     vetoed = set(dialogue.vetoed)
     answers = {answer for question in dialogue.questions for answer in (question.topic, *question.choices)}
     denied = {core(answer) for answer in answers}
-    answers |= _answers_in_words(dialogue)
+    answers |= answers_in_words(dialogue)
     texts, rejects = request.query.texts, request.need.rejects
     own = sum(len(content(text)) for text in texts if text not in answers)
     shares = [_share(text, own) if text in answers else 1.0 for text in texts]
@@ -202,8 +202,8 @@ def evidence(
         rejects=rejected,
         kinds=kinds,
         reject_weight=DENIAL_WEIGHT if denied.issuperset(rejects) else REJECT_WEIGHT,
-        liked=[*_photos(library, dialogue.liked, space), *_kept(gallery, dialogue.picked)],
-        unliked=[*_photos(library, dialogue.unliked, space), *_kept(gallery, dialogue.vetoed)],
+        liked=[*photo_vectors(library, dialogue.liked, space), *kept_vectors(gallery, dialogue.picked)],
+        unliked=[*photo_vectors(library, dialogue.unliked, space), *kept_vectors(gallery, dialogue.vetoed)],
         dim=encoder.encoder.dim,
     )
     found = firmly(found, encoder, library)
@@ -274,7 +274,7 @@ def _fit(library: Library, text: Vector, picture: Vector, space: str) -> Fit:
     return Fit(agreement, like[0].strength is not Strength.NONE)
 
 
-def _answers_in_words(dialogue: Dialogue) -> set[str]:
+def answers_in_words(dialogue: Dialogue) -> set[str]:
     """The statements that answer questions asking for words."""
     asked = (turn for turn in dialogue.turns if turn.question and turn.question.expects is Expects.OPEN)
     return {want for turn in asked for want in read(turn).wants}
@@ -286,7 +286,7 @@ def _share(answer: str, own: int) -> float:
     return min(1.0, ANSWER_WEIGHT * max(1, len(content(answer))) / max(own, 1))
 
 
-def _photos(library: Library, names: Sequence[str], space: str) -> list[Vector]:
+def photo_vectors(library: Library, names: Sequence[str], space: str) -> list[Vector]:
     found = []
     for name in names:
         try:
@@ -296,7 +296,7 @@ def _photos(library: Library, names: Sequence[str], space: str) -> list[Vector]:
     return found
 
 
-def _kept(gallery: Gallery, places: Sequence[tuple[int, int]]) -> list[Vector]:
+def kept_vectors(gallery: Gallery, places: Sequence[tuple[int, int]]) -> list[Vector]:
     return [gallery[place].vector for place in places if place in gallery]
 
 

@@ -19,12 +19,15 @@ class Expects(StrEnum):
 @dataclass(frozen=True)
 class Question:
     """A question Q_t. `topic` is the statement that a plain yes makes ("people", "indoors"); "" leaves it to be read
-    from the text. `choices` are the answers offered, if any."""
+    from the text. `choices` are the answers offered, if any; `examples` are things that an answer in words may name.
+    `photos` are the two, by the library's names, that a choice by photos offers; `choices` are then their numbers."""
 
     text: str
     topic: str = ""
     expects: Expects = Expects.UNTOLD
     choices: tuple[str, ...] = ()
+    examples: tuple[str, ...] = ()
+    photos: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

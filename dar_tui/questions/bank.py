@@ -94,16 +94,19 @@ class Slot:
     A yes or no says little, and most of what could be asked so is not known; of its place, doings and things people
     remember something.
 
-    `needs`: the attribute that must be wanted, or ""."""
+    `needs`: the attribute that must be wanted, or "". `repeats`: while it is answered it is asked again, with other
+    examples; who has nothing to add may still know when asked for one kind of thing."""
 
     name: str
     question: str
     topics: frozenset[str]
     needs: str = ""
+    repeats: bool = False
 
-    def put(self) -> Question:
-        """The question."""
-        return Question(self.question, self.name, Expects.OPEN)
+    def put(self, examples: Sequence[str] = ()) -> Question:
+        """The question, with things that may be named."""
+        hint = f" {', '.join(examples).capitalize()}?" if examples else ""
+        return Question(f"{self.question}{hint}", self.name, Expects.OPEN, examples=tuple(examples))
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +127,10 @@ def load_bank() -> tuple[Attribute, ...]:
 def load_slots() -> tuple[Slot, ...]:
     """The slots that ship with dar."""
     entries = json.loads(files(__package__).joinpath("slots.json").read_text(encoding="utf-8"))
-    return tuple(Slot(each["name"], each["question"], frozenset(each["topics"]), each["needs"]) for each in entries)
+    return tuple(
+        Slot(each["name"], each["question"], frozenset(each["topics"]), each["needs"], bool(each.get("repeats", False)))
+        for each in entries
+    )
 
 
 def bank_vectors(bank: Sequence[Attribute], encoder: Encoder, cache: Path) -> BankVectors:

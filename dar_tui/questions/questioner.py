@@ -31,6 +31,8 @@ from dar_tui.questions.selection import (
     Proposal,
     open_attributes,
     open_slots,
+    photo_question,
+    place_question,
     probabilities,
     proposed,
     ranked,
@@ -50,6 +52,8 @@ Weights = NDArray[np.float64]
 
 # "The top few hundred": of 1,000 photos the right one is nearly always among these.
 SIZE = 300
+# Photos seen at once, where nobody says how many.
+PAGE = 10
 # As many captions as a small language model keeps apart in one prompt.
 _CAPTIONS = 5
 # Mean and deviation of a contrast over 2,000 photos are known to 2 %.
@@ -57,6 +61,9 @@ SAMPLE = 2000
 # How much likelier the photo is for each standard deviation of score among the candidates: e to this power. About what
 # Recall@1 of 25 and Recall@10 of 70 in METHOD say of a candidate's chances by rank.
 _SHARPNESS = 1.5
+
+# Of the photos on screen, those between which a user may be asked to choose.
+_COMPARED = 12
 
 _SYSTEM = """You help someone find a photo they remember. Ask them one short question about the photo.
 Ask only whether it shows the thing named. It must be answerable with yes or no.
@@ -84,10 +91,19 @@ class Questioner(Protocol):
     """Proposes questions."""
 
     def propose(
-        self, dialogue: Dialogue, need: Need, query: Query, filters: Filters, cancelled: Cancelled = never
+        self,
+        dialogue: Dialogue,
+        need: Need,
+        query: Query,
+        filters: Filters,
+        cancelled: Cancelled = never,
+        *,
+        page: int = PAGE,
+        shown: Sequence[int] = (),
     ) -> list[Proposal]:
-        """Questions worth asking of the photos that the query ranks, best first; [] where none is.
+        """Questions worth asking of the photos that the query ranks, best first; [] where the next page is worth more.
 
+        `page`: photos seen at once. `shown`: those on screen, in their order; a question may be which of two is nearer.
         Worded without a model once `cancelled()`.
         """
         ...
@@ -127,7 +143,15 @@ class GroundedQuestioner:
         self._lock = threading.Lock()
 
     def propose(
-        self, dialogue: Dialogue, need: Need, query: Query, filters: Filters, cancelled: Cancelled = never
+        self,
+        dialogue: Dialogue,
+        need: Need,
+        query: Query,
+        filters: Filters,
+        cancelled: Cancelled = never,
+        *,
+        page: int = PAGE,
+        shown: Sequence[int] = (),
     ) -> list[Proposal]:
         """Questions worth asking, best first. Raises DarError where the library cannot be read."""
         # 1. The candidates, and the chance that each is the photo.
@@ -141,8 +165,9 @@ class GroundedQuestioner:
         unanswerable = unanswerable_topics(known.slots, need)
         allowed = open_attributes(known.bank, known.vectors.meanings, need, dialogue.questions, unanswerable)
         slots = open_slots(known.slots, known.bank, need, dialogue.questions)
-        in_words = proposed(slots, known.bank, allowed, found.weights, shows)
-        by_number = ranked(known.bank, allowed, found.weights, shows)
+        offered = frozenset(example for question in dialogue.questions for example in question.examples)
+        in_words = proposed(slots, known.bank, allowed, found.weights, shows, page, offered)
+        by_number = ranked(known.bank, allowed, found.weights, shows, page)
         by_yes = [proposal for _, proposal in by_number]
         # 4. The best in a model's words, if there is one and it asks just that. Questions answered in words stay as
         # they are.
@@ -154,10 +179,28 @@ class GroundedQuestioner:
             if text:
                 by_yes[0] = replace(by_yes[0], question=known.bank[number].put(text))
         # 5. The catalog's own facts.
-        year = year_question(found.taken_at, found.weights, need, dialogue.questions)
-        # Words first, whatever the bits: over 1,000 dialogues about development photos five answers in words moved the
-        # mean log rank by -0.14, five by yes or no by -0.03, most of which nobody could give (docs/results.md).
-        return [*in_words, *sorted([*by_yes, *([year] if year else [])], key=lambda proposal: -proposal.bits)]
+        year = year_question(found.taken_at, found.weights, need, dialogue.questions, page)
+        place = place_question(found.cities, found.weights, need, dialogue.questions, page)
+        if place is not None and self._policy is Policy.OPEN:
+            in_words = sorted([*in_words, place], key=lambda proposal: -proposal.saved)
+        pair = None if in_words else self._pair(known, found, shown, dialogue, page)
+        others = [*by_yes, *([year] if year else []), *([pair] if pair else [])]
+        # Words first, whatever they spare: of the answers by yes or no most cannot be given. Over 1,000 dialogues about
+        # development photos five questions moved the mean log rank by -0.03 so, by -0.14 in words (docs/results.md).
+        return [*in_words, *sorted(others, key=lambda proposal: -proposal.saved)]
+
+    def _pair(
+        self, known: _Known, found: Candidates, shown: Sequence[int], dialogue: Dialogue, page: int
+    ) -> Proposal | None:
+        if self._policy is not Policy.OPEN or len(shown) < 2:
+            return None
+        shown = shown[:_COMPARED]
+        vectors = self._library.vectors(shown, JOINT)
+        there = vectors @ known.background.T
+        deviation = np.maximum(there.std(axis=1, keepdims=True), 1e-9)
+        near = (vectors @ found.vectors.T - there.mean(axis=1, keepdims=True)) / deviation
+        names = [str(image) for image in shown]
+        return photo_question(range(1, len(shown) + 1), names, near, found.weights, dialogue.questions, page)
 
     def _bank(self) -> _Known:
         with self._lock:
@@ -187,18 +230,22 @@ class Candidates:
     vectors: Vectors
     weights: Weights
     taken_at: tuple[datetime | None, ...]
+    cities: tuple[str, ...]
     captions: tuple[str, ...] = ()
 
 
 def candidates(library: Library, query: Query, filters: Filters, size: int = SIZE) -> Candidates | None:
     """The best photos under the query and the filters; None where there are fewer than two to choose from."""
-    hits = find(library, query, size, filters).hits
+    # Copies stay apart: folding hundreds takes far longer than all else here, and who has the photo has its copies.
+    hits = find(library, query, size, filters, fold=False).hits
     if len(hits) < 2:
         return None
     ids = tuple(hit.image_id for hit in hits)
-    weights = chances(np.array([hit.score for hit in hits], np.float64))
+    scores = np.array([hit.score for hit in hits], np.float64)
+    weights = chances(scores) if query.scorer is None else posterior(scores)
+    cities = tuple(stripped(hit.city) for hit in hits)
     captions = tuple(stripped(hit.caption) for hit in hits if hit.caption)[:_CAPTIONS]
-    return Candidates(ids, library.vectors(ids, JOINT), weights, tuple(hit.taken_at for hit in hits), captions)
+    return Candidates(ids, library.vectors(ids, JOINT), weights, tuple(hit.taken_at for hit in hits), cities, captions)
 
 
 def chances(scores: NDArray[np.float64]) -> Weights:
@@ -208,6 +255,12 @@ def chances(scores: NDArray[np.float64]) -> Weights:
         return np.full(len(scores), 1 / len(scores))
     exponents = _SHARPNESS * (scores - scores.max()) / deviation
     raw = np.exp(exponents)
+    return np.asarray(raw / raw.sum(), np.float64)
+
+
+def posterior(nats: NDArray[np.float64]) -> Weights:
+    """Log likelihoods to the chance that each photo is the one."""
+    raw = np.exp(nats - nats.max())
     return np.asarray(raw / raw.sum(), np.float64)
 
 

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
-from dar_tui.dialogue.dialogue import QuestionAsked
+from dar_tui.dialogue.dialogue import QuestionAsked, QuestionSkipped
 from dar_tui.dialogue.hearing import Heard
 from dar_tui.dialogue.need import Need
 from dar_tui.fusion.evidence import SearchRequest
@@ -19,8 +19,8 @@ from dar_tui.language.rules.intents import Act
 from dar_tui.reformulate import QueryStrategy, Reformulation
 from dar_tui.reformulate.query import weighted
 from dar_tui.session.drawing import draw_images
-from dar_tui.session.events import Event, Part, Reformulated, Results, SessionNote, Stage, TurnFailed
-from dar_tui.session.page import TurnContext
+from dar_tui.session.events import Certainty, Event, Part, Reformulated, Results, SessionNote, Stage, TurnFailed
+from dar_tui.session.page import Page, TurnContext
 from dar_tui.session.state import CancelToken, SessionState, Stopwatch
 from dar_tui.session.transcript import Prompted, Shown
 from indexer.errors import DarError
@@ -78,7 +78,7 @@ class Algorithm:
         dialogue = self.state.dialogue
         if dialogue.number < 0:
             self.state.set_request(None, self.token)
-            self.state.set_page((), self.token)
+            self.state.set_page(Page(), self.token)
             yield Reformulated(dialogue.messages - 1, weighted(QueryStrategy.STATEMENTS, ()), Need())
             yield Results(dialogue.messages - 1, Stage.TEXT, ())
             return
@@ -95,6 +95,10 @@ class Algorithm:
         if request is None:
             return
         yield from self._show_page(request, self._context(request).stage)
+        pending = self.state.dialogue.pending
+        if pending is not None and pending.photos:
+            # Its photos have other numbers now, or none.
+            yield from _failure(self.state.record(QuestionSkipped(), self.token))
         if self.state.dialogue.pending is None:
             yield from self._ask(request)
 
@@ -148,13 +152,15 @@ class Algorithm:
             return
         self.watch.mark("text_hits" if stage is Stage.TEXT else "fused_hits")
         yield from map(SessionNote, notes)
-        self.state.set_page(found.hits, self.token)
+        self.state.set_page(found, self.token)
         yield Results(request.turn, stage, found.hits)
+        if found.chance is not None and found.hits:
+            yield Certainty(request.turn, len(found.hits), found.chance)
         shown = tuple(str(hit.image_id) for hit in found.hits)
         yield from _failure(self.state.log.write(Shown(request.turn, str(stage), shown)))
 
     def _ask(self, request: SearchRequest) -> Iterator[Event]:
-        """The most informative question whose answer would change the page; nothing where none would."""
+        """The question that spares most photos to look at; nothing where the next page does as well."""
         questioner = self.state.parts.questioner
         if questioner is None or self.token.is_set():
             return
@@ -162,13 +168,20 @@ class Algorithm:
         try:
             with self.watch.part("ask"):
                 query, filters = context.query(context.stage), context.filters()
-                proposals = questioner.propose(context.dialogue, request.need, query, filters, self.token.is_set)
-                question = context.worthwhile(proposals)
+                shown = [hit.image_id for hit in self.state.page.hits]
+                proposals = questioner.propose(
+                    *(context.dialogue, request.need, query, filters, self.token.is_set),
+                    page=context.search.page,
+                    shown=shown,
+                )
         except DarError as error:
             yield TurnFailed(Part.ASK, error.message, error.hint)
             return
-        if question is None:
+        if not proposals:
+            if len(shown) == context.search.page:
+                yield SessionNote("No question would help more than the next page.")
             return
+        question = proposals[0].question
         yield from _failure(self.state.record(QuestionAsked(question), self.token))
         yield question
 

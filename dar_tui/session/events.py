@@ -56,6 +56,15 @@ class Results:
 
 
 @dataclass(frozen=True)
+class Certainty:
+    """How sure the page just shown is: with this `chance` the photo is one of its `photos`."""
+
+    turn: int
+    photos: int
+    chance: float
+
+
+@dataclass(frozen=True)
 class Prompts:
     """P_t1 ... P_tK, with the seed each is drawn from."""
 
@@ -143,6 +152,7 @@ class TurnDone:
 Event = (
     Reformulated
     | Results
+    | Certainty
     | Prompts
     | Loading
     | Loaded

@@ -6,13 +6,23 @@ other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from dar_tui.dialogue.dialogue import Dialogue, OnPhoto, OnPicture, Opinion, QuestionSkipped, Remark
+from dar_tui.dialogue.dialogue import (
+    Dialogue,
+    NextPage,
+    OnPhoto,
+    OnPicture,
+    Opinion,
+    PhotoOpened,
+    PhotosShown,
+    QuestionSkipped,
+    Remark,
+)
 from dar_tui.dialogue.hearing import Heard, Reader, hear
 from dar_tui.dialogue.need import Chip, ChipEdit, ChipKind, Edited
 from dar_tui.fusion.evidence import GeneratedImage, SearchRequest
@@ -100,6 +110,11 @@ class Session:
         return dict(self._state.gallery)
 
     @property
+    def seen(self) -> tuple[int, ...]:
+        """The photos seen earlier, by image id, the latest first; `Library.photos` has them as hits."""
+        return tuple(int(name) for name in reversed(self._state.dialogue.seen) if name.isdecimal())
+
+    @property
     def is_ready_to_imagine(self) -> bool:
         """Whether the generator is loaded."""
         return self._state.imagination is not None and self._state.imagination.is_ready
@@ -138,6 +153,25 @@ class Session:
         """This generated image is wrong: away from it. Raises UsageError where there is none."""
         self.pick(turn, k, Opinion.BAD)
 
+    def shown(self, image_ids: Sequence[int]) -> None:
+        """These photos of the page are on the user's screen, and so are the copies folded under them.
+
+        Once the user goes on, with a message or to the next page, they count as passed over. Each is recorded once
+        until then.
+        """
+        with self._state.lock:
+            wanted = frozenset(image_ids)
+            groups = ((hit.image_id, *(each.image_id for each in hit.similar)) for hit in self._state.page.hits)
+            folded = [image for group in groups if group[0] in wanted for image in group]
+            on_screen = self._state.dialogue.on_screen
+            new = [name for image in dict.fromkeys([*image_ids, *folded]) if (name := str(image)) not in on_screen]
+            if new:
+                self._state.record(PhotosShown(tuple(new)))
+
+    def opened(self, image_id: int) -> None:
+        """The user looked at this photo closely; that it was passed over counts no more."""
+        self._state.record(PhotoOpened(str(image_id)))
+
     def skip(self) -> None:
         """The open question stays unanswered. Raises UsageError where none is open."""
         if self._state.dialogue.pending is None:
@@ -156,7 +190,7 @@ class Session:
             raise UsageError("The message is empty.", "Say what you remember of the photo.")
         state = self._state
         token = state.begin()
-        shown = [str(hit.image_id) for hit in state.page]
+        shown = [str(hit.image_id) for hit in state.page.hits]
         heard = hear(
             state.dialogue, message, self._now(), shown, "" if selected is None else str(selected), self._reader()
         )
@@ -186,6 +220,11 @@ class Session:
     def rerank(self) -> Iterator[Event]:
         """The page after feedback, or as a resumed session left it; a new question if none is open. Draws nothing."""
         return self._again(Algorithm.rerank, imagining=self.imagining)
+
+    def next_page(self) -> Iterator[Event]:
+        """Photos not seen yet: what was `shown` counts as passed over. The open question stays."""
+        self._state.record(NextPage())
+        return self.rerank()
 
     def imagine_again(self) -> Iterator[Event]:
         """More images of this turn, from other prompts and seeds, and the page with all that are not vetoed."""

@@ -11,22 +11,29 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, TypeVar
 
 from dar_tui.dialogue.dialogue import Dialogue, Event
 from dar_tui.fusion.evidence import GeneratedImage, QueryEncoder, SearchRequest
 from dar_tui.fusion.finding import Narrowing
-from dar_tui.fusion.strategies import DEFAULT, strategy_named
+from dar_tui.fusion.strategies import strategy_named
 from dar_tui.imagine.cache import Album
 from dar_tui.imagine.worker import Imagination, LoadGenerator
 from dar_tui.questions.questioner import Questioner
 from dar_tui.reformulate import Reformulator
+from dar_tui.session.belief import calibration_of
 from dar_tui.session.events import Timings, TurnFailed
-from dar_tui.session.page import SearchSettings, TurnContext
+from dar_tui.session.page import Page, SearchSettings, TurnContext
 from dar_tui.session.transcript import Log, Prompted
 from indexer.encoders import Encoder
 from indexer.library import Library
-from indexer.search.hits import Hit
+
+BELIEF = "belief"
+"""The app's way to rank: all evidence as one posterior (`dar_tui.session.belief`)."""
+
+CALIBRATIONS = "calibrations"
+"""The folder, in dar's home, of the constants that `dar eval fit` has found for encoders."""
 
 _T = TypeVar("_T")
 _Span = Literal["reformulate", "load", "imagine", "ask"]
@@ -49,15 +56,19 @@ class SessionParts:
 
 @dataclass(frozen=True)
 class SessionOptions:
-    """`page`: photos shown. `pictures`: K. `fusion`: a strategy's name. `picture_weight`: None for the strategy's own.
+    """`page`: photos shown. `pictures`: K. `fusion`: "belief", or a strategy's name, to compare with.
+
+    `picture_weight`: None for the strategy's own. `calibrations`: a folder of constants fitted for encoders, None for
+    those that ship.
 
     K = 3: the paper's choice; one picture gave +6.43 Hits@10 there, three +7.61, more hardly any.
     """
 
     page: int = 10
     pictures: int = 3
-    fusion: str = DEFAULT
+    fusion: str = BELIEF
     picture_weight: float | None = None
+    calibrations: Path | None = None
 
 
 class SessionState:
@@ -76,15 +87,16 @@ class SessionState:
         self.search = SearchSettings(
             parts.library,
             QueryEncoder(parts.encoder),
-            strategy_named(options.fusion),
+            None if options.fusion == BELIEF else strategy_named(options.fusion),
             options.picture_weight,
             options.page,
+            calibration_of(parts.encoder.id, options.calibrations),
         )
         self.lock = threading.RLock()
         self.dialogue = Dialogue(hemisphere=log.started.hemisphere)
         self.request: SearchRequest | None = None
         self.prompted: Prompted | None = None
-        self.page: tuple[Hit, ...] = ()
+        self.page = Page()
         self.gallery: dict[tuple[int, int], GeneratedImage] = {}
         self._token = CancelToken()
         self._token_lock = threading.Lock()
@@ -127,11 +139,11 @@ class SessionState:
             if not token.is_set():
                 self.request = request
 
-    def set_page(self, hits: tuple[Hit, ...], token: CancelToken) -> None:
+    def set_page(self, page: Page, token: CancelToken) -> None:
         """The page that is shown from now on."""
         with self.lock:
             if not token.is_set():
-                self.page = hits
+                self.page = page
 
     def record_prompts(self, prompted: Prompted, token: CancelToken) -> TurnFailed | None:
         """What images are generated from; returns what failed in saving it."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from dar_tui.language.turn import Question
 from dar_tui.session.events import (
+    Certainty,
     Event,
     ImageGenerated,
     Imagining,
@@ -102,6 +103,7 @@ class Exchange:
     drawings: tuple[Drawing, ...] = ()
     first: int = 0
     loading: bool = False
+    certainty: Certainty | None = None
     question: Question | None = None
     notes: tuple[str, ...] = ()
     failures: tuple[Failure, ...] = ()
@@ -116,6 +118,8 @@ class Exchange:
                 # The first page is the text's own; what comes later is compared with it.
                 ranks = self.text_ranks or {hit.image_id: hit.rank for hit in hits}
                 return replace(self, turn=turn, hits=hits, stage=stage, text_ranks=ranks, kept=None)
+            case Certainty():
+                return replace(self, certainty=event)
             case Prompts(turn, prompts, seeds):
                 drawings = tuple(Drawing(prompt, seed) for prompt, seed in zip(prompts, seeds, strict=True))
                 # Pictures of a turn are numbered through when it is imagined again.

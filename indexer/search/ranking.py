@@ -50,6 +50,10 @@ class Term:
     weight: float = 1.0
 
 
+# (image ids (n,), each term's cosines (n,), each term's spread over the library) -> scores (n,).
+Scorer = Callable[[NDArray[np.int64], Sequence[NDArray[np.float32]], Sequence[Spread]], NDArray[np.floating]]
+
+
 @dataclass(frozen=True, eq=False)
 class Query:
     """What to look for: terms, and how their scores become one.
@@ -59,11 +63,15 @@ class Query:
     weight / (60 + rank); "least" asks for photos that none of the terms suits, all of negative weight: the highest lift
     (see `strength`) among them, negated, so that one thing seen is not made up for by others unseen. `by_example` says
     that joint terms are photos, not texts, and judges strength accordingly.
+
+    `scorer`, where given, makes the scores in the place of `combine`, from the terms as they are. It is called with all
+    photos that are looked at; once more with the best of them where the first cosines were only nearly exact.
     """
 
     terms: tuple[Term, ...]
     combine: str = "cosine"
     by_example: bool = False
+    scorer: Scorer | None = None
 
     def __post_init__(self) -> None:
         if not self.terms:
@@ -85,7 +93,7 @@ def same(one: Term, other: Term) -> bool:
 def merged(query: Query) -> tuple[Term, ...]:
     """The terms to score: one unit vector of weight 1 where "cosine" meets a single space, else as they are."""
     spaces = {term.space for term in query.terms}
-    if query.combine != "cosine" or len(spaces) > 1:
+    if query.scorer is not None or query.combine != "cosine" or len(spaces) > 1:
         return query.terms
     return (Term(_sum(query.terms), spaces.pop()),)
 
@@ -135,7 +143,7 @@ def _ranks(values: NDArray[np.float32]) -> NDArray[np.float32]:
     return (np.searchsorted(ordered, -values, side="left") + 1).astype(np.float32)
 
 
-def best(values: NDArray[np.float32], ids: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+def best(values: NDArray[np.floating], ids: NDArray[np.int64], count: int) -> NDArray[np.int64]:
     """The positions of the `count` highest values, best first; equal values in the order of ids."""
     if count < len(values):
         # Everything equal to the last one that fits is kept until ids have decided.

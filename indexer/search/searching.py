@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from indexer.encoders import JOINT, VISUAL
 from indexer.errors import EncoderMismatch
 from indexer.search.hits import Placing
-from indexer.search.ranking import Query, Term, best, direction, fold, merged, same, scores
+from indexer.search.ranking import Query, Scorer, Term, best, direction, fold, merged, same, scores
 from indexer.search.strength import thresholds
 from indexer.store.catalog import Catalog, EncoderRecord, ImageTraits, spaces_of
 from indexer.store.embeddings import checksums_of, live_rows
@@ -175,7 +175,7 @@ class _Pool:
     """The photos looked at: their positions, scores and lifts, all exact. `whole`: no other photo was to be had."""
 
     positions: Positions
-    values: NDArray[np.float32]
+    values: NDArray[np.floating]
     lifts: NDArray[np.float32]
     spread: Spread
     whole: bool
@@ -199,6 +199,7 @@ def search(
     # 1. What is scored, and along what the strength of a match is measured.
     terms = merged(query)
     along, by_example = direction(query)
+    score = query.scorer or _combined(query.combine, terms)
     if not len(snapshot.ids) or (allowed is not None and not allowed.any()):
         return []
     # No index knows what is farthest from everything.
@@ -207,8 +208,8 @@ def search(
     want = k if pictures is None else _FOLD_OVERFETCH * k
     while True:
         # 2. Who is looked at, with exact scores: what an index gives, or the best of everything.
-        pool = _by_index(snapshot, query.combine, terms, along, allowed, want) if indexed else None
-        pool = pool or _by_scan(snapshot, query.combine, terms, along, allowed, want)
+        pool = _by_index(snapshot, score, terms, along, allowed, want) if indexed else None
+        pool = pool or _by_scan(snapshot, query.combine, score, terms, along, allowed, want)
         # 3. The best of them, near-duplicates folded; more are looked at if bursts leave the page short.
         groups = _groups(snapshot, pool, k, want, pictures)
         if len(groups) == k or pool.whole:
@@ -226,9 +227,13 @@ def search(
     ]
 
 
+def _combined(combine: str, terms: tuple[Term, ...]) -> Scorer:
+    return lambda _ids, cosines, spreads: scores(combine, terms, cosines, spreads)
+
+
 def _by_index(
     snapshot: Snapshot,
-    combine: str,
+    score: Scorer,
     terms: tuple[Term, ...],
     along: Term,
     allowed: NDArray[np.bool_] | None,
@@ -257,13 +262,14 @@ def _by_index(
             cosines = [known, known]
     cosines = cosines or snapshot.cosines(asked, positions)
     _check(cosines)
-    values = scores(combine, terms, cosines[:-1], spreads[:-1])
+    values = score(snapshot.ids[positions], cosines[:-1], spreads[:-1])
     return _Pool(positions, values, cosines[-1] - spreads[-1].mean, spreads[-1], len(positions) == passing)
 
 
 def _by_scan(
     snapshot: Snapshot,
     combine: str,
+    score: Scorer,
     terms: tuple[Term, ...],
     along: Term,
     allowed: NDArray[np.bool_] | None,
@@ -277,13 +283,13 @@ def _by_scan(
     positions = np.arange(len(snapshot.ids)) if allowed is None else np.flatnonzero(allowed)
     if allowed is not None:
         cosines = [values[positions] for values in cosines]
-    values = scores(combine, terms, cosines[:-1], spreads[:-1])
+    values = score(snapshot.ids[positions], cosines[:-1], spreads[:-1])
     look = max(_MIN_LOOK, _LOOK_OVERFETCH * want)
     if exact or look >= len(positions):
         if not exact:
             cosines = snapshot.cosines(asked, positions)
-            values = scores(combine, terms, cosines[:-1], spreads[:-1])
-        lifts = -values if combine == "least" else cosines[-1] - spreads[-1].mean
+            values = score(snapshot.ids[positions], cosines[:-1], spreads[:-1])
+        lifts = _lifts(combine, terms, cosines, spreads)
         return _Pool(positions, values, lifts, spreads[-1], whole=True)
     top = best(values, snapshot.ids[positions], look)
     looked = snapshot.cosines(asked, positions[top])
@@ -294,9 +300,18 @@ def _by_scan(
             whole[top] = some
         values = scores(combine, terms, looked_at_all, spreads[:-1])[top]
     else:
-        values = scores(combine, terms, looked[:-1], spreads[:-1])
-    lifts = -values if combine == "least" else looked[-1] - spreads[-1].mean
+        values = score(snapshot.ids[positions[top]], looked[:-1], spreads[:-1])
+    lifts = _lifts(combine, terms, looked, spreads)
     return _Pool(positions[top], values, lifts, spreads[-1], whole=False)
+
+
+def _lifts(
+    combine: str, terms: tuple[Term, ...], cosines: Sequence[NDArray[np.float32]], spreads: Sequence[Spread]
+) -> NDArray[np.float32]:
+    """What strength is measured by; the last of the cosines are those along its direction."""
+    if combine == "least":
+        return -scores(combine, terms, cosines[:-1], spreads[:-1])
+    return cosines[-1] - np.float32(spreads[-1].mean)
 
 
 def _check(cosines: Sequence[NDArray[np.float32]]) -> None:

@@ -65,7 +65,19 @@ def test_a_five_turn_script_prints_one_object_a_turn(dar: Chat, script: Callable
     assert [each["turn"] for each in played] == list(range(5))
     assert [each["message"] for each in played] == messages
     chips = {"wants", "rejects", "when", "where", "filters"}
-    keys = chips | {"turn", "message", "query", "prompts", "imagined", "question", "stage", "hits", "timings", "notes"}
+    keys = chips | {
+        "certainty",
+        "turn",
+        "message",
+        "query",
+        "prompts",
+        "imagined",
+        "question",
+        "stage",
+        "hits",
+        "timings",
+        "notes",
+    }
     assert all(set(each) == keys for each in played)
     assert all(len(each["prompts"]) == len(each["imagined"]) == 3 for each in played)
     assert all(Path(path).is_file() for each in played for path in each["imagined"])

@@ -1,4 +1,4 @@
-"""What is worth asking: information, what is settled, what was asked."""
+"""What is worth asking: photos spared, what is settled, what was asked."""
 
 from __future__ import annotations
 
@@ -11,15 +11,20 @@ from hypothesis import strategies as st
 
 from dar_tui.cancellation import Cancelled, never
 from dar_tui.dialogue.dialogue import Dialogue
+from dar_tui.language.rules.answers import chosen_photo
 from dar_tui.language.turn import Expects, Question
 from dar_tui.questions.bank import Attribute, BankVectors, Choice, load_bank
 from dar_tui.questions.questioner import worded
 from dar_tui.questions.selection import (
     MOST_OF_A_TOPIC,
-    information,
+    looked_at,
     open_attributes,
+    photo_question,
+    place_question,
     probabilities,
     ranked,
+    saved_by_naming,
+    saved_by_yes_or_no,
     year_question,
 )
 from indexer.errors import ModelUnavailable
@@ -95,20 +100,25 @@ def test_one_topic_is_not_asked_about_for_ever() -> None:
     assert not {each.statement for each in BANK if each.topic == "vehicles"} & opened(dialogue)
 
 
-def test_an_even_split_gives_one_bit_and_a_foregone_answer_none() -> None:
+def test_an_even_split_spares_most_and_a_foregone_answer_nothing() -> None:
     weights = np.full(4, 0.25)
     shows = np.array([[1.0, 1.0, 0.0, 0.0], [1.0, 1.0, 1.0, 1.0], [0.5, 0.5, 0.5, 0.5], [1.0, 0.0, 0.0, 0.0]])
-    bits = information(weights, shows)
-    np.testing.assert_allclose(bits, [1.0, 0.0, 0.0, 0.8113], atol=1e-3)
+    # One photo after the other, 1.5 are looked at in vain; with the first answer known 0.5.
+    np.testing.assert_allclose(looked_at(weights, 1), 1.5)
+    np.testing.assert_allclose(saved_by_yes_or_no(weights, shows, 1), [1.0, 0.0, 0.0, 0.75])
+    np.testing.assert_allclose(saved_by_naming(weights, shows, 1), [0.5, 0.0, 0.0, 0.375])
+    # All of them on one page: no answer spares anything.
+    np.testing.assert_allclose(saved_by_yes_or_no(weights, shows, 4), 0)
 
 
-@given(seed=st.integers(0, 2**32 - 1))
+@given(seed=st.integers(0, 2**32 - 1), page=st.integers(1, 4))
 @settings(max_examples=50, deadline=None)
-def test_information_lies_between_none_and_one_bit(seed: int) -> None:
+def test_an_answer_never_costs_photos_on_average(seed: int, page: int) -> None:
     random = np.random.default_rng(seed)
     weights = random.random(9)
-    bits = information(weights / weights.sum(), random.random((5, 9)))
-    assert (bits > -1e-9).all() and (bits <= 1 + 1e-9).all()
+    weights /= weights.sum()
+    saved = saved_by_yes_or_no(weights, random.random((5, 9)), page)
+    assert (saved > -1e-9).all() and (saved <= looked_at(weights, page) + 1e-9).all()
 
 
 def attribute(statement: str, share: float, **options: object) -> Attribute:
@@ -125,10 +135,10 @@ def test_chances_average_to_the_share_whatever_the_encoders_scale() -> None:
         np.testing.assert_allclose(shows.mean(axis=1), [0.1, 0.5], atol=0.02)
 
 
-def test_the_most_informative_question_comes_first_and_the_unanswerable_later() -> None:
-    bank = [attribute("a", 0.5), attribute("b", 0.5), attribute("c", 0.5, answerable=0.2)]
+def test_the_question_that_spares_most_comes_first_and_the_unanswerable_later() -> None:
+    bank = [attribute("a", 0.5), attribute("b", 0.5), attribute("c", 0.5, answerable=0.3)]
     shows = np.array([[0.9, 0.8, 0.9, 0.8], [1.0, 1.0, 0.0, 0.0], [1.0, 0.0, 1.0, 0.0]])
-    order = [proposal.question.topic for _, proposal in ranked(bank, [0, 1, 2], np.full(4, 0.25), shows)]
+    order = [proposal.question.topic for _, proposal in ranked(bank, [0, 1, 2], np.full(4, 0.25), shows, 1)]
     assert order == ["b", "c"]
 
 
@@ -140,7 +150,7 @@ def test_a_choice_offers_its_answers() -> None:
 def test_the_year_is_asked_where_it_parts_the_candidates() -> None:
     taken = [datetime(2019, 5, 1)] * 3 + [datetime(2021, 5, 1)] * 3
     weights = np.full(6, 1 / 6)
-    proposal = year_question(taken, weights, said("a dog").need(), ())
+    proposal = year_question(taken, weights, said("a dog").need(), (), 1)
     assert proposal is not None and proposal.question.text == "Was it in 2019?"
     yes = said("a dog").asked(proposal.question).said("y", AT).need()
     assert yes.when[0].holds(datetime(2019, 7, 1).date()) and yes.wants == ("a dog",)
@@ -157,7 +167,53 @@ def test_the_year_is_asked_where_it_parts_the_candidates() -> None:
     ],
 )
 def test_the_year_is_not_asked_where_it_separates_nothing(taken: list[datetime | None], message: str) -> None:
-    assert year_question(taken, np.full(6, 1 / 6), said(message).need(), ()) is None
+    assert year_question(taken, np.full(6, 1 / 6), said(message).need(), (), 1) is None
+
+
+def test_the_place_is_asked_for_where_candidates_were_taken_in_several() -> None:
+    places, weights = ["Rome"] * 4 + ["Lucca"] * 6 + ["", ""], np.full(12, 1 / 12)
+    found = place_question(places, weights, said("a dog").need(), (), 1)
+    assert found is not None and found.question.text == "Where was it taken? Lucca, Rome?"
+    answered = said("a dog").asked(found.question).said("Lucca", AT)
+    assert answered.need().where == ("Lucca",)
+    assert place_question(places, weights, answered.need(), answered.questions, 1) is None
+    unsure = said("a dog").asked(found.question).said("can't tell", AT)
+    assert place_question(places, weights, unsure.need(), (), 1) is None
+    assert place_question(["Rome"] * 12, weights, said("a dog").need(), (), 1) is None
+    assert place_question(["Rome", "Lucca"] + [""] * 10, weights, said("a dog").need(), (), 1) is None
+
+
+def test_two_photos_that_separate_the_candidates_are_to_be_compared() -> None:
+    weights = np.full(12, 1 / 12)
+    near = np.zeros((3, 12))
+    near[0], near[2] = [4.0] * 6 + [-4.0] * 6, [-4.0] * 6 + [4.0] * 6
+    found = photo_question([1, 2, 3], ["70", "80", "90"], near, weights, (), 1)
+    assert found is not None and found.question.text == "Is it closer to 1 or to 3?"
+    assert found.question.photos == ("70", "90") and found.question.choices == ("1", "3")
+    # Not twice, and not where all are on one page or as near.
+    again = photo_question([1, 2, 3], ["70", "80", "90"], near, weights, (found.question,), 1)
+    assert again is None or again.question.photos != ("70", "90")
+    assert photo_question([1, 2, 3], ["70", "80", "90"], near, weights, (), 12) is None
+    assert photo_question([1, 2, 3], ["70", "80", "90"], np.zeros((3, 12)), weights, (), 1) is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "chosen"),
+    [("1", 0), ("the second one", 1), ("photo 3", 1), ("It's closer to the first.", 0), ("left", 0), ("2", None)],
+)
+def test_a_choice_between_photos_is_read_by_number_or_side(answer: str, chosen: int | None) -> None:
+    question = Question("Is it closer to 1 or to 3?", "x", Expects.CHOICE, ("1", "3"), (), ("70", "90"))
+    assert chosen_photo(answer, question) == chosen
+    if chosen is not None:
+        assert said("a dog").asked(question).said(answer, AT).need() == said("a dog").need()
+
+
+@pytest.mark.parametrize("answer", ["neither", "both", "can't tell", "no", "skip"])
+def test_neither_of_two_photos_states_nothing_and_words_state_what_they_say(answer: str) -> None:
+    question = Question("Is it closer to 1 or to 3?", "x", Expects.CHOICE, ("1", "3"), (), ("70", "90"))
+    asked = said("a dog").asked(question)
+    assert asked.said(answer, AT).need() == said("a dog").need()
+    assert asked.said("a dog with a red ball", AT).need().details == ("a dog with a red ball",)
 
 
 class Model:

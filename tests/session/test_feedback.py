@@ -61,7 +61,7 @@ def test_rerank_draws_nothing(world: World) -> None:
     session = world.session(generator)
     list(session.turn("red"))
     drawn = len(generator.prompts)
-    assert kinds(list(session.rerank())) == ["Results", "TurnDone"] and len(generator.prompts) == drawn
+    assert kinds(list(session.rerank())) == ["Results", "Certainty", "TurnDone"] and len(generator.prompts) == drawn
 
 
 def test_rerank_before_the_first_message_shows_nothing(world: World) -> None:

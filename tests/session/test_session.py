@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dar_tui.fusion.strategies import DEFAULT, STRATEGIES
+from dar_tui.fusion.strategies import STRATEGIES
 from dar_tui.session.events import (
     ImageGenerated,
     Imagining,
@@ -23,6 +23,7 @@ from dar_tui.session.events import (
     TurnFailed,
 )
 from dar_tui.session.session import Session, SessionOptions
+from dar_tui.session.state import BELIEF
 from dar_tui.session.transcript import Log, Started, session_path
 from indexer.errors import UsageError
 from tests.session.event_lists import kinds, of, page
@@ -33,7 +34,7 @@ def test_a_turn_yields_everything_in_order(world: World) -> None:
     events = list(world.session(PaintGenerator(), asks=True).turn("something red and blue"))
     yielded = list(dict.fromkeys(kinds(events)))
     drawing = ["Loading", "Loaded", "Imagining", "ImageGenerated"]
-    assert yielded == ["Reformulated", "Results", "Prompts", *drawing, "Question", "TurnDone"]
+    assert yielded == ["Reformulated", "Results", "Certainty", "Prompts", *drawing, "Question", "TurnDone"]
     assert [event.stage for event in of(events, Results)] == [Stage.TEXT, Stage.FUSED]
     assert [event.k for event in of(events, ImageGenerated)] == [0, 1, 2]
     assert isinstance(events[-1], TurnDone) and not events[-1].cancelled
@@ -52,9 +53,9 @@ def test_pictures_decide_where_text_cannot(world: World) -> None:
     events = list(session.turn("red left of blue"))
     assert page(events)[0] == "red-blue"
     scores = [event.hits for event in of(events, Results)]
-    # Cosines of this text with both photos are equal; a picture that counts 0.15 parts them by nearly that.
-    assert scores[0][0].score == pytest.approx(scores[0][1].score, abs=0.01)
-    assert scores[1][0].score > scores[1][1].score + 0.1
+    # In nats: of this text both photos are as likely, with a generated image they are not.
+    assert scores[0][0].score == pytest.approx(scores[0][1].score, abs=0.1)
+    assert scores[1][0].score > scores[1][1].score + 0.2
 
 
 def test_text_hits_come_before_the_generator_is_even_loaded(world: World) -> None:
@@ -85,7 +86,7 @@ def test_a_generator_prepared_ahead_needs_no_loading(world: World) -> None:
 
 def test_without_a_generator_text_is_all(world: World) -> None:
     events = list(world.session().turn("something red"))
-    assert kinds(events) == ["Reformulated", "Results", "TurnDone"]
+    assert kinds(events) == ["Reformulated", "Results", "Certainty", "TurnDone"]
 
 
 def test_imagining_can_be_switched(world: World) -> None:
@@ -203,8 +204,8 @@ def test_timings_say_what_took_how_long(world: World) -> None:
     assert of(list(world.session().turn("red")), TurnDone)[0].timings.imagine is None
 
 
-def test_the_default_options_are_the_papers_k_and_the_measured_strategy() -> None:
-    assert SessionOptions().pictures == 3 and SessionOptions().fusion == DEFAULT
+def test_the_default_options_are_the_papers_k_and_the_belief() -> None:
+    assert SessionOptions().pictures == 3 and SessionOptions().fusion == BELIEF
 
 
 def test_steps_are_reported_as_they_come(world: World) -> None:

@@ -10,7 +10,16 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from dar_tui.language.rules.answers import UNTOLD, About, Stance, about, is_none, reply_to, statement
+from dar_tui.language.rules.answers import (
+    UNTOLD,
+    About,
+    Stance,
+    about,
+    is_none,
+    is_reply_to_photos,
+    reply_to,
+    statement,
+)
 from dar_tui.language.rules.captions import caption, is_english
 from dar_tui.language.rules.clauses import Clause, clauses, sentences
 from dar_tui.language.rules.dates import Dated, find_dates
@@ -66,6 +75,10 @@ class Reading:
 def read(turn: Turn, hemisphere: Hemisphere = Hemisphere.NORTH) -> Reading:
     """Reads one message in the light of its question. Never fails: what no rule knows is a want, as typed."""
     text = re.sub(r"[ \t]{2,}", " ", _MARKS.sub("", turn.answer)).strip()[:_MOST_CHARACTERS]
+    if turn.question and turn.question.photos:
+        if is_reply_to_photos(text, turn.question):
+            return Reading()
+        turn = replace(turn, question=None)
     what = about(turn.question) if turn.question else About()
     reply = reply_to(text, turn.question)
     if reply.stance is Stance.UNKNOWN:

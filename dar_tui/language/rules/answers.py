@@ -109,6 +109,31 @@ UNTOLD = re.compile(
 )
 
 
+_ONE_OF_TWO = re.compile(
+    r"\s*(?:(?:it(?:'s| is)|i think|maybe|probably|closer|more like|rather)\s+)*(?:to\s+|like\s+)?(?:the\s+)?"
+    r"(?:(?:photo|picture|image|number|no\.?|nr\.?)\s*)?#?(?P<which>\d+|first|second|one|two|left|right)"
+    r"(?:\s+(?:one|photo|picture|image))?[\s.!]*",
+    re.IGNORECASE,
+)
+_SIDES = {"first": 0, "left": 0, "second": 1, "right": 1}
+
+
+def chosen_photo(text: str, question: Question) -> int | None:
+    """Which of its two photos answers a choice by photos: 0 or 1; None for any other answer."""
+    found = _ONE_OF_TWO.fullmatch(text)
+    if found is None or len(question.photos) != 2:
+        return None
+    which = found["which"].casefold()
+    number = {"one": "1", "two": "2"}.get(which, which)
+    return question.choices.index(number) if number in question.choices else _SIDES.get(which)
+
+
+def is_reply_to_photos(text: str, question: Question) -> bool:
+    """Whether the answer speaks of the two photos alone, or says that neither is close, and states nothing else."""
+    stance = reply_to(text, Question(question.text, question.topic, Expects.YES_NO))
+    return chosen_photo(text, question) is not None or (stance.stance is not Stance.NONE and not stance.rest)
+
+
 def reply_to(text: str, question: Question | None) -> Reply:
     """Parts an answer into its stance and the rest. Without a question only "can't tell" is a stance."""
     if question is None:

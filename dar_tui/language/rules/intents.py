@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from dar_tui.language.rules.answers import about
+from dar_tui.language.rules.answers import about, chosen_photo
 from dar_tui.language.rules.words import Lazy, listed
 from dar_tui.language.turn import Expects, Question
 
@@ -274,6 +274,8 @@ def intent_of(message: str, question: Question | None = None) -> Intent:
         name = path["path"]
         if "/" in name or "\\" in name or " " not in name:
             return Intent(Act.PATH, about=name)
+    if question is not None and question.photos and chosen_photo(text, question) is not None:
+        return Intent(Act.DESCRIBE)
     if question is not None and _answers(text, question):
         return Intent(Act.DESCRIBE)
     said = _TAIL.sub("", text)
