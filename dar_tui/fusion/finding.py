@@ -57,8 +57,8 @@ class Filters:
         """The part that a library can filter by itself."""
         after = _later(self.narrowing.after, self.base.after)
         before = _earlier(self.narrowing.before, self.base.before)
-        # The library's own filter drops photos without a date. "Every winter" has no bounds and drops them too: else hits
-        # without a date would be fetched, and folded, until there are no more (half a minute for 7,091).
+        # The library's own filter drops photos without a date. "Every winter" has no bounds and drops them too: else
+        # hits without a date would be fetched, and folded, until there are no more (half a minute for 7,091).
         if self.when and not self.undated:
             after = _later(after, datetime.min)
         for when in () if self.undated else self.when:
