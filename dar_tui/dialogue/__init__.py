@@ -5,6 +5,6 @@
 - `need`: what all of it wants, rejects and does not know, and when and where; how later messages and changed chips
   change earlier ones
 
-A single message is read by `dar_tui.language.rules`. May import language and `indexer.errors`; not reformulate, fusion,
-questions or session. Knows no photos, no vectors and no files. Importing it loads nothing.
+A single message is read by `dar_tui.language.rules`. May import language, `indexer.errors` and `indexer.printable`; not
+reformulate, fusion, questions or session. Knows no photos, no vectors and no files. Importing it loads nothing.
 """

@@ -147,7 +147,7 @@ def _of_photos(intent: Intent, message: str, at: datetime, shown: Sequence[str],
 
 
 def _photos(intent: Intent, shown: Sequence[str], selected: str) -> tuple[tuple[str, ...], str]:
-    """The photos that are meant, and what is wrong with the message where that cannot be told."""
+    """The photos that are meant, and what is wrong with the message where that is not clear."""
     if not shown:
         return (), "No photos are shown yet. Say what you remember of the photo."
     if not intent.numbers:

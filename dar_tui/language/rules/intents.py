@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from dar_tui.language.rules.answers import about, chosen_photo
-from dar_tui.language.rules.words import Lazy, listed
+from dar_tui.language.rules.words import LazyPattern, listed
 from dar_tui.language.turn import Expects, Question
 
 
@@ -107,11 +107,11 @@ _TAIL = re.compile(
 )
 
 
-def _whole(*patterns: str) -> Lazy:
+def _whole(*patterns: str) -> LazyPattern:
     """Any of the patterns, the groups of photos' numbers in them made different: a pattern has each name once."""
     count = itertools.count()
     joined = "|".join(f"(?:{pattern})" for pattern in patterns)
-    return Lazy(re.sub(r"\?P<refs>", lambda _: f"?P<refs{next(count)}>", joined))
+    return LazyPattern(re.sub(r"\?P<refs>", lambda _: f"?P<refs{next(count)}>", joined))
 
 
 _ALL = r"(?:everything|(?:it|that|this) all|all(?: of)? (?:that|this|it)|the (?:whole )?(?:search|conversation|lot))"

@@ -18,7 +18,7 @@ _SEGMENT = re.compile(r"[,.;:!?()\n\u3001\u3002\uff0c\uff01\uff1f]+")
 _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]")
 
 
-class Lazy:
+class LazyPattern:
     """A pattern in any case, compiled when it is first used: large ones take milliseconds a start does not have."""
 
     def __init__(self, pattern: str) -> None:
