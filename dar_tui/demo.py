@@ -39,9 +39,9 @@ PICTURES = (
 )
 SEARCHES = ("a cat looking at the camera", "a rocket at night", "a cup of coffee on a wooden table", "a flower")
 SEARCHES_IN_OWN = ("people outdoors", "an animal", "food on a table")
-# Among the shipped photos the first message finds a palace, the second the photographer. Whatever is asked of him then
-# (what he wears, what is behind him), the third is true of him and an answer.
-DIALOGUE = ("a person outdoors", "a man with a camera", "a long dark coat", "an old black and white photo")
+# Among the shipped photos the first message finds a palace and a rocket; the second is true of the photographer, whatever
+# is asked then, and since what was shown gives way he comes first. A third message would pass over him.
+DIALOGUE = ("a person outdoors", "a man with a camera")
 DIALOGUE_IN_OWN = ("people outdoors", "it was a sunny day", "can't tell", "there are trees behind them")
 _SHOWN = 3
 
