@@ -39,8 +39,8 @@ PICTURES = (
 )
 SEARCHES = ("a cat looking at the camera", "a rocket at night", "a cup of coffee on a wooden table", "a flower")
 SEARCHES_IN_OWN = ("people outdoors", "an animal", "food on a table")
-# Among the shipped photos the first message finds a palace and a rocket; the second is true of the photographer, whatever
-# is asked then, and since what was shown gives way he comes first. A third message would pass over him.
+# Among the shipped photos the first message finds a palace and a rocket; the second is true of the photographer,
+# whatever is asked then, and since what was shown gives way he comes first. A third message would pass over him.
 DIALOGUE = ("a person outdoors", "a man with a camera")
 DIALOGUE_IN_OWN = ("people outdoors", "it was a sunny day", "can't tell", "there are trees behind them")
 _SHOWN = 3
