@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+# The topic of the question that asks for nothing in particular.
+ANYTHING_ELSE = "anything else"
+
 
 class Expects(StrEnum):
     """What kind of answer a question wants, where its asker knows."""
@@ -28,6 +31,11 @@ class Question:
     choices: tuple[str, ...] = ()
     examples: tuple[str, ...] = ()
     photos: tuple[str, ...] = ()
+
+    @property
+    def is_general(self) -> bool:
+        """Whether it asks for whatever else is remembered: what is said then is read as if it was said unasked."""
+        return self.expects is Expects.OPEN and self.topic == ANYTHING_ELSE
 
 
 @dataclass(frozen=True)

@@ -134,6 +134,9 @@ class Belief:
             return nats - self.calibration.again * self._times(ids) if self.passed else nats
 
         combine = self.statements.combine if self.statements else "z"
+        if combine == "least" and any(term.weight >= 0 for term in others):
+            # Rejects alone, and an answer or a photo that was liked beside them.
+            combine = "z"
         by_example = not own and all(term.weight > 0 for term in terms)
         return Query(terms, combine, by_example, scorer)
 

@@ -15,7 +15,7 @@ from dar_tui.dialogue.hearing import Heard, Reader, hear
 from dar_tui.dialogue.need import ChipKind
 from dar_tui.language.rules.intents import Act
 from dar_tui.language.rules.spelling import Speller
-from dar_tui.language.turn import Question
+from dar_tui.language.turn import ANYTHING_ELSE, Expects, Question
 from dar_tui.language.understanding import is_readable
 from indexer.encoders import Encoder, TakesWordsApart, load_encoder
 
@@ -95,3 +95,27 @@ def test_a_date_replaced_and_a_season_two_years_back_are_the_days_they_name() ->
     assert when.holds(date(2024, 8, 15)) and not when.holds(date(2024, 6, 15))
     (summer,) = Dialogue().said("camping two summers ago", DATA["now"]).need().when
     assert summer.holds(date(2023, 7, 1)) and not summer.holds(date(2024, 7, 1))
+
+
+def test_what_is_said_where_anything_may_be_said_is_read_as_if_nothing_had_been_asked() -> None:
+    """The app asks "What else do you remember?" most of the time: corrections and references are none the rarer."""
+    shown = ["101", "102", "103"]
+    question = Question("What else do you remember? A beach?", ANYTHING_ELSE, Expects.OPEN, examples=("a beach",))
+    for message, wants, rejects in (
+        ("no, a girl", ("a girl on a beach",), ("boy",)),
+        ("no people", ("a boy on a beach",), ("people",)),
+        ("no", ("a boy on a beach",), ()),
+        ("nothing", ("a boy on a beach",), ()),
+        ("in the snow", ("a boy on a beach", "in the snow"), ()),
+    ):
+        dialogue = Dialogue().said("a boy on a beach", DATA["now"]).asked(question)
+        heard = hear(dialogue, message, DATA["now"], shown)
+        need = (dialogue.after(heard.event) if heard.event else dialogue).need()
+        assert (need.wants, need.rejects) == (wants, rejects), message
+    for message, act in (
+        ("2", Act.LIKE),
+        ("none of these", Act.NONE),
+        ("skip", Act.SKIP),
+        ("the second one", Act.LIKE),
+    ):
+        assert hear(Dialogue().said("a boy", DATA["now"]).asked(question), message, DATA["now"], shown).act is act

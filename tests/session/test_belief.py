@@ -58,6 +58,13 @@ def test_a_longer_text_counts_more_and_the_same_facts_again_do_not() -> None:
     assert GIVEN.strength(12) < 2 * GIVEN.strength(6)
 
 
+def test_rejects_alone_go_with_what_was_answered_or_liked() -> None:
+    """A statement that only rejects ranks by the least similar; "a cat" in answer to a question stands beside it."""
+    rejects = Query((Term(FIRST.vector, weight=-1.0),), "least")
+    query = Belief(GIVEN, rejects, 1, clues=(Clue(FIRST, 0.5),)).query(Posterior(), 6)
+    assert query.scorer is not None and len(query.terms) == 2
+
+
 def test_passing_over_makes_a_photo_unlikely_and_not_impossible() -> None:
     found = nats(Belief(GIVEN, passed={102: 1, 104: 2, 999: 3}))
     np.testing.assert_allclose(found, np.log([1, 1, 0.1, 1, 0.01, 1]))

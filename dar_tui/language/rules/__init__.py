@@ -79,8 +79,12 @@ def read(turn: Turn, hemisphere: Hemisphere = Hemisphere.NORTH) -> Reading:
         if is_reply_to_photos(text, turn.question):
             return Reading()
         turn = replace(turn, question=None)
-    what = about(turn.question) if turn.question else About()
     reply = reply_to(text, turn.question)
+    if turn.question and turn.question.is_general and reply.stance is Stance.NO and reply.rest.strip():
+        # "No, a cat" corrects the dog of before; it answers nothing.
+        turn = replace(turn, question=None)
+        reply = reply_to(text, None)
+    what = about(turn.question) if turn.question else About()
     if reply.stance is Stance.UNKNOWN:
         return Reading(unknown=(_topic(what, turn),))
     if reply.stance is Stance.NONE and not is_english(text):

@@ -276,7 +276,7 @@ def intent_of(message: str, question: Question | None = None) -> Intent:
             return Intent(Act.PATH, about=name)
     if question is not None and question.photos and chosen_photo(text, question) is not None:
         return Intent(Act.DESCRIBE)
-    if question is not None and _answers(text, question):
+    if question is not None and not question.is_general and _answers(text, question):
         return Intent(Act.DESCRIBE)
     said = _TAIL.sub("", text)
     for wording in dict.fromkeys((said, _TAIL.sub("", _LEAD.sub("", text, count=1)))):
