@@ -19,12 +19,12 @@ import typer
 
 from benchmarks.libraries import library_of
 from benchmarks.report import Figure, median_of, show
-from dar_tui.fusion.strategies import DEFAULT
 from dar_tui.imagine import load_generator
 from dar_tui.questions.questioner import GroundedQuestioner
 from dar_tui.reformulate import RuleReformulator
 from dar_tui.session.events import Timings, TurnDone, TurnFailed
 from dar_tui.session.session import Session, SessionOptions, SessionParts
+from dar_tui.session.state import BELIEF
 from dar_tui.session.transcript import Log
 from indexer.encoders import Encoder, default_cache, load_encoder
 from indexer.errors import UsageError
@@ -44,7 +44,7 @@ def main(
     images: Annotated[Path | None, typer.Option(help="A folder of photos to make one of.")] = None,
     encoder: str = "bundled",
     generator: Annotated[str, typer.Option(help="What imagines; empty: text only.")] = "bundled",
-    fusion: str = DEFAULT,
+    fusion: str = BELIEF,
     repeats: int = 5,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here too.")] = None,
 ) -> None:

@@ -56,7 +56,7 @@ def main(
     output = Output()
     given = at_home(Path(arguments[0])) if arguments and arguments[0] else None
     try:
-        _settle_in(FOLDER)
+        _use_folder(FOLDER)
         photos = given or _copy_pictures(FOLDER / "photos")
         script = _write_script(FOLDER / "dialogue.txt", DIALOGUE_IN_OWN if given else DIALOGUE)
     except DarError as error:
@@ -86,7 +86,7 @@ def main(
     return run("chat", "--script", script, "-k", str(_SHOWN), "--library", library)
 
 
-def _settle_in(folder: Path) -> None:
+def _use_folder(folder: Path) -> None:
     """Moves dar's data into the demo's folder, apart from prepared models, which are the same everywhere."""
     from dar_tui.settings import load_settings
 

@@ -14,7 +14,7 @@ from indexer.errors import ModelUnavailable, UsageError
 
 if TYPE_CHECKING:
     from dar_tui.session.session import SessionParts
-    from dar_tui.tui.engine import Report as Tell
+    from dar_tui.tui.engine import Report
     from dar_tui.tui.terminal import EarlyKeys
     from indexer.encoders import Encoder
     from indexer.library import Library
@@ -128,17 +128,17 @@ class ScreenModels:
         self._language = self._or_bundled(wanted.language or profile.language, "rules")
         self.new_spec = self._or_bundled(wanted.encoder or state.new_encoder(wanted.profile), "bundled")
 
-    def load_encoder(self, spec: str, tell: Tell) -> Encoder:
-        return self._telling(tell).load_encoder(spec)
+    def load_encoder(self, spec: str, report: Report) -> Encoder:
+        return self._reporting_to(report).load_encoder(spec)
 
-    def encoder_of(self, library: Library, tell: Tell) -> Encoder:
+    def encoder_of(self, library: Library, report: Report) -> Encoder:
         from dar_tui.cli.query import QueryBuilder
 
-        return QueryBuilder(self._telling(tell), library).encoder
+        return QueryBuilder(self._reporting_to(report), library).encoder
 
-    def parts(self, library: Library, encoder: Encoder, tell: Tell) -> SessionParts:
+    def parts(self, library: Library, encoder: Encoder, report: Report) -> SessionParts:
         wanted = self._wanted
-        models = ChatModels(self._telling(tell), self.profile, self.generator, self._language, wanted.query)
+        models = ChatModels(self._reporting_to(report), self.profile, self.generator, self._language, wanted.query)
         return models.engine(library, encoder, imagines=wanted.imagines, asks=wanted.asks)
 
     def _or_bundled(self, spec: str, instead: str) -> str:
@@ -152,16 +152,16 @@ class ScreenModels:
             return instead
         return spec
 
-    def _telling(self, tell: Tell) -> State:
-        return replace(self._state, output=_ToScreen(tell))
+    def _reporting_to(self, report: Report) -> State:
+        return replace(self._state, output=_ToScreen(report))
 
 
 class _ToScreen(Output):
     """Notes that commands print go to the app's own line; the terminal is not theirs now."""
 
-    def __init__(self, tell: Tell) -> None:
-        self._tell = tell
+    def __init__(self, report: Report) -> None:
+        self._report = report
 
     def note(self, line: str) -> None:
         """One line at the top of the app."""
-        self._tell(line)
+        self._report(line)

@@ -153,11 +153,11 @@ def places(photos: Vectors, queries: Vectors, targets: NDArray[np.int64]) -> Pla
             near = scores >= low[some, None]
             near ^= better
             rows, columns = np.divmod(np.flatnonzero(near), len(block))
-            _settle(block, queries[some], own[some], rows, columns, ranks[some], ties[some])
+            _count_exactly(block, queries[some], own[some], rows, columns, ranks[some], ties[some])
     return Places(ranks, ties)
 
 
-def _settle(
+def _count_exactly(
     photos: Vectors,
     queries: Vectors,
     own: NDArray[np.float64],

@@ -48,7 +48,7 @@ VERSION = 1
 
 # Shown; the others lie further behind.
 _RUNNERS_UP = 5
-_TOLD = ("Hits@10, last turn", "Recall@10", "Recall@1", "MRR")
+_SUMMARISED = ("Hits@10, last turn", "Recall@10", "Recall@1", "MRR")
 
 
 @dataclass(frozen=True)
@@ -487,4 +487,4 @@ def _margin(ours: MeasuredRun, theirs: MeasuredRun) -> Margin:
 
 
 def _reported(gains: dict[str, Gain]) -> Sequence[str]:
-    return [name for name in _TOLD if name in gains]
+    return [name for name in _SUMMARISED if name in gains]

@@ -205,11 +205,11 @@ class Session:
 
     def edit(self, chip: Chip, edit: ChipEdit) -> Iterator[Event]:
         """Runs a turn after a chip was removed or flipped. Chips of `narrowing` are only removed."""
-        state = self._state
-        token = state.begin()
         if (narrowing := _without(self.narrowing, chip)) != self.narrowing:
             self.narrowing = narrowing
             return self.rerank()
+        state = self._state
+        token = state.begin()
         with state.lock:
             failed = state.record(Edited(chip, edit))
             number = state.dialogue.messages - 1

@@ -154,7 +154,7 @@ class Run:
         self._interrupted = False
         self._encoded = self._done = self._total = 0
         self._started = self._committed = time.perf_counter()
-        self._told = 0.0
+        self._reported = 0.0
         self._new_problems: list[ProblemFound] = []
         self._scans: list[tuple[bytes, ScanResult]] = []
 
@@ -255,7 +255,7 @@ class Run:
                     self._take(candidate, reading)
                 elif self._catalog.image_of(reading.content_hash) is not None:
                     self._done += 1
-                    self._settle(candidate, reading)
+                    self._record_file(candidate, reading)
                 else:
                     fresh.append(candidate)
                     continue
@@ -337,10 +337,10 @@ class Run:
             self._copies.setdefault(content_hash, []).append((candidate, reading))
         elif self._writer is None or content_hash in self._batched:
             # 2. Encoded, not yet committed; a rehearsal encodes nothing.
-            self._settle(candidate, reading)
+            self._record_file(candidate, reading)
         elif record is not None and is_embedded(self._catalog, record.id, content_hash):
             # 3. Committed, by an earlier run or since the file was read.
-            self._settle(candidate, reading)
+            self._record_file(candidate, reading)
         elif isinstance(reading, Decoded):
             # 4. To be encoded.
             self._waiting[content_hash] = candidate, reading
@@ -351,7 +351,7 @@ class Run:
             self._done -= 1
             self._take(candidate, self._reread(candidate))
 
-    def _settle(self, candidate: Candidate, reading: Hashed) -> None:
+    def _record_file(self, candidate: Candidate, reading: Hashed) -> None:
         origin = self._ledger.count(candidate, self._catalog.image_of(reading.content_hash))
         if origin is not None:
             self._batch.gone.append(origin)
@@ -383,7 +383,7 @@ class Run:
             for candidate, photo in files:
                 if damage:
                     self._new_problems.append(ProblemFound(to_path(candidate.path), damage, refused=False))
-                self._settle(candidate, photo)
+                self._record_file(candidate, photo)
             self._encoded += 1
 
     def _note_out_of_reach(self, candidate: Candidate, reason: str) -> None:
@@ -399,11 +399,11 @@ class Run:
         self._interrupted = self._cancelled()
         if due or self._interrupted:
             self._flush()
-        if now - self._told >= _PROGRESS_SECONDS or self._new_problems:
+        if now - self._reported >= _PROGRESS_SECONDS or self._new_problems:
             yield from self._tell()
 
     def _tell(self) -> Iterator[Event]:
-        self._told = time.perf_counter()
+        self._reported = time.perf_counter()
         problems, self._new_problems = self._new_problems, []
         yield from problems
         yield Progress(self._done, self._total, self._ledger.counts())

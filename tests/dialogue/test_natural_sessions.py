@@ -107,6 +107,7 @@ def test_what_is_said_where_anything_may_be_said_is_read_as_if_nothing_had_been_
         ("no", ("a boy on a beach",), ()),
         ("nothing", ("a boy on a beach",), ()),
         ("in the snow", ("a boy on a beach", "in the snow"), ()),
+        ("any year", ("a boy on a beach",), ()),
     ):
         dialogue = Dialogue().said("a boy on a beach", DATA["now"]).asked(question)
         heard = hear(dialogue, message, DATA["now"], shown)

@@ -80,8 +80,8 @@ def read(turn: Turn, hemisphere: Hemisphere = Hemisphere.NORTH) -> Reading:
             return Reading()
         turn = replace(turn, question=None)
     reply = reply_to(text, turn.question)
-    if turn.question and turn.question.is_general and reply.stance is Stance.NO and reply.rest.strip():
-        # "No, a cat" corrects the dog of before; it answers nothing.
+    if turn.question and turn.question.is_general and reply.stance is not Stance.UNKNOWN and reply.rest.strip():
+        # "No, a cat" corrects the dog of before and "any year" forgets a date; only a bare refusal answers it.
         turn = replace(turn, question=None)
         reply = reply_to(text, None)
     what = about(turn.question) if turn.question else About()
