@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -12,8 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dar_tui.imagine import ConditionedGenerator, Conditions, Imagined, load_generator
+from dar_tui.imagine import ConditionedGenerator, Conditions, Imagined, Previewing, load_generator
 from dar_tui.imagine.bundled import FOLDER, BundledGenerator
+from dar_tui.imagine.bundled.sampler import DENOISER
 from indexer.encoders.bundled import BundledEncoder
 from indexer.errors import ModelUnavailable
 
@@ -102,6 +105,20 @@ def test_the_words_count_beside_the_vectors(generator: BundledGenerator, encoder
     np.testing.assert_array_equal(of("犬"), of())
 
 
+def test_it_draws_without_torch(encoder: BundledEncoder) -> None:
+    """In a process of its own, with the encoder's towers prepared: from prompts to pictures."""
+    encoder.encode_texts(["prepared"])
+    code = """if True:
+        import sys
+        from dar_tui.imagine import load_generator
+        pictures = list(load_generator("bundled").generate(["a dog"], [1], lambda *_: None, lambda: False))
+        assert len(pictures) == 1
+        print([name for name in ("torch", "diffusers", "transformers") if name in sys.modules])
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_sketches_get_broad_colours_right(generator: BundledGenerator, encoder: BundledEncoder) -> None:
     def colour(text: str) -> np.ndarray:
         pictures = imagine(generator, conditions(encoder, text))
@@ -133,19 +150,21 @@ def test_steps_are_reported_in_order(generator: BundledGenerator, encoder: Bundl
     assert {total for _, _, total in told} == {steps}
 
 
-def test_it_computes_on_one_core_and_leaves_the_others_as_they_were(
+def test_previews_come_closer_to_the_picture_and_change_nothing(
     generator: BundledGenerator, encoder: BundledEncoder
 ) -> None:
-    import torch
-
-    given, seen, before = conditions(encoder, "a street at night"), set(), torch.get_num_threads()
-    try:
-        torch.set_num_threads(2)
-        alone = BundledGenerator()
-        list(alone.generate_from([given], ("one",), (1,), lambda *_: seen.add(torch.get_num_threads()), never))
-        assert seen == {1} and torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(before)
+    given = conditions(encoder, "a dog in the snow")
+    plain = imagine(generator, given)
+    seen: dict[int, list[np.ndarray]] = {k: [] for k in range(len(SEEDS))}
+    watched = BundledGenerator()
+    assert isinstance(watched, Previewing)
+    watched.on_preview = lambda k, picture: seen[k].append(np.asarray(picture, dtype=float))
+    for k, (each, other) in enumerate(zip(imagine(watched, given), plain, strict=True)):
+        final = np.asarray(each.image, dtype=float)
+        assert each.image.tobytes() == other.image.tobytes()
+        apart = [np.abs(final - preview).mean() for preview in seen[k]]
+        assert len(apart) >= 3
+        assert apart[-1] < apart[0]
 
 
 def test_cancelling_stops_between_steps_and_the_generator_works_on(
@@ -165,18 +184,9 @@ def test_nothing_asked_is_nothing_drawn(generator: BundledGenerator, encoder: Bu
     assert list(generator.generate_from([], [], [], ignore, never)) == []
 
 
-def test_it_is_a_diffusers_pipeline_folder() -> None:
-    from dar_tui.imagine.bundled.pipeline import SketchPipeline
-
-    index = json.loads((FOLDER / "model_index.json").read_text())
-    assert index["_class_name"] == "SketchPipeline"
-    pipeline = SketchPipeline.from_pretrained(FOLDER, local_files_only=True, use_safetensors=True)
-    assert pipeline.scheduler.config.prediction_type == "sample"
-
-
 def test_other_heads_are_refused(encoder: BundledEncoder, tmp_path: Path) -> None:
     shutil.copytree(FOLDER, tmp_path / "pipeline")
-    (tmp_path / "pipeline" / "encoder.json").write_text(json.dumps({"heads": "0" * 64}))
+    (tmp_path / "pipeline" / "encoder.json").write_text(json.dumps({"heads": "0" * 64, "space": ""}))
     other = BundledGenerator(encoder=encoder, folder=tmp_path / "pipeline")
     with pytest.raises(ModelUnavailable, match="works with the encoder"):
         list(other.generate(["a dog"], [1], ignore, never))
@@ -203,7 +213,7 @@ def test_missing_or_damaged_models_are_an_error_that_says_what_to_do(tmp_path: P
     with pytest.raises(ModelUnavailable, match="cannot be read"):
         BundledGenerator(folder=tmp_path)
     shutil.copytree(FOLDER, tmp_path / "pipeline")
-    (tmp_path / "pipeline" / "denoiser" / "diffusion_pytorch_model.safetensors").write_bytes(b"cut")
+    (tmp_path / "pipeline" / DENOISER).write_bytes(b"cut")
     damaged = BundledGenerator(folder=tmp_path / "pipeline")
     with pytest.raises(ModelUnavailable, match="cannot be loaded"):
         damaged.load()
