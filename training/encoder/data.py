@@ -118,7 +118,7 @@ def cache_photos(
         graph = folder / "features.onnx"
         if not graph.exists():
             example = torch.zeros((2, SIDE, SIDE, 3), dtype=torch.uint8)
-            rows = {0: torch.export.Dim("n")}
+            rows: dict[int, object] = {0: torch.export.Dim("n")}
             export_graph(PhotoFeatures(backbones).eval(), example, graph, "pixels", ["tokens", "probabilities"], rows)
         features = open_graph(graph, threads)
         channels = sum(sum(each.channels) for each in backbones)
