@@ -1,4 +1,4 @@
-"""Trains the bundled generator on captioned photos, over the bundled encoder's trained heads, and saves its pipeline.
+"""Trains the bundled generator on captioned photos, over the bundled encoder's trained heads, and exports it.
 
     python -m training.generator --photos DIR --captions TSV --work DIR [--final]
 
@@ -9,17 +9,15 @@ kept out as well as the test set.
 from __future__ import annotations
 
 import copy
-import json
 import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import torch
 import typer
-from diffusers import DDIMScheduler
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
@@ -27,11 +25,13 @@ from torch.nn import functional as F
 
 from dar_tui.imagine.bundled import FOLDER, load_tokenizer
 from dar_tui.imagine.bundled.model import FeatureDenoiser, SketchDecoder, WordBag
-from dar_tui.imagine.bundled.pipeline import SketchPipeline
+from dar_tui.imagine.bundled.sampler import TIMES, signal_shares
 from indexer.encoders.bundled.graphs import HEADS_FILE, read_heads
 from indexer.encoders.bundled.towers import PICTURE_STRENGTH, SENTENCE_DIM, SPREAD, load_heads
 from training.encoder.data import CAPTIONS, cache_photos, cache_texts, read_captions, split, view
 from training.encoder.loop import embed_captions
+from training.generator.export import export_generator
+from training.generator.material import space_digest
 
 SKETCH_DIM = 128
 SIDE = 32
@@ -91,10 +91,7 @@ def main(
     condition_dim = joint.shape[2] + SENTENCE_DIM + bags.shape[2]
     denoiser = FeatureDenoiser(sample_dim=decoder.sample_dim, condition_dim=condition_dim, width=width)
     average = copy.deepcopy(denoiser)
-    # "sample": the model says what the clean sample is, which holds better than its noise where data are few.
-    scheduler: Any = DDIMScheduler(
-        beta_schedule="squaredcos_cap_v2", prediction_type="sample", clip_sample=False, timestep_spacing="trailing"
-    )
+    shares = torch.from_numpy(signal_shares())
     optimizer = torch.optim.AdamW(denoiser.parameters(), lr=rate, weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps, pct_start=0.1)
     running = 0.0
@@ -103,10 +100,12 @@ def main(
         clean = samples[torch.from_numpy(chance.integers(views, size=BATCH)), rows]
         condition = _conditions(joint[rows], sentences[rows], bags[rows], words.weights, chance)
         condition = condition * (torch.rand(BATCH, 1) > CONDITION_DROPPED)
-        times = torch.randint(scheduler.config.num_train_timesteps, (BATCH,))
-        noisy = scheduler.add_noise(clean, torch.randn_like(clean), times)
+        times = torch.randint(TIMES, (BATCH,))
+        share = shares[times][:, None]
+        noisy = share.sqrt() * clean + (1 - share).sqrt() * torch.randn_like(clean)
         denoiser.train()
         with torch.autocast("cpu", torch.bfloat16):
+            # The model says what the clean sample is, which holds better than its noise where data are few.
             guess = denoiser(noisy, times, condition)
         loss = F.mse_loss(guess.float(), clean)
         optimizer.zero_grad()
@@ -122,9 +121,8 @@ def main(
         if step % 200 == 0:
             typer.echo(f"{time.monotonic() - started:6.0f} s  step {step}  loss {running / 200:.4f}")
             running = 0.0
-    pipeline: Any = SketchPipeline(average.half().eval(), decoder.half().eval(), words.half().eval(), scheduler)
-    pipeline.save_pretrained(out, safe_serialization=True)
-    (out / "encoder.json").write_text(json.dumps({"heads": read_heads(heads)[1]}, indent=2) + "\n")
+    digest = read_heads(heads)[1]
+    export_generator(out, average, decoder, words, heads=digest, space=space_digest(encoder.visual))
 
 
 def _words(captions: Sequence[Sequence[str]], learn: NDArray[np.int64]) -> tuple[WordBag, Tensor]:

@@ -1,8 +1,8 @@
 """The generator that ships with dar: a small diffusion model that imagines photos as the bundled encoder sees them.
 
-Each sample is a vector of the encoder's visual space, which is searched, and a colour sketch, which is shown. Sky,
-grass, water and snow come out right in a sketch, objects do not. Knows how a query becomes conditions; the sampling is
-`pipeline`'s. See MODEL_CARD.md.
+Each sample is a vector of the encoder's visual space, which is searched, and a colour sketch with a picture drawn over
+it, which is shown. Knows how a query becomes conditions; the sampling is `sampler`'s. Imports no torch. See
+MODEL_CARD.md.
 """
 
 from __future__ import annotations
@@ -17,13 +17,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from dar_tui.cancellation import Cancelled
-from dar_tui.imagine import Conditions, Imagined, Notify, OnStep, Recipe
+from dar_tui.imagine import Conditions, Imagined, Notify, OnPreview, OnStep, Recipe
+from dar_tui.imagine.bundled.sampler import ARRAYS, DENOISER, REFINER, SAMPLER_VERSION, has_refiner
 from indexer.errors import ModelUnavailable
-from indexer.runtime import lone_threads
 
 if TYPE_CHECKING:
-    from concurrent.futures import Executor
+    from numpy.typing import NDArray
+    from PIL import Image
 
+    from dar_tui.imagine.bundled.sampler import Preview, Sampler
     from indexer.encoders import Vectors
 
 FOLDER = Path(__file__).parent / "pipeline"
@@ -31,8 +33,10 @@ FOLDER = Path(__file__).parent / "pipeline"
 # pictures alone, guidance 1 48 %.
 STEPS = 20
 GUIDANCE = 2.0
-# Sketches are 32 pixels a side; they are enlarged smoothly, since there is nothing sharp in them.
+# Pictures are 64 pixels a side, sketches 32; they are enlarged smoothly.
 SIZE = 256
+# Steps between two previews: three pictures cost as much as two steps.
+PREVIEWED = 4
 
 
 class TextEncoder(Protocol):
@@ -63,20 +67,23 @@ class BundledGenerator:
         self._encoder = encoder
         self._folder = folder
         self._cache = cache
-        self._pipeline: Any = None
+        self._sampler: Sampler | None = None
         self._tokenizer: Any = None
-        self._alone: Executor | None = None
         self._loading = threading.Lock()
+        self.on_preview: OnPreview | None = None
         self.id = f"bundled-{_digest(folder)[:12]}"
         self.recipe = Recipe(SIZE, SIZE, STEPS, GUIDANCE)
 
     def load(self) -> None:
-        """Loads the models now (torch and diffusers: some seconds) rather than with the first picture."""
+        """Loads the models now (half a second) rather than with the first picture."""
+        self._loaded()
+
+    def _loaded(self) -> Sampler:
         with self._loading:
-            if self._pipeline is None:
+            if self._sampler is None:
                 self._tokenizer = load_tokenizer()
-                self._pipeline = load_pipeline(self._folder)
-                self._alone = lone_threads(1, "dar-imagine")
+                self._sampler = load_sampler(self._folder)
+            return self._sampler
 
     def generate(
         self, prompts: Sequence[str], seeds: Sequence[int], on_step: OnStep, cancelled: Cancelled
@@ -103,7 +110,7 @@ class BundledGenerator:
         """
         if not prompts:
             return
-        self.load()
+        self._loaded()
         bags = {each.statements: self._bag(each.statements) for each in conditions}
         rows = np.stack([np.concatenate([each.joint, each.sentence, bags[each.statements]]) for each in conditions])
         yield from self._imagine(rows, prompts, seeds, on_step, cancelled)
@@ -111,8 +118,7 @@ class BundledGenerator:
     def _bag(self, statements: Sequence[str]) -> Vectors:
         # A terminal can hand over lone surrogates, which the tokenizer refuses.
         clean = [text.encode("utf-8", "replace").decode() for text in statements]
-        bag: Vectors = self._pipeline.words([self._tokenizer.encode(text).ids for text in clean]).numpy()
-        return bag
+        return self._loaded().words([self._tokenizer.encode(text).ids for text in clean])
 
     def _text_tower(self) -> TextEncoder:
         if self._encoder is None:
@@ -131,41 +137,37 @@ class BundledGenerator:
     def _imagine(
         self, conditions: Vectors, prompts: Sequence[str], seeds: Sequence[int], on_step: OnStep, cancelled: Cancelled
     ) -> Iterator[Imagined]:
-        assert self._alone is not None
-        expected = self._pipeline.denoiser.config.condition_dim
-        if conditions.shape[1] != expected:
+        sampler = self._loaded()
+        if conditions.shape[1] != sampler.condition_dim:
             raise ModelUnavailable(
-                f"The bundled generator takes conditions of {expected} numbers, not {conditions.shape[1]}.",
+                f"The bundled generator takes conditions of {sampler.condition_dim} numbers, not {conditions.shape[1]}.",
                 "Use it with the bundled encoder, or choose another generator with --generator.",
             )
-        import torch
-        from PIL import Image
 
-        def step_done(step: int, steps: int) -> None:
+        def step_done(step: int, preview: Preview) -> None:
             if cancelled():
                 raise _Cancelled
             for k in range(len(prompts)):
-                on_step(k, step, steps)
+                on_step(k, step, STEPS)
+            if self.on_preview is not None and step % PREVIEWED == 0 and step < STEPS:
+                for k, picture in enumerate(preview()):
+                    self.on_preview(k, _shown(picture))
 
-        # A CPU generator for each picture: a picture then depends on its own seed and not on its neighbours.
-        generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         try:
-            # Its products are too small for two cores. Three pictures, processor and clock, on a machine with five
-            # times as much to do as it could: 0.35 s and 2.1 s on one core, 4.9 s and 29 s on both, mostly waiting.
-            sampled = self._alone.submit(
-                self._pipeline,
-                torch.from_numpy(np.ascontiguousarray(conditions, dtype=np.float32)),
-                generators,
-                STEPS,
-                GUIDANCE,
-                step_done,
-            ).result()
+            sampled = sampler.sample(
+                np.ascontiguousarray(conditions, dtype=np.float32), seeds, STEPS, GUIDANCE, step_done
+            )
         except _Cancelled:
             return
         for prompt, seed, vector, picture in zip(prompts, seeds, sampled.vectors, sampled.pictures, strict=True):
-            pixels = (picture.numpy() * 255).round().astype(np.uint8)
-            shown = Image.fromarray(pixels).resize((SIZE, SIZE), Image.Resampling.BICUBIC)
-            yield Imagined(prompt, seed, shown, vector.numpy())
+            yield Imagined(prompt, seed, _shown(picture), vector)
+
+
+def _shown(picture: NDArray[np.float32]) -> Image.Image:
+    from PIL import Image as pillow
+
+    pixels = (picture * 255).round().astype(np.uint8)
+    return pillow.fromarray(pixels).resize((SIZE, SIZE), pillow.Resampling.BICUBIC)
 
 
 class _Cancelled(Exception):
@@ -173,9 +175,11 @@ class _Cancelled(Exception):
 
 
 def _digest(folder: Path) -> str:
-    digest = hashlib.sha256()
-    for name in ("denoiser", "decoder", "words"):
-        path = folder / name / "diffusion_pytorch_model.safetensors"
+    digest = hashlib.sha256(f"{SAMPLER_VERSION}".encode())
+    # What decides the pictures: without a refiner for its space, sketches.
+    names = (DENOISER, ARRAYS, REFINER) if (folder / REFINER).is_file() and has_refiner(folder) else (DENOISER, ARRAYS)
+    for name in names:
+        path = folder / name
         try:
             with path.open("rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
@@ -198,20 +202,16 @@ def load_tokenizer() -> Any:
     return tokenizer
 
 
-def load_pipeline(folder: Path = FOLDER) -> Any:
-    """The `SketchPipeline` of a folder, float32. Raises ModelUnavailable where it cannot be loaded."""
-    import torch
+def load_sampler(folder: Path = FOLDER, threads: int = 1) -> Sampler:
+    """The models of a folder. Raises ModelUnavailable where they cannot be loaded.
 
-    from dar_tui.imagine.bundled.pipeline import SketchPipeline
-    from indexer.runtime import quiet_libraries
+    One thread: the products are too small for two cores. Three pictures on a machine with five times as much to do as
+    it could: 0.35 s on one core, 4.9 s on both, mostly waiting.
+    """
+    from dar_tui.imagine.bundled.sampler import Sampler
 
-    try:
-        with quiet_libraries():
-            pipeline = SketchPipeline.from_pretrained(
-                folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
-            )
     # A damaged file raises whatever the reader of that file raises, safetensors' own error among it.
+    try:
+        return Sampler(folder, threads)
     except Exception as error:
         raise ModelUnavailable(f"The bundled generator cannot be loaded: {error}", "Install dar again.") from error
-    pipeline.set_progress_bar_config(disable=True)
-    return pipeline
