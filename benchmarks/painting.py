@@ -32,7 +32,7 @@ WIDE, HIGH = 8, 16
 def main(photos: Path, most: Annotated[int, typer.Option(help="How many photos.")] = 100) -> None:
     """Prints a table."""
     paths = sorted(path for path in photos.iterdir() if path.is_file())[:most]
-    pictures = [open_photo(bytes(path), 320).image for path in paths]
+    pictures = [open_photo(path, 320).image for path in paths]
     painters: dict[str, PicturePainter] = {"halves, term-image": HalfBlockPainter()}
     painters |= {f"{symbols}, chafa": SymbolPainter(symbols) for symbols in Symbols}
     table = Table("symbols", *(f"{columns}x{lines} cells" for columns, lines in BOXES), title=f"{len(paths)} photos")

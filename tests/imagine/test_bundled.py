@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 
 from dar_tui.imagine import ConditionedGenerator, Conditions, Imagined, load_generator
 from dar_tui.imagine.bundled import FOLDER, BundledGenerator
+from dar_tui.imagine.bundled.sampler import DENOISER, TRAINED_FOR, Sampler
 from indexer.encoders.bundled import BundledEncoder
 from indexer.errors import ModelUnavailable
 
@@ -133,19 +136,57 @@ def test_steps_are_reported_in_order(generator: BundledGenerator, encoder: Bundl
     assert {total for _, _, total in told} == {steps}
 
 
-def test_it_computes_on_one_core_and_leaves_the_others_as_they_were(
-    generator: BundledGenerator, encoder: BundledEncoder
-) -> None:
+def test_the_graphs_compute_what_the_trained_models_do(tmp_path: Path) -> None:
     import torch
 
-    given, seen, before = conditions(encoder, "a street at night"), set(), torch.get_num_threads()
-    try:
-        torch.set_num_threads(2)
-        alone = BundledGenerator()
-        list(alone.generate_from([given], ("one",), (1,), lambda *_: seen.add(torch.get_num_threads()), never))
-        assert seen == {1} and torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(before)
+    from dar_tui.imagine.bundled.model import FeatureDenoiser, SketchDecoder, SketchRefiner, WordBag
+    from training.generator.export import export_generator, export_refiner
+
+    torch.manual_seed(3)
+    denoiser = FeatureDenoiser(sample_dim=24, condition_dim=12, width=64, blocks=2).eval()
+    decoder = SketchDecoder(visual_dim=16, sketch_dim=8, side=32, hub_coordinate=0.2)
+    decoder.sketch_components.normal_(0, 0.05)
+    refiner = SketchRefiner(16, style_dim=32, widths=(16, 8, 8, 8)).eval()
+    torch.nn.init.normal_(refiner.leave.weight, std=0.1)
+    words = WordBag(4)
+    words.fit(torch.tensor([5, 6, 7, 8]), torch.tensor([1.0, 2, 3, 4]), 10)
+    export_generator(tmp_path, denoiser, decoder, words, heads="0" * 64, space="here")
+    assert not Sampler(tmp_path).refines
+    export_refiner(tmp_path, refiner, "elsewhere")
+    assert not Sampler(tmp_path).refines, "a refiner of another visual space draws nonsense"
+    export_refiner(tmp_path, refiner, "here")
+    sampler = Sampler(tmp_path)
+    assert sampler.refines and (sampler.sample_dim, sampler.condition_dim) == (24, 12)
+
+    samples, conditions, time = torch.randn(3, 24), torch.randn(3, 12), torch.full((3,), 700.0)
+    noise = torch.randn(3, 4, 32, 32)
+    with torch.inference_mode():
+        clean = denoiser(samples, time, conditions)
+        visual = samples[:, :16] * decoder.visual_scale + decoder.visual_mean
+        sketch = (samples[:, 16:] * decoder.sketch_deviations) @ decoder.sketch_components + decoder.sketch_mean
+        drawn = refiner(visual, sketch.view(3, 32, 32, 3).permute(0, 3, 1, 2).clamp(-1, 1), noise)
+    run = sampler._denoise(samples.numpy(), 700, conditions.numpy())
+    np.testing.assert_allclose(run, clean.numpy(), atol=2e-3)
+    pictures = sampler.pictures(samples.numpy(), noise.numpy())
+    np.testing.assert_allclose(pictures, (drawn.permute(0, 2, 3, 1) / 2 + 0.5).clamp(0, 1).numpy(), atol=2e-3)
+    expected = torch.tensor([10.0, 5.0, 0, 0]).log().clamp(min=0)
+    np.testing.assert_allclose(sampler.words([[5, 6, 99]]), (expected / expected.norm()).numpy(), atol=1e-3)
+
+
+def test_neither_loading_nor_drawing_imports_torch() -> None:
+    code = """
+import sys, numpy as np
+from dar_tui.imagine import Conditions
+from dar_tui.imagine.bundled import BundledGenerator, load_sampler
+generator = BundledGenerator()
+sampler = load_sampler()
+rest = sampler.condition_dim - len(sampler.words([[]]))
+given = Conditions(np.ones(rest - 384, np.float32), np.ones(384, np.float32), ("a dog",))
+(picture,) = generator.generate_from([given], ["a dog"], [1], lambda *_: None, lambda: False)
+assert picture.image.size == (256, 256)
+assert not {"torch", "diffusers", "transformers"} & set(sys.modules), sorted(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=300)
 
 
 def test_cancelling_stops_between_steps_and_the_generator_works_on(
@@ -165,18 +206,10 @@ def test_nothing_asked_is_nothing_drawn(generator: BundledGenerator, encoder: Bu
     assert list(generator.generate_from([], [], [], ignore, never)) == []
 
 
-def test_it_is_a_diffusers_pipeline_folder() -> None:
-    from dar_tui.imagine.bundled.pipeline import SketchPipeline
-
-    index = json.loads((FOLDER / "model_index.json").read_text())
-    assert index["_class_name"] == "SketchPipeline"
-    pipeline = SketchPipeline.from_pretrained(FOLDER, local_files_only=True, use_safetensors=True)
-    assert pipeline.scheduler.config.prediction_type == "sample"
-
-
 def test_other_heads_are_refused(encoder: BundledEncoder, tmp_path: Path) -> None:
     shutil.copytree(FOLDER, tmp_path / "pipeline")
-    (tmp_path / "pipeline" / "encoder.json").write_text(json.dumps({"heads": "0" * 64}))
+    trained_for = json.loads((FOLDER / TRAINED_FOR).read_text())
+    (tmp_path / "pipeline" / TRAINED_FOR).write_text(json.dumps(trained_for | {"heads": "0" * 64}))
     other = BundledGenerator(encoder=encoder, folder=tmp_path / "pipeline")
     with pytest.raises(ModelUnavailable, match="works with the encoder"):
         list(other.generate(["a dog"], [1], ignore, never))
@@ -203,7 +236,7 @@ def test_missing_or_damaged_models_are_an_error_that_says_what_to_do(tmp_path: P
     with pytest.raises(ModelUnavailable, match="cannot be read"):
         BundledGenerator(folder=tmp_path)
     shutil.copytree(FOLDER, tmp_path / "pipeline")
-    (tmp_path / "pipeline" / "denoiser" / "diffusion_pytorch_model.safetensors").write_bytes(b"cut")
+    (tmp_path / "pipeline" / DENOISER).write_bytes(b"cut")
     damaged = BundledGenerator(folder=tmp_path / "pipeline")
     with pytest.raises(ModelUnavailable, match="cannot be loaded"):
         damaged.load()
