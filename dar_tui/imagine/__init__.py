@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 # (k, step, steps): picture k (from 0) has taken `step` of `steps` (from 1); once memory ran out, it starts again.
 OnStep = Callable[[int, int, int], None]
-# (k, picture): how picture k would look were the step it has taken the last.
-OnPreview = Callable[[int, "Image.Image"], None]
 # A line for the user about something they should know ("The model's safety checker is not loaded ...").
 Notify = Callable[[str], None]
 
@@ -112,13 +110,6 @@ class ConditionedGenerator(Protocol):
 
         Raises DarError for another encoder's vectors."""
         ...
-
-
-@runtime_checkable
-class Previewing(Protocol):
-    """A generator that shows its pictures while it draws them, to `on_preview` where that is set."""
-
-    on_preview: OnPreview | None
 
 
 @runtime_checkable

@@ -166,9 +166,9 @@ class DarApp(App[None]):
                 from dar_tui.tui.graphics.kitty import KittyPainter
 
                 return KittyPainter()
-            from dar_tui.tui.graphics.blocks import BlockPainter
+            from dar_tui.tui.graphics.blocks import block_painter
 
-            return BlockPainter()
+            return block_painter(self.options.graphics.symbols)
 
         return Gallery(make_painter, lambda request: self._send_to_chat(PictureReady(request)), self._send)
 

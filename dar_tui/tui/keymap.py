@@ -88,6 +88,8 @@ KEYS: tuple[Key, ...] = (
     Key("undo", "u", "app.undo", "undo the last like, pick, filter or order", Place.GRID, "undo"),
     Key("filter", "f", "app.filter", "narrow by date, folder or camera", Place.GRID, "filter"),
     Key("sort", "d", "screen.sort", "order by date, or by match again", Place.GRID, "date"),
+    Key("tiles.larger", ">", "resize(1)", "larger photos, fewer of them", Place.GRID),
+    Key("tiles.smaller", "<", "resize(-1)", "smaller photos, more of them", Place.GRID),
     Key("help.letter", "?", "app.help", "show all keys", Place.GRID),
     Key("write", "/", "screen.write", "go to the prompt", Place.GRID),
     Key("chip.left", "left,h", "move(-1)", "the piece before", Place.CHIPS),

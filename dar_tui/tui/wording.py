@@ -43,6 +43,12 @@ def name(hit: Hit) -> str:
     return visible(hit.path.name)
 
 
+def folder(hit: Hit) -> str:
+    """The folder it is in, made safe to show: the end of a long path, which tells more than its beginning."""
+    parts = hit.path.parent.parts
+    return visible(f"\u2026/{'/'.join(parts[-2:])}" if len(parts) > 4 else hit.path.parent)
+
+
 def folded(hit: Hit) -> int:
     """How many other files are shown as this one."""
     return len(hit.similar) + len(hit.copies)

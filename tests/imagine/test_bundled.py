@@ -16,7 +16,7 @@ import pytest
 
 from dar_tui.imagine import ConditionedGenerator, Conditions, Imagined, Previewing, load_generator
 from dar_tui.imagine.bundled import FOLDER, BundledGenerator
-from dar_tui.imagine.bundled.sampler import DENOISER
+from dar_tui.imagine.bundled.sampler import DENOISER, TRAINED_FOR, Sampler
 from indexer.encoders.bundled import BundledEncoder
 from indexer.errors import ModelUnavailable
 
@@ -150,21 +150,57 @@ def test_steps_are_reported_in_order(generator: BundledGenerator, encoder: Bundl
     assert {total for _, _, total in told} == {steps}
 
 
-def test_previews_come_closer_to_the_picture_and_change_nothing(
-    generator: BundledGenerator, encoder: BundledEncoder
-) -> None:
-    given = conditions(encoder, "a dog in the snow")
-    plain = imagine(generator, given)
-    seen: dict[int, list[np.ndarray]] = {k: [] for k in range(len(SEEDS))}
-    watched = BundledGenerator()
-    assert isinstance(watched, Previewing)
-    watched.on_preview = lambda k, picture: seen[k].append(np.asarray(picture, dtype=float))
-    for k, (each, other) in enumerate(zip(imagine(watched, given), plain, strict=True)):
-        final = np.asarray(each.image, dtype=float)
-        assert each.image.tobytes() == other.image.tobytes()
-        apart = [np.abs(final - preview).mean() for preview in seen[k]]
-        assert len(apart) >= 3
-        assert apart[-1] < apart[0]
+def test_the_graphs_compute_what_the_trained_models_do(tmp_path: Path) -> None:
+    import torch
+
+    from dar_tui.imagine.bundled.model import FeatureDenoiser, SketchDecoder, SketchRefiner, WordBag
+    from training.generator.export import export_generator, export_refiner
+
+    torch.manual_seed(3)
+    denoiser = FeatureDenoiser(sample_dim=24, condition_dim=12, width=64, blocks=2).eval()
+    decoder = SketchDecoder(visual_dim=16, sketch_dim=8, side=32, hub_coordinate=0.2)
+    decoder.sketch_components.normal_(0, 0.05)
+    refiner = SketchRefiner(16, style_dim=32, widths=(16, 8, 8, 8)).eval()
+    torch.nn.init.normal_(refiner.leave.weight, std=0.1)
+    words = WordBag(4)
+    words.fit(torch.tensor([5, 6, 7, 8]), torch.tensor([1.0, 2, 3, 4]), 10)
+    export_generator(tmp_path, denoiser, decoder, words, heads="0" * 64, space="here")
+    assert not Sampler(tmp_path).refines
+    export_refiner(tmp_path, refiner, "elsewhere")
+    assert not Sampler(tmp_path).refines, "a refiner of another visual space draws nonsense"
+    export_refiner(tmp_path, refiner, "here")
+    sampler = Sampler(tmp_path)
+    assert sampler.refines and (sampler.sample_dim, sampler.condition_dim) == (24, 12)
+
+    samples, conditions, time = torch.randn(3, 24), torch.randn(3, 12), torch.full((3,), 700.0)
+    noise = torch.randn(3, 4, 32, 32)
+    with torch.inference_mode():
+        clean = denoiser(samples, time, conditions)
+        visual = samples[:, :16] * decoder.visual_scale + decoder.visual_mean
+        sketch = (samples[:, 16:] * decoder.sketch_deviations) @ decoder.sketch_components + decoder.sketch_mean
+        drawn = refiner(visual, sketch.view(3, 32, 32, 3).permute(0, 3, 1, 2).clamp(-1, 1), noise)
+    run = sampler._denoise(samples.numpy(), 700, conditions.numpy())
+    np.testing.assert_allclose(run, clean.numpy(), atol=2e-3)
+    pictures = sampler.pictures(samples.numpy(), noise.numpy())
+    np.testing.assert_allclose(pictures, (drawn.permute(0, 2, 3, 1) / 2 + 0.5).clamp(0, 1).numpy(), atol=2e-3)
+    expected = torch.tensor([10.0, 5.0, 0, 0]).log().clamp(min=0)
+    np.testing.assert_allclose(sampler.words([[5, 6, 99]]), (expected / expected.norm()).numpy(), atol=1e-3)
+
+
+def test_neither_loading_nor_drawing_imports_torch() -> None:
+    code = """
+import sys, numpy as np
+from dar_tui.imagine import Conditions
+from dar_tui.imagine.bundled import BundledGenerator, load_sampler
+generator = BundledGenerator()
+sampler = load_sampler()
+rest = sampler.condition_dim - len(sampler.words([[]]))
+given = Conditions(np.ones(rest - 384, np.float32), np.ones(384, np.float32), ("a dog",))
+(picture,) = generator.generate_from([given], ["a dog"], [1], lambda *_: None, lambda: False)
+assert picture.image.size == (256, 256)
+assert not {"torch", "diffusers", "transformers"} & set(sys.modules), sorted(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=300)
 
 
 def test_cancelling_stops_between_steps_and_the_generator_works_on(
@@ -186,7 +222,8 @@ def test_nothing_asked_is_nothing_drawn(generator: BundledGenerator, encoder: Bu
 
 def test_other_heads_are_refused(encoder: BundledEncoder, tmp_path: Path) -> None:
     shutil.copytree(FOLDER, tmp_path / "pipeline")
-    (tmp_path / "pipeline" / "encoder.json").write_text(json.dumps({"heads": "0" * 64, "space": ""}))
+    trained_for = json.loads((FOLDER / TRAINED_FOR).read_text())
+    (tmp_path / "pipeline" / TRAINED_FOR).write_text(json.dumps(trained_for | {"heads": "0" * 64}))
     other = BundledGenerator(encoder=encoder, folder=tmp_path / "pipeline")
     with pytest.raises(ModelUnavailable, match="works with the encoder"):
         list(other.generate(["a dog"], [1], ignore, never))

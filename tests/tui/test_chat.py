@@ -21,7 +21,7 @@ async def test_a_turn_shows_hits_pictures_what_rose_and_the_question(engine: Fak
         await say(pilot, app, "a red square")
         chat = app.chat
         assert chat.photos.tiles[0].title == "1 ● strong ↑3"
-        assert chat.photos.tiles[3].title == "4 ● strong +1"
+        assert chat.photos.tiles[3].title == "4 ● strong x2"
         assert [tile.title for tile in chat.imagined.tiles] == ["imagined 1", "imagined 2", "imagined 3"]
         assert chat.imagined.border_title == "imagined, not photos"
         assert chat.controller.question is not None and chat.query_one("#question").display

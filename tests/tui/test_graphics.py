@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import io
 import re
+import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,11 +16,21 @@ from PIL import Image
 from rich.segment import Segment
 from textual.strip import Strip
 
-from dar_tui.tui.graphics.blocks import BlockPainter
-from dar_tui.tui.graphics.choice import Graphics, Means, choose
+from dar_tui.tui.graphics.blocks import HalfBlockPainter, SymbolPainter, block_painter
+from dar_tui.tui.graphics.choice import Graphics, Means, Symbols, choose
 from dar_tui.tui.graphics.gallery import CAPACITY, Gallery
 from dar_tui.tui.graphics.kitty import KittyPainter
-from dar_tui.tui.graphics.picture import FileKind, NoPicture, Painted, PictureFile, Request, Unpaintable, fitted, load
+from dar_tui.tui.graphics.picture import (
+    FileKind,
+    NoPicture,
+    Painted,
+    PictureFile,
+    PicturePainter,
+    Request,
+    Unpaintable,
+    fitted,
+    load,
+)
 from tests import photos
 
 _SECONDS = 30.0
@@ -36,7 +48,7 @@ def test_pictures_keep_their_proportions(
 
 
 def test_half_blocks_show_two_pixels_a_cell() -> None:
-    painted = BlockPainter().paint(photos.corners((240, 160)), 24, 8)
+    painted = HalfBlockPainter().paint(photos.corners((240, 160)), 24, 8)
     assert (painted.columns, painted.lines) == (24, 8)
     assert [strip.cell_length for strip in painted.strips] == [24] * 8
     colours = [
@@ -46,10 +58,39 @@ def test_half_blocks_show_two_pixels_a_cell() -> None:
     assert [tuple(colour) for colour in colours] == [photos.RED, photos.GREEN, photos.BLUE]
 
 
+@pytest.mark.parametrize(
+    ("symbols", "rows", "expected"),
+    [
+        (Symbols.HALVES, ["##", ".."], "▀▄"),
+        (Symbols.QUADRANTS, ["#.", ".#"], "▚▞"),
+        (Symbols.QUADRANTS, ["##", "#."], "▛▗"),
+        (Symbols.SEXTANTS, ["#.", ".#", "#."], "🬗🬤"),
+    ],
+)
+def test_a_cell_is_divided_as_the_picture_is(symbols: Symbols, rows: list[str], expected: str) -> None:
+    picture = Image.new("RGB", (2, len(rows)))
+    picture.putdata([photos.RED if pixel == "#" else photos.BLUE for row in rows for pixel in row])
+    painted = SymbolPainter(symbols).paint(picture.resize((240, 480), Image.Resampling.NEAREST), 1, 1)
+    (segment,) = painted.strips[0]
+    assert segment.text in expected
+    assert segment.style is not None and segment.style.color is not None and segment.style.bgcolor is not None
+    ink, ground = tuple(segment.style.color.get_truecolor()), tuple(segment.style.bgcolor.get_truecolor())
+    wanted = (photos.RED, photos.BLUE) if segment.text == expected[0] else (photos.BLUE, photos.RED)
+    assert max(abs(a - b) for a, b in zip(ink + ground, wanted[0] + wanted[1], strict=True)) < 40
+
+
+def test_without_chafa_pictures_are_halves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "chafa", None)
+    assert isinstance(block_painter(Symbols.SEXTANTS), HalfBlockPainter)
+
+
+@pytest.mark.parametrize("make_painter", [HalfBlockPainter, lambda: SymbolPainter(Symbols.SEXTANTS)])
 @pytest.mark.parametrize("size", [(1, 1), (3, 2000), (2000, 3), (7, 5), (641, 479)])
 @pytest.mark.parametrize("box", [(1, 1), (4, 2), (24, 8), (150, 40)])
-def test_any_picture_fits_any_box(size: tuple[int, int], box: tuple[int, int]) -> None:
-    painted = BlockPainter().paint(Image.new("RGB", size, (9, 9, 9)), *box)
+def test_any_picture_fits_any_box(
+    make_painter: Callable[[], PicturePainter], size: tuple[int, int], box: tuple[int, int]
+) -> None:
+    painted = make_painter().paint(Image.new("RGB", size, (9, 9, 9)), *box)
     assert 0 < painted.columns <= box[0] and 0 < painted.lines <= box[1]
     assert {strip.cell_length for strip in painted.strips} == {painted.columns}
 
@@ -175,7 +216,7 @@ def test_the_oldest_pictures_go_first_and_are_taken_down(tmp_path: Path) -> None
 
 
 def test_large_pictures_are_few_and_give_way_to_each_other_first_seen_first(tmp_path: Path) -> None:
-    gallery = Gallery(BlockPainter, lambda request: None)
+    gallery = Gallery(HalfBlockPainter, lambda request: None)
     path = photos.jpeg(tmp_path / "a.jpg", 5, (300, 200))
     seen = [Request(PictureFile(path, FileKind.THUMBNAIL, path), 200, 40, side) for side in range(8)]
     for request in seen:
@@ -242,11 +283,33 @@ BLOCKS = Graphics(Means.BLOCKS, Means.BLOCKS)
 def test_the_means_follow_the_terminal_and_the_users_word(
     images: str, environment: dict[str, str], expected: Graphics
 ) -> None:
-    assert choose(images, environment, lambda question, until: "") == expected
+    assert means(choose(images, environment, lambda question, until: "")) == means(expected)
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        (XTERM, Symbols.SEXTANTS),
+        ({"TERM": "xterm-256color", "VTE_VERSION": "6003"}, Symbols.QUADRANTS),
+        ({"TERM": "xterm-256color"}, Symbols.QUADRANTS),
+        ({"TERM": "foot"}, Symbols.SEXTANTS),
+        ({"TERM": "xterm-256color", "TERM_PROGRAM": "WezTerm"}, Symbols.SEXTANTS),
+        ({"TERM": "xterm-256color", "WT_SESSION": "1"}, Symbols.SEXTANTS),
+        ({**XTERM, "TERM": "tmux-256color"}, Symbols.QUADRANTS),
+        ({"TERM": "linux"}, Symbols.HALVES),
+        ({}, Symbols.QUADRANTS),
+    ],
+)
+def test_symbols_are_those_the_terminal_shows_for_sure(environment: dict[str, str], expected: Symbols) -> None:
+    assert choose("blocks", environment, None).symbols is expected
+
+
+def means(graphics: Graphics) -> tuple[Means, Means]:
+    return graphics.grid, graphics.zoom
 
 
 def test_without_a_terminal_nothing_is_asked() -> None:
-    assert choose("auto", {"TERM": "xterm"}, None) == BLOCKS
+    assert means(choose("auto", {"TERM": "xterm"}, None)) == means(BLOCKS)
 
 
 @pytest.mark.parametrize(
@@ -260,4 +323,5 @@ def test_without_a_terminal_nothing_is_asked() -> None:
 )
 def test_the_means_follow_what_the_terminal_answers(term: str, answer: str, expected: Graphics) -> None:
     environment = {"TERM": term, "COLORTERM": "truecolor"}
-    assert choose("auto", environment, lambda question, until: answer if "\x1b[c" in question else "") == expected
+    chosen = choose("auto", environment, lambda question, until: answer if "\x1b[c" in question else "")
+    assert means(chosen) == means(expected)

@@ -24,7 +24,9 @@ from torch import Tensor, nn
 from dar_tui.imagine.bundled import FOLDER
 from dar_tui.imagine.bundled.model import FeatureDenoiser, SketchDecoder, SketchRefiner, WordBag
 from dar_tui.imagine.bundled.sampler import ARRAYS, DENOISER, NOISE_CHANNELS, REFINER, REFINER_SPACE, TRAINED_FOR
-from training.generator.material import load_space, space_digest
+from indexer.encoders.bundled.graphs import HEADS_FILE
+from indexer.encoders.bundled.towers import load_heads
+from training.generator.material import is_same_space, load_space, space_digest
 
 # Weights smaller than this (biases, scales) stay in single precision: they cost nothing.
 LEAST_HALVED = 4096
@@ -119,8 +121,11 @@ def main(
     space: Annotated[Path, typer.Option(help="The state of the visual space it was packed with.")],
     out: Path = FOLDER,
 ) -> None:
-    """Adds a refiner to a generator's folder; pictures are drawn with it if the denoiser has the same space."""
-    export_refiner(out, load_refiner(weights), space_digest(load_space(space)))
+    """Adds a refiner to a generator's folder; raises typer.BadParameter if it was trained in another visual space."""
+    ours = load_heads(HEADS_FILE).visual
+    if not is_same_space(load_space(space), ours):
+        raise typer.BadParameter(f"{space} is not the visual space of {HEADS_FILE}.")
+    export_refiner(out, load_refiner(weights), space_digest(ours))
 
 
 if __name__ == "__main__":

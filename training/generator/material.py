@@ -20,6 +20,7 @@ import typer
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
+from torch.nn import functional as F
 
 from indexer.encoders.bundled.backbones import IMAGE_BACKBONES
 from indexer.encoders.bundled.towers import VisualSpace
@@ -45,6 +46,15 @@ def space_digest(space: VisualSpace) -> str:
     for part in (space.standardise.mean, space.standardise.deviation, space.deviations):
         digest.update(part.half().numpy().tobytes())
     return digest.hexdigest()
+
+
+def is_same_space(one: VisualSpace, other: VisualSpace) -> bool:
+    """Whether a vector means the same in both: fits of the same photos differ in rounding only, or in components."""
+    if one.components.shape != other.components.shape:
+        return False
+    cosines = F.cosine_similarity(one.components, other.components, dim=0)
+    same = torch.isclose(one.deviations, other.deviations, rtol=0.01).all()
+    return bool(cosines.min() > 0.99 and same)
 
 
 def load_space(path: Path) -> VisualSpace:

@@ -91,7 +91,8 @@ class Eyes(nn.Module):
 
     def _features(self, pictures: Tensor, glance: Glance) -> tuple[list[Tensor], Tensor]:
         across, down, side = glance
-        x = F.pad(pictures, (SHIFT, SHIFT, SHIFT, SHIFT), mode="reflect")[..., down : down + SIDE, across : across + SIDE]
+        padded = F.pad(pictures, (SHIFT, SHIFT, SHIFT, SHIFT), mode="reflect")
+        x = padded[..., down : down + SIDE, across : across + SIDE]
         x = F.interpolate(x, (side, side), mode="bilinear", align_corners=False)
         x = self.net.bn1(self.net.conv_stem(x))
         maps = []

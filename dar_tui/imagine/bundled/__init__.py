@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from dar_tui.cancellation import Cancelled
-from dar_tui.imagine import Conditions, Imagined, Notify, OnPreview, OnStep, Recipe
+from dar_tui.imagine import Conditions, Imagined, Notify, OnStep, Recipe
 from dar_tui.imagine.bundled.sampler import ARRAYS, DENOISER, REFINER, SAMPLER_VERSION, has_refiner
 from indexer.errors import ModelUnavailable
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-    from dar_tui.imagine.bundled.sampler import Preview, Sampler
+    from dar_tui.imagine.bundled.sampler import Sampler
     from indexer.encoders import Vectors
 
 FOLDER = Path(__file__).parent / "pipeline"
@@ -35,8 +35,6 @@ STEPS = 20
 GUIDANCE = 2.0
 # Pictures are 64 pixels a side, sketches 32; they are enlarged smoothly.
 SIZE = 256
-# Steps between two previews: three pictures cost as much as two steps.
-PREVIEWED = 4
 
 
 class TextEncoder(Protocol):
@@ -70,7 +68,6 @@ class BundledGenerator:
         self._sampler: Sampler | None = None
         self._tokenizer: Any = None
         self._loading = threading.Lock()
-        self.on_preview: OnPreview | None = None
         self.id = f"bundled-{_digest(folder)[:12]}"
         self.recipe = Recipe(SIZE, SIZE, STEPS, GUIDANCE)
 
@@ -140,18 +137,15 @@ class BundledGenerator:
         sampler = self._loaded()
         if conditions.shape[1] != sampler.condition_dim:
             raise ModelUnavailable(
-                f"The bundled generator takes conditions of {sampler.condition_dim} numbers, not {conditions.shape[1]}.",
+                f"The bundled generator takes {sampler.condition_dim} numbers as condition, not {conditions.shape[1]}.",
                 "Use it with the bundled encoder, or choose another generator with --generator.",
             )
 
-        def step_done(step: int, preview: Preview) -> None:
+        def step_done(step: int) -> None:
             if cancelled():
                 raise _Cancelled
             for k in range(len(prompts)):
                 on_step(k, step, STEPS)
-            if self.on_preview is not None and step % PREVIEWED == 0 and step < STEPS:
-                for k, picture in enumerate(preview()):
-                    self.on_preview(k, _shown(picture))
 
         try:
             sampled = sampler.sample(

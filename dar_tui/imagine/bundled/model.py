@@ -1,8 +1,8 @@
 """The models of the bundled generator in torch: to train, to compare with and to export. `sampler` runs the exported.
 
-The denoiser lives in the bundled encoder's visual space, not in pixels: a *sample* is a photo's visual features followed
-by the principal components of a small colour sketch of it. The refiner makes a picture of a sample. Know nothing of text,
-sampling or files.
+The denoiser lives in the bundled encoder's visual space, not in pixels: a *sample* is a photo's visual features
+followed by the principal components of a small colour sketch of it. The refiner makes a picture of a sample. Know
+nothing of text, sampling or files.
 """
 
 from __future__ import annotations
@@ -142,13 +142,12 @@ class SketchRefiner(nn.Module):
     pictures (n, 3, 64, 64) in about -1..1.
     """
 
-    def __init__(
-        self, visual_dim: int, style_dim: int = 512, widths: Sequence[int] = (288, 160, 80, 24)
-    ) -> None:
+    def __init__(self, visual_dim: int, style_dim: int = 512, widths: Sequence[int] = (288, 160, 80, 24)) -> None:
         super().__init__()
         self.visual_dim = visual_dim
         deep, middle, fine, finest = widths
-        self.style = nn.Sequential(nn.Linear(visual_dim, style_dim), nn.SiLU(), nn.Linear(style_dim, style_dim), nn.SiLU())
+        enter, further = nn.Linear(visual_dim, style_dim), nn.Linear(style_dim, style_dim)
+        self.style = nn.Sequential(enter, nn.SiLU(), further, nn.SiLU())
         self.layout = nn.Linear(style_dim, 64 * 8 * 8)
         self.enter = nn.Conv2d(4 * (3 + NOISE_CHANNELS), middle, 3, padding=1)
         self.before = ShapedBlock(middle, style_dim)

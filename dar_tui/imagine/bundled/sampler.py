@@ -1,9 +1,9 @@
 """The bundled generator's sampling: conditions in, vectors to search by and pictures to show out.
 
 Two ONNX graphs run on ONNX Runtime: the denoiser (a diffusion model over samples) and, where there is one for its
-visual space, the refiner, which draws a picture over a sample's sketch. What is around them is numpy. Imports no torch:
-its load took 6 s of the first turn and 0.5 GB. How the graphs are made is `training.generator`'s business; knows nothing
-of text towers, prompts or saving pictures.
+visual space, the refiner, which draws a picture over a sample's sketch. What is around them is numpy. Imports no
+torch: its load took 6 s of the first turn and 0.5 GB. How the graphs are made is `training.generator`'s business; knows
+nothing of text towers, prompts or saving pictures.
 """
 
 from __future__ import annotations
@@ -36,9 +36,6 @@ TIMES = 1000
 SAMPLE_SHARE = 0.2
 # What the refiner may draw texture from, beside the sample: channels of noise at the sketch's size.
 NOISE_CHANNELS = 4
-
-# The clean pictures of a step that is not the last, (n, side, side, 3) in 0..1.
-Preview = Callable[[], "NDArray[np.float32]"]
 
 
 @dataclass(frozen=True)
@@ -108,12 +105,11 @@ class Sampler:
         seeds: Sequence[int],
         steps: int,
         guidance: float,
-        on_step: Callable[[int, Preview], None] | None = None,
+        on_step: Callable[[int], None] | None = None,
     ) -> Sampled:
         """One sample for each row of `conditions` (n, condition_dim) and its own seed, by DDIM (Song et al., 2021).
 
-        `on_step(step, preview)` is called after every step, from 1, and may raise to stop; `preview()` gives the
-        pictures as this step's estimate of the clean sample has them.
+        `on_step(step)` is called after every step, from 1, and may raise to stop.
         """
         # A source of chance for each picture: a picture then depends on its own seed and not on its neighbours.
         chances = [np.random.default_rng(seed) for seed in seeds]
@@ -136,7 +132,7 @@ class Sampler:
             direction = (samples - np.sqrt(share) * clean) / np.sqrt(1 - share)
             samples = np.sqrt(before) * clean + np.sqrt(1 - before) * direction
             if on_step is not None:
-                on_step(step, lambda clean=clean: self.pictures(clean, noise))  # type: ignore[misc]
+                on_step(step)
         return Sampled(self.vectors(samples, expected), self.pictures(samples, noise))
 
     def vectors(self, samples: Vectors, expected: Vectors) -> Vectors:

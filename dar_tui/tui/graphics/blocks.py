@@ -1,13 +1,16 @@
-"""Pictures as half-blocks: every cell shows two pixels, one above the other, in any terminal with colours.
+"""Pictures as blocks: every cell shows two colours, divided as its symbol divides it, in any terminal with colours.
 
-term-image paints; this turns its escape codes into Textual strips, here and not on the interface's thread, where 24
-thumbnails would stall typing for half a second.
+chafa finds the symbols and colours that come nearest to the picture: halves, quarters or sixths of a cell. Where it is
+not there, term-image paints halves. Both are turned into Textual strips, here and not on the interface's thread, where
+24 thumbnails would stall typing for half a second.
 """
 
 from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from rich.color import Color
@@ -15,7 +18,8 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from dar_tui.tui.graphics.picture import Painted, fitted
+from dar_tui.tui.graphics.choice import Symbols
+from dar_tui.tui.graphics.picture import Painted, PicturePainter, fitted
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -24,7 +28,82 @@ if TYPE_CHECKING:
 _TOKEN = re.compile(r"\x1b\[(?:(3|4)8;2;(\d+);(\d+);(\d+)|0?)m|([^\x1b]+)")
 
 
-class BlockPainter:
+# The pixels of a cell that chafa sees: its symbols are drawn on 8x8, and cells are about twice as high as wide.
+_CELL = (8, 16)
+
+
+def block_painter(symbols: Symbols) -> PicturePainter:
+    """The sharpest painter there is for a terminal that shows these symbols."""
+    try:
+        return SymbolPainter(symbols)
+    except (ImportError, OSError):  # no wheel for this system, or a C library it needs is missing
+        return HalfBlockPainter()
+
+
+class SymbolPainter:
+    """Paints by chafa. Raises ImportError or OSError where it cannot be loaded."""
+
+    def __init__(self, symbols: Symbols) -> None:
+        import chafa  # type: ignore[import-untyped]
+
+        tags = chafa.SymbolTags
+        chosen = [tags.CHAFA_SYMBOL_TAG_SPACE, tags.CHAFA_SYMBOL_TAG_SOLID, tags.CHAFA_SYMBOL_TAG_HALF]
+        if symbols is not Symbols.HALVES:
+            chosen.append(tags.CHAFA_SYMBOL_TAG_QUAD)
+        if symbols is Symbols.SEXTANTS:
+            chosen.append(tags.CHAFA_SYMBOL_TAG_SEXTANT)
+        self._map = chafa.SymbolMap()
+        for tag in chosen:
+            self._map.add_by_tags(tag)
+        self._chafa: Any = chafa
+
+    def paint(self, image: Image.Image, columns: int, lines: int) -> Painted:
+        """See `PicturePainter`."""
+        from PIL import Image
+
+        chafa = self._chafa
+        width, height = fitted(*image.size, columns, lines)
+        small = image.resize((width * _CELL[0], height * _CELL[1]), Image.Resampling.BICUBIC, reducing_gap=2.0)
+        config = chafa.CanvasConfig()
+        config.width, config.height = width, height
+        config.cell_width, config.cell_height = _CELL
+        config.canvas_mode = chafa.CanvasMode.CHAFA_CANVAS_MODE_TRUECOLOR
+        config.pixel_mode = chafa.PixelMode.CHAFA_PIXEL_MODE_SYMBOLS
+        config.set_symbol_map(self._map)
+        canvas = chafa.Canvas(config)
+        kind = chafa.PixelType.CHAFA_PIXEL_RGB8
+        canvas.draw_all_pixels(kind, small.tobytes(), small.width, small.height, 3 * small.width)
+        strips = tuple(_joined(_cells(canvas, line, width)) for line in range(height))
+        return Painted(strips, width, height)
+
+
+def _cells(canvas: Any, line: int, width: int) -> Iterator[tuple[str, Style]]:
+    for column in range(width):
+        cell = canvas[line, column]
+        yield cell.char or " ", _style(cell.fg_color, cell.bg_color)
+
+
+def _joined(cells: Iterator[tuple[str, Style]]) -> Strip:
+    """A line, neighbours of one style in one segment."""
+    segments: list[Segment] = []
+    for character, style in cells:
+        if segments and segments[-1].style is style:
+            segments[-1] = Segment(segments[-1].text + character, style)
+        else:
+            segments.append(Segment(character, style))
+    return Strip(segments)
+
+
+# Neighbouring cells of skies and walls share their colours.
+@lru_cache(maxsize=4096)
+def _style(ink: tuple[int, int, int] | None, ground: tuple[int, int, int] | None) -> Style:
+    style = Style.from_color(*(Color.from_rgb(*colour) if colour else None for colour in (ink, ground)))
+    # Textual looks styles up by their hash, which is made once: better here than on its thread.
+    hash(style)
+    return style
+
+
+class HalfBlockPainter:
     """Paints by term-image's `BlockImage`."""
 
     def __init__(self) -> None:

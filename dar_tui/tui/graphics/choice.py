@@ -9,7 +9,7 @@ import contextlib
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -22,18 +22,31 @@ class Means(StrEnum):
     SIXEL = "sixel"
 
 
+class Symbols(StrEnum):
+    """What a cell of blocks can be divided into: the finer, the sharper, and the fewer fonts have it."""
+
+    HALVES = "halves"
+    QUADRANTS = "quadrants"
+    SEXTANTS = "sextants"
+
+
 @dataclass(frozen=True)
 class Graphics:
-    """`grid`: the means for thumbnails; `zoom`: for one large picture."""
+    """`grid`: the means for thumbnails; `zoom`: for one large picture; `symbols`: what blocks are made of."""
 
     grid: Means
     zoom: Means
+    symbols: Symbols = Symbols.QUADRANTS
 
 
 # Asks the terminal something and gives what it answers, up to what matches the pattern; "" for silence.
 Ask = Callable[[str, str], str]
 # Terminals that draw kitty's pictures where its placeholder characters are; others speak the protocol without those.
 _PLACEHOLDERS = ("xterm-kitty", "xterm-ghostty")
+# Terminals that draw sextants themselves, whatever the font: by TERM, by TERM_PROGRAM, and VTE's version from 0.62 on.
+_DRAW_SEXTANTS = ("xterm-kitty", "xterm-ghostty", "foot", "wezterm", "contour")
+_PROGRAMS_DRAW_SEXTANTS = ("WezTerm", "ghostty")
+_VTE_DRAWS_SEXTANTS = 6200
 # The number of the picture that is only sent to see whether it is taken.
 _PIXEL = 4211
 # What are you? Every terminal answers that, so that its answer ends the wait for answers that may not come.
@@ -43,6 +56,29 @@ _SIXEL = "4"
 
 def choose(images: str, environment: Mapping[str, str], ask: Ask | None) -> Graphics:
     """What `--images` (auto, blocks, kitty, sixel, off) comes to here. `ask`: None where there is no terminal."""
+    return replace(_means(images, environment, ask), symbols=symbols_for(environment))
+
+
+def symbols_for(environment: Mapping[str, str]) -> Symbols:
+    """The finest symbols that this terminal shows for sure: sextants (Unicode 13) where it draws them itself, since few
+    fonts have them; quadrants elsewhere, and halves on the bare console."""
+    term = environment.get("TERM", "")
+    if term == "linux":
+        return Symbols.HALVES
+    # What the outer terminal of a multiplexer can draw is not known: it may be another one after a reattach.
+    if "TMUX" in environment or term.startswith(("screen", "tmux")):
+        return Symbols.QUADRANTS
+    vte = environment.get("VTE_VERSION", "")
+    draws = (
+        term.startswith(_DRAW_SEXTANTS)
+        or environment.get("TERM_PROGRAM", "") in _PROGRAMS_DRAW_SEXTANTS
+        or "WT_SESSION" in environment
+        or (vte.isdigit() and int(vte) >= _VTE_DRAWS_SEXTANTS)
+    )
+    return Symbols.SEXTANTS if draws else Symbols.QUADRANTS
+
+
+def _means(images: str, environment: Mapping[str, str], ask: Ask | None) -> Graphics:
     if images == "auto":
         return _automatic(environment, ask)
     means = Means(images)

@@ -37,10 +37,11 @@ from dar_tui.tui.messages import (
 )
 from dar_tui.tui.screens.zoom import ZoomScreen
 from dar_tui.tui.widgets.chips import ChipLine
+from dar_tui.tui.widgets.detail import PhotoDetail
 from dar_tui.tui.widgets.lines import Hints, QuestionLine, StatusLine
 from dar_tui.tui.widgets.pictures import GridPage, ImaginedStrip, PhotoGrid
 from dar_tui.tui.widgets.prompt import Prompt
-from dar_tui.tui.widgets.talk import Talk
+from dar_tui.tui.widgets.talk import Talk, summary
 from indexer.paths import at_home
 from indexer.printable import visible
 
@@ -81,11 +82,14 @@ class ChatScreen(Screen[None]):
         yield StatusLine(id="status")
         yield Static("", id="tabs", markup=False)
         with Horizontal(id="body"):
-            yield Talk(id="talk")
+            with Vertical(id="side"):
+                yield PhotoDetail(id="detail")
+                yield Talk(id="talk")
             with Vertical(id="found"):
                 yield PhotoGrid(id="photos")
                 yield ImaginedStrip(id="imagined")
         with Vertical(id="bottom"):
+            yield Static("", id="latest", markup=False)
             yield ChipLine(id="chips")
             yield QuestionLine(id="question")
             with Horizontal(id="writing"):
@@ -97,6 +101,7 @@ class ChatScreen(Screen[None]):
         """Begins with the prompt."""
         self.photos.use(self.gallery)
         self.imagined.use(self.gallery)
+        self.detail.use(self.gallery)
         self.show_page(keep=False)
         self.talk.remark(GREETING, "hello")
         self.see("talk")
@@ -110,6 +115,11 @@ class ChatScreen(Screen[None]):
     def talk(self) -> Talk:
         """The transcript."""
         return self.query_one("#talk", Talk)
+
+    @property
+    def detail(self) -> PhotoDetail:
+        """The selected photo, larger."""
+        return self.query_one("#detail", PhotoDetail)
 
     @property
     def photos(self) -> PhotoGrid:
@@ -153,6 +163,7 @@ class ChatScreen(Screen[None]):
             self.prompt.remember(exchange.message)
         for note in opened.notes:
             self.talk.remark(note)
+        self.show_latest(opened.exchanges[-1] if opened.exchanges else None)
         self.show_status(
             library=opened.library.name,
             photos=opened.library.photos,
@@ -166,10 +177,19 @@ class ChatScreen(Screen[None]):
     def begin_exchange(self, exchange: Exchange) -> None:
         self._has_selected = False
         self.talk.begin(exchange)
+        self.show_latest(exchange)
 
     def update_exchange(self, exchange: Exchange) -> None:
         self.talk.show(exchange)
+        self.show_latest(exchange)
         self.show_chips()
+
+    def show_latest(self, exchange: Exchange | None) -> None:
+        """Where the talk is a pane of its own, its last message and outcome stand above the prompt."""
+        latest = self.query_one("#latest", Static)
+        message = "" if exchange is None else " ".join(wording.clean(exchange.message, 500).split())
+        latest.update("" if exchange is None else f"{message}\n{summary(exchange)}")
+        latest.set_class(exchange is None, "-away")
 
     def show_question(self) -> None:
         question = self.controller.question
@@ -188,6 +208,7 @@ class ChatScreen(Screen[None]):
             self.photos.show_page(GridPage(empty="Photos will be here."), keep=False)
         else:
             self.photos.show_page(self._page_of(exchange.hits, exchange), keep=keep)
+        self.show_detail()
         self.show_status(order=self._order_words)
         self.show_drawings()
 
@@ -198,6 +219,7 @@ class ChatScreen(Screen[None]):
 
     def show_aside(self, hits: tuple[Hit, ...], hit: Hit) -> None:
         self.photos.show_page(self._page_of(hits), keep=False)
+        self.show_detail()
         self.show_status(order=f"like {wording.name(hit)}, Esc steps back")
 
     def show_drawings(self) -> None:
@@ -216,8 +238,14 @@ class ChatScreen(Screen[None]):
         self.imagined.set_class(away, "-away")
         self._show_tabs()
 
+    def show_detail(self) -> None:
+        """Shows the selected photo beside the grid."""
+        photos = self.photos
+        self.detail.show(photos.hit, photos.tiles[photos.cursor].title if photos.hit is not None else "")
+
     def show_opinions(self) -> None:
         self.photos.change(liked=self.controller.liked, unliked=self.controller.unliked)
+        self.show_detail()
         self.show_drawings()
 
     def show_status(self, **changes: object) -> None:
@@ -270,6 +298,7 @@ class ChatScreen(Screen[None]):
 
     def show_order(self) -> None:
         self.photos.change(by_date=self.controller.by_date)
+        self.show_detail()
         self.show_status(order=self._order_words)
 
     def show_indexing(self, text: str) -> None:
@@ -327,6 +356,7 @@ class ChatScreen(Screen[None]):
         """The gallery has painted a picture that something here, or the zoom above, may show."""
         self.photos.repaint(message.request)
         self.imagined.repaint(message.request)
+        self.detail.repaint(message.request)
         if isinstance(self.app.screen, ZoomScreen):
             self.app.screen.repaint(message.request)
 
@@ -349,6 +379,11 @@ class ChatScreen(Screen[None]):
     def chosen(self) -> None:
         """A double click looks at it large."""
         self.action_zoom()
+
+    @on(PhotoGrid.Moved, "#photos")
+    def moved(self) -> None:
+        """Another photo is selected."""
+        self.show_detail()
 
     @on(PhotoGrid.PastEnd)
     def past_end(self) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import BindingType
 from textual.geometry import Size
+from textual.strip import Strip
 
 from dar_tui.tui import wording
 from dar_tui.tui.conversation import Drawing
@@ -26,6 +27,15 @@ if TYPE_CHECKING:
 
 # Wider than this a sketch of a few dozen pixels shows nothing more.
 _MAX_WIDTH = 30
+# A photo this wide shows what is in it; a step of size has so many times fewer or more of them.
+_WIDTH, _STEP = 24, 1.7
+_SMALLEST, _LARGEST = -2, 4
+# A narrower one shows nothing, and a page of fewer photos is no page.
+_NARROWEST, _FEWEST = 8, 4
+# Lines of a tile beside its picture, and cells beside it.
+_WORDS, _GUTTERS = 3, 2
+# Cells of width for a line of height: three to two, in cells that are twice as high as wide.
+_LINE_CELLS = 3
 # Cells of a progress bar, which has an eighth of a cell for its smallest step.
 _BAR = 10
 
@@ -52,6 +62,7 @@ class PhotoGrid(Tiles):
         super().__init__(id=id)
         self.page = GridPage()
         self._shown: tuple[Hit, ...] = ()
+        self._scale = 0
 
     @property
     def shown(self) -> tuple[Hit, ...]:
@@ -62,6 +73,61 @@ class PhotoGrid(Tiles):
     def hit(self) -> Hit | None:
         """The selected photo."""
         return self._shown[self.cursor] if self._shown else None
+
+    # Pages
+
+    def arrangement(self, size: Size) -> TileLayout:
+        """Whole rows only, in the columns and rows that show the largest pictures of at least as many photos as there
+        would be of the usual size; four at the least."""
+        if self._gallery is None:
+            columns = max(1, size.width // (_WIDTH + _GUTTERS))
+            return TileLayout(columns, max(4, size.width // columns - _GUTTERS), 0)
+        room = size.height + 1  # the last row needs no line between it and a next one
+        usual = (_WIDTH + _GUTTERS) * (_WIDTH // _LINE_CELLS + _WORDS)
+        wanted = max(_FEWEST, round(size.width * room / usual / _STEP**self._scale))
+        best = (0, 0, TileLayout(1, max(4, size.width - _GUTTERS), max(2, room - _WORDS)))
+        for columns in range(1, max(1, size.width // (_NARROWEST + _GUTTERS)) + 1):
+            width = size.width // columns - _GUTTERS
+            for rows in range(1, room // (_WORDS + 2) + 1):
+                lines = room // rows - _WORDS
+                if columns * rows >= wanted:
+                    shown = min(width, _LINE_CELLS * lines)
+                    # As high as wide for the eye is enough for any photo.
+                    layout = TileLayout(columns, width, min(lines, max(2, width // 2)))
+                    best = max(best, (shown, -columns * rows, layout), key=lambda each: each[:2])
+        return best[2]
+
+    def rows(self) -> int:
+        """How many rows a page has."""
+        return max(1, (self.scrollable_content_region.height + 1) // self._layout.tile_lines)
+
+    def reveal(self) -> None:
+        """Turns to the page of the selected photo."""
+        row = self.cursor // self._layout.columns
+        self.scroll_to(y=row // self.rows() * self.rows() * self._layout.tile_lines, animate=False, force=True)
+
+    def render_line(self, y: int) -> Strip:
+        """One line of the screen; a row that would be cut at its end stays away."""
+        is_beyond = bool(self.tiles) and y >= self.rows() * self._layout.tile_lines
+        return Strip.blank(self.size.width, self.rich_style) if is_beyond else super().render_line(y)
+
+    def action_resize(self, step: int) -> None:
+        """Larger or smaller pictures."""
+        size = max(_SMALLEST, min(self._scale + step, _LARGEST))
+        if size != self._scale:
+            self._scale = size
+            self._arrange()
+            self.reveal()
+
+    def _arrange(self) -> None:
+        super()._arrange()
+        # The last page is whole, too: its rows do not move up to fill what is left of the screen.
+        rows = -(-len(self.tiles) // self._layout.columns)
+        pages = -(-rows // self.rows())
+        lines = max(self.virtual_size.height, (pages - 1) * self.rows() * self._layout.tile_lines + self.size.height)
+        self.virtual_size = Size(self.virtual_size.width, lines if pages > 1 else self.virtual_size.height)
+
+    # Hits
 
     def show_page(self, page: GridPage, *, keep: bool = True) -> None:
         """Shows a page. `keep`: the selected photo stays so if it is still there and was not the first."""
@@ -153,7 +219,7 @@ def _photo_tile(hit: Hit, page: GridPage, members: Mapping[int, Hit]) -> Tile:
             tone = Tone.ROSE
         folded = wording.folded(hit)
         if folded and hit.image_id not in page.unfolded:
-            words.append(f"+{folded}")
+            words.append(f"x{folded + 1}")
     if hit.image_id in page.liked:
         words.append("\u2665 liked")
         tone = Tone.GOOD
@@ -161,7 +227,8 @@ def _photo_tile(hit: Hit, page: GridPage, members: Mapping[int, Hit]) -> Tile:
         words.append("\u2717 unliked")
         tone = Tone.BAD
     source = PictureFile(hit.thumbnail, FileKind.THUMBNAIL, hit.path)
-    return Tile(source, " ".join(words), f"{wording.date(hit)} {wording.name(hit)}", tone, "\u2026")
+    date = wording.date(hit) if hit.taken_at else ""
+    return Tile(source, " ".join(words), date, tone, "\u2026", wording.name(hit))
 
 
 class ImaginedStrip(Tiles):

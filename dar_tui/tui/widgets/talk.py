@@ -101,6 +101,11 @@ class Talk(VerticalScroll):
             self.remove_children(list(self.children)[: len(self.children) - _MOST])
 
 
+def summary(exchange: Exchange) -> str:
+    """What came of it in one line, without its question."""
+    return " \u00b7 ".join(text for text, _ in _outcome(exchange) if not text.startswith("? "))
+
+
 def _content(exchange: Exchange) -> Content:
     return Content("\n").join(Content.assemble((text, style)) for text, style in _outcome(exchange))
 

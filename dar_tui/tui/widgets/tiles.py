@@ -38,13 +38,15 @@ class Tone(StrEnum):
 
 @dataclass(frozen=True)
 class Tile:
-    """One picture. `title` and `detail`: the two lines under it. `instead`: what to say while there is no picture."""
+    """One picture. `title` and `detail`: the two lines under it; `name` stands after the detail, shown by its end,
+    where names differ. `instead`: what to say while there is no picture."""
 
     picture: PictureFile | None
     title: str
     detail: str = ""
     tone: Tone = Tone.PLAIN
     instead: str = ""
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,12 +81,6 @@ class TileLayout:
         first = top // self.tile_lines * self.columns
         last = -(-(top + height) // self.tile_lines) * self.columns
         return range(min(first, tiles), min(last, tiles))
-
-
-# A picture this wide shows what is in a photo; a wider grid gets more columns before larger pictures.
-_WIDTH = 22
-# Three to two, in cells that are twice as high as wide.
-_LINES_PER_COLUMN = 1 / 3
 
 
 class Tiles(ScrollView, can_focus=True):
@@ -133,7 +129,7 @@ class Tiles(ScrollView, can_focus=True):
         super().__init__(id=id)
         self._tiles: tuple[Tile, ...] = ()
         self._gallery: Gallery | None = None
-        self._layout = TileLayout(1, _WIDTH, 6)
+        self._layout = TileLayout(1, 4, 2)
 
     # What is shown
 
@@ -161,10 +157,7 @@ class Tiles(ScrollView, can_focus=True):
 
     def arrangement(self, size: Size) -> TileLayout:
         """How tiles are laid out in this much space."""
-        columns = max(1, size.width // (_WIDTH + 2))
-        width = max(4, size.width // columns - 2)
-        lines = 0 if self._gallery is None else max(2, min(round(width * _LINES_PER_COLUMN), size.height - 2))
-        return TileLayout(columns, width, lines)
+        raise NotImplementedError
 
     # Moving about
 
@@ -183,10 +176,13 @@ class Tiles(ScrollView, can_focus=True):
         """Scrolls until the selected tile is seen whole."""
         self.scroll_to_region(self._layout.region(self.cursor), animate=False, force=True)
 
+    def action_resize(self, step: int) -> None:
+        """Larger or smaller pictures, where they have no size of their own."""
+
     def action_move(self, how: str) -> None:
         """Moves the cursor: left, right, up, down, page_up, page_down, first, last."""
         columns = self._layout.columns
-        page = max(1, self.scrollable_content_region.height // self._layout.tile_lines) * columns
+        page = max(1, (self.scrollable_content_region.height + 1) // self._layout.tile_lines) * columns
         steps = {"left": -1, "right": 1, "up": -columns, "down": columns, "page_up": -page, "page_down": page}
         last = len(self._tiles) - 1
         if how in ("first", "last"):
@@ -266,7 +262,8 @@ class Tiles(ScrollView, can_focus=True):
         elif inner == layout.lines:
             content = self._title(tile)
         elif inner == layout.lines + 1:
-            content = self._fitted(tile.detail, self.get_component_rich_style("tiles--detail"))
+            detail = named(tile.detail, tile.name, layout.width)
+            content = self._fitted(detail, self.get_component_rich_style("tiles--detail"))
         else:
             return self._blank(layout.tile_width)
         left, right = self._gutters(index)
@@ -348,3 +345,14 @@ class Tiles(ScrollView, can_focus=True):
 
     def _refresh_tile(self, index: int) -> None:
         self.refresh(self._layout.region(index).translate(-self.scroll_offset))
+
+
+def named(detail: str, name: str, width: int) -> str:
+    """The detail, and of the name as much as fits, from its end."""
+    before = f"{detail} " if detail and name else detail
+    room = width - cell_len(before)
+    if cell_len(name) > room:
+        while name and cell_len(name) > room - 1:
+            name = name[1:]
+        name = f"\u2026{name}"
+    return before + name

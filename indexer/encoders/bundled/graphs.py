@@ -56,7 +56,11 @@ class Retired:
 
 # By the encoder's id. New heads add those they replace: libraries that have vectors of these are searched with the
 # graphs in the cache until `dar index` has made vectors of the new ones.
-RETIRED: dict[str, Retired] = {}
+RETIRED: dict[str, Retired] = {
+    "bundled-4f3b474d842e": Retired(
+        "4f3b474d842e861560b34bdbe83f2cfe178e1261a338d9dd99574a8bab9ed8ea", Shape(512, 512, 384, 260, 128), 2
+    ),
+}
 
 
 class PreparedGraphs:

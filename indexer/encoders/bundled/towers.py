@@ -66,7 +66,7 @@ WHITENING = 0.75
 # caption, and of a class's name. Chosen on the development set and 200 object photos together. Captions gain
 # Recall@10 up to a strength of 0.75 and lose Recall@1 from 0.6 on; of names alone 93.5 % are found within ten with 0.5,
 # 96 % with 0.1 or none.
-CAPTION_LOUDNESS, NAME_LOUDNESS = 0.5, 3.0
+CAPTION_LOUDNESS, NAME_LOUDNESS = 0.3, 3.0
 CAPTION_STRENGTH, NAME_STRENGTH = 0.5, 0.1
 # The same strength for an imagined picture; tried from 0.5 to 1.
 PICTURE_STRENGTH = 0.75
