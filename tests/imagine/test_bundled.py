@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dar_tui.imagine import ConditionedGenerator, Conditions, Imagined, Previewing, load_generator
+from dar_tui.imagine import ConditionedGenerator, Conditions, Imagined, load_generator
 from dar_tui.imagine.bundled import FOLDER, BundledGenerator
 from dar_tui.imagine.bundled.sampler import DENOISER, TRAINED_FOR, Sampler
 from indexer.encoders.bundled import BundledEncoder
@@ -103,20 +103,6 @@ def test_the_words_count_beside_the_vectors(generator: BundledGenerator, encoder
     snow = np.mean([each.vector for each in imagine(generator, conditions(encoder, "snow"))], axis=0)
     assert of("snow") @ snow > of("a dog") @ snow
     np.testing.assert_array_equal(of("犬"), of())
-
-
-def test_it_draws_without_torch(encoder: BundledEncoder) -> None:
-    """In a process of its own, with the encoder's towers prepared: from prompts to pictures."""
-    encoder.encode_texts(["prepared"])
-    code = """if True:
-        import sys
-        from dar_tui.imagine import load_generator
-        pictures = list(load_generator("bundled").generate(["a dog"], [1], lambda *_: None, lambda: False))
-        assert len(pictures) == 1
-        print([name for name in ("torch", "diffusers", "transformers") if name in sys.modules])
-    """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
 
 
 def test_sketches_get_broad_colours_right(generator: BundledGenerator, encoder: BundledEncoder) -> None:
