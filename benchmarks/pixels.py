@@ -28,8 +28,8 @@ from benchmarks.quality import ranks, recall
 from dar_tui.imagine import Conditions, Imagined
 from dar_tui.imagine.bundled import BundledGenerator
 from indexer.encoders.bundled import BundledEncoder
-from indexer.encoders.bundled.backbones import LITE1, LITE2
-from indexer.encoders.bundled.towers import SIDE, PhotoFeatures
+from indexer.encoders.bundled.backbones import LITE1, LITE2, ImageBackbone, load_image_backbone
+from indexer.encoders.bundled.towers import SIDE, shrinking
 from indexer.errors import ModelUnavailable
 from indexer.photos.photo import open_photo
 from training.encoder.data import class_names, read_captions, split
@@ -138,17 +138,21 @@ def draw(
 class Network:
     """An image network: photos as the encoder prepares them -> pooled features and class probabilities."""
 
-    def __init__(self, backbone: Any) -> None:
-        self._features = PhotoFeatures([backbone]).eval()
+    def __init__(self, backbone: ImageBackbone) -> None:
+        self._net: Any = load_image_backbone(backbone)
+        self._shrink = shrinking(backbone.side) if backbone.side != SIDE else None
 
     def look(self, prepared: Sequence[Pixels]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """(n, channels) and (n, classes)."""
         features, chances = [], []
         with torch.inference_mode():
             for start in range(0, len(prepared), 8):
-                tokens, probabilities = self._features(torch.from_numpy(np.stack(prepared[start : start + 8])))
-                features.append(tokens[:, 0].numpy())
-                chances.append(probabilities.numpy())
+                x = torch.from_numpy(np.stack(prepared[start : start + 8])).permute(0, 3, 1, 2).float()
+                if self._shrink is not None:
+                    x = self._shrink @ x @ self._shrink.T
+                whole = self._net.forward_features((x - 127.0) / 128.0).mean((2, 3))
+                features.append(whole.numpy())
+                chances.append(self._net.classifier(whole).softmax(-1).numpy())
         return np.concatenate(features), np.concatenate(chances)
 
 
