@@ -13,7 +13,6 @@ from textual.widgets import Input, OptionList
 
 from dar_tui.tui import marks
 from dar_tui.tui.app import DarApp
-from dar_tui.tui.engine import PhotoLookedAt
 from dar_tui.tui.screens.actions import ActionKind, ActionsScreen
 from dar_tui.tui.screens.zoom import ZoomScreen
 from tests.tui.conftest import MakeApp, say, until
@@ -169,9 +168,7 @@ async def test_a_slideshow_shows_the_marked_photos_one_by_one_and_stops_by_escap
         await act(pilot, app, ActionKind.SLIDESHOW)
         assert isinstance(app.screen, ZoomScreen)
         shown = [app.chat.photos.shown[place].image_id for place in (1, 3, 6)]
-        await until(
-            pilot, lambda: [each.image_id for each in engine.feedback if isinstance(each, PhotoLookedAt)] == shown
-        )
+        await until(pilot, lambda: engine.looked_at == shown)
         await pilot.press("escape")
         assert app.screen is app.chat
 
