@@ -100,7 +100,7 @@ class DarApp(App[None]):
         self.gallery = self._gallery()
         self.chat = ChatScreen(engine, self.remapping, self.gallery, sixel=options.graphics.zoom is Means.SIXEL)
         self.indexing = Indexing(engine, self.post_message)
-        self.photo_actions = PhotoActions(self)
+        self.photo_actions = PhotoActions(self, self)
         self._library: LibraryFacts | None = None
         self._meter = Meter()
         # How many files of the index run were done when the page was searched last.
@@ -505,6 +505,15 @@ class DarApp(App[None]):
         folders = self._library.folders if self._library is not None else ()
         is_inside = folder is None or any(folder.resolve().is_relative_to(each.resolve()) for each in folders)
         self.start_indexing(None if is_inside else folder)
+
+    @property
+    def pages(self) -> Path:
+        """The folder that new files are suggested for."""
+        return self.options.pages
+
+    def clock(self) -> datetime:
+        """The time now."""
+        return self.options.now()
 
     def report_error(self, error: DarError) -> None:
         """Shows an error of a thread."""

@@ -7,27 +7,49 @@ does it in a thread. Without marks everything is done with the selected photo.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
+
+from textual.app import App
 
 from dar_tui.tui import background, desktop
+from indexer.errors import DarError
 from indexer.printable import visible
 
 if TYPE_CHECKING:
     from dar_tui.collecting import Way
-    from dar_tui.tui.app import DarApp
     from dar_tui.tui.screens.actions import ActionChoice
+    from dar_tui.tui.screens.chat import ChatScreen
     from indexer.search.hits import Hit
 
 # Seconds a photo stays in the slideshow.
 SLIDE_SECONDS = 4.0
 
 
+class ActionsHost(Protocol):
+    """What the app does for them beyond Textual's own. `pages`: the folder suggested for new files."""
+
+    chat: ChatScreen
+
+    @property
+    def pages(self) -> Path: ...
+
+    def clock(self) -> datetime: ...
+
+    def report_error(self, error: DarError) -> None: ...
+
+    def show_moved(self) -> None: ...
+
+    def follow_moved(self, folder: Path | None) -> None: ...
+
+
 class PhotoActions:
     """The marked photos, in the order in which they were marked, and what is done with them."""
 
-    def __init__(self, app: DarApp) -> None:
+    def __init__(self, app: App[None], host: ActionsHost) -> None:
         self._app = app
+        self._host = host
         self._marked: dict[int, Hit] = {}
 
     @property
@@ -51,8 +73,8 @@ class PhotoActions:
         self._show_marks()
 
     def _show_marks(self) -> None:
-        self._app.chat.photos.change(marked=frozenset(self._marked))
-        self._app.chat.show_status(marked=len(self._marked))
+        self._host.chat.photos.change(marked=frozenset(self._marked))
+        self._host.chat.show_status(marked=len(self._marked))
 
     def choose(self, selected: Hit | None) -> None:
         """Asks what to do with the marked photos, or with the selected one."""
@@ -66,8 +88,8 @@ class PhotoActions:
             if choice is not None:
                 self._do(choice, hits)
 
-        pages = self._app.options.pages
-        self._app.push_screen(ActionsScreen(len(hits), bool(self._marked), pages, self._app.options.now()), act)
+        host = self._host
+        self._app.push_screen(ActionsScreen(len(hits), bool(self._marked), host.pages, host.clock()), act)
 
     def _do(self, choice: ActionChoice, hits: tuple[Hit, ...]) -> None:
         from dar_tui.tui.screens.actions import ActionKind
@@ -90,7 +112,7 @@ class PhotoActions:
             self._run(lambda: self._collect(hits, Path(choice.where), way))
 
     def _run(self, work: Callable[[], None]) -> None:
-        background.run(work, self._app.report_error, "dar-photos")
+        background.run(work, self._host.report_error, "dar-photos")
 
     # In a thread
 
@@ -101,14 +123,14 @@ class PhotoActions:
         marks = self.marked
 
         def show() -> None:
-            self._app.chat.talk.remark(f"{done.words} {self._undo_hint}" if done.placed else done.words)
+            self._host.chat.talk.remark(f"{done.words} {self._undo_hint}" if done.placed else done.words)
             self._app.notify(done.words, severity="warning" if done.failed else "information", markup=False, timeout=5)
             if done.placed:
-                self._app.chat.controller.can_undo(f"{way.value} to {visible(folder.name)}", undo)
+                self._host.chat.controller.can_undo(f"{way.value} to {visible(folder.name)}", undo)
             if not done.failed:
                 self.clear()
             if done.placed and way is way.MOVE:
-                self._app.follow_moved(folder)
+                self._host.follow_moved(folder)
 
         def undo() -> None:
             self._run(self._take_back(done, marks))
@@ -125,10 +147,10 @@ class PhotoActions:
 
             def show() -> None:
                 for line in stays:
-                    self._app.chat.talk.remark(line)
+                    self._host.chat.talk.remark(line)
                 self._mark(marks)
                 if done.way is Way.MOVE:
-                    self._app.follow_moved(None)
+                    self._host.follow_moved(None)
 
             self._app.call_from_thread(show)
 
@@ -147,18 +169,18 @@ class PhotoActions:
         self._say(f"Made the contact sheet {visible(file)}")
 
     def _say(self, line: str) -> None:
-        self._app.call_from_thread(self._app.chat.talk.remark, line)
+        self._app.call_from_thread(self._host.chat.talk.remark, line)
         self._app.call_from_thread(self._app.notify, line, markup=False, timeout=4)
 
     @property
     def _undo_hint(self) -> str:
-        return f"Press {self._app.remapping.keys_for('undo')[0]} among the photos to undo it."
+        return f"Press {self._host.chat.remapping.keys_for('undo')[0]} among the photos to undo it."
 
     # Slideshow
 
     def _slideshow(self, hits: tuple[Hit, ...]) -> None:
         """Shows each photo large for some seconds, from the first; ends with the last, by Esc, or where one moves."""
-        chat = self._app.chat
+        chat = self._host.chat
         ids = [hit.image_id for hit in hits]
         if len(ids) == 1:
             ids = [hit.image_id for hit in chat.photos.shown]
@@ -179,6 +201,6 @@ class PhotoActions:
                 timer.stop()
                 return
             at = chat.photos.cursor = following
-            self._app.show_moved()
+            self._host.show_moved()
 
         timer = self._app.set_interval(SLIDE_SECONDS, step)
