@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
+from dar_tui.imagine.loras import MARK, loras_apart
 from dar_tui.models.catalogue import card_of
 from indexer.encoders.conversion import PICKLED, is_pickled
 from indexer.encoders.weights import OPEN_CLIP_FILES, TRANSFORMERS_FILES
@@ -59,6 +60,10 @@ def sources_of(spec: str) -> tuple[HubSource, ...]:
         family, rest = "", spec
     elif family not in _FAMILIES:
         raise UsageError(f"There is no model {spec!r}.", "`dar models` lists those dar knows.")
+    if family == "diffusers" and MARK in rest:
+        model, loras = loras_apart(rest)
+        own = (HubSource(each.repository, each.file) for each in loras if each.repository)
+        return (*sources_of(f"{family}:{model}"), *own)
     name, file = _file_apart(rest)
     if not name.strip():
         raise UsageError(f"The spec {spec!r} names no model.", "`dar models` lists those dar knows.")
@@ -78,7 +83,8 @@ def sources_of(spec: str) -> tuple[HubSource, ...]:
 
 
 def is_local(name: str) -> bool:
-    """Whether this is the name of a file or folder that is there, a GGUF file in it included."""
+    """Whether this is the name of a file or folder that is there, a GGUF file in it or LoRAs after it included."""
+    name = name.partition(MARK)[0]
     try:
         return any(at_home(Path(each)).exists() for each in (name, _file_apart(name)[0]))
     except OSError:  # too long for a name
@@ -87,7 +93,7 @@ def is_local(name: str) -> bool:
 
 def _file_apart(rest: str) -> tuple[str, str]:
     name, _, file = rest.rpartition("#")
-    return (name, file) if file.endswith(".gguf") else (rest, "")
+    return (name, file) if file.endswith((".gguf", _WEIGHTS)) else (rest, "")
 
 
 PIPELINE_INDEX = "model_index.json"
