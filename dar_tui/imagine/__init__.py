@@ -1,6 +1,7 @@
 """Prompts into images: what a generator is (protocols), and `load_generator`.
 
-- `diffusion`, `recipes`: any diffusers pipeline, with the steps and guidance its family wants
+- `diffusion`: any diffusers pipeline; `recipes`: the steps, guidance and scheduler its family wants; `pipelines`: which
+  classes draw from text; `loras`: small files that change a model
 - `bundled`: the small generator that ships with dar
 - `worker`: a generator in a thread of its own; `cache`: generated images on disk
 
@@ -129,7 +130,7 @@ def load_generator(
     size: int | None = None,
     cache: Path | None = None,
 ) -> Generator | ConditionedGenerator:
-    """Loads the generator that `spec` names: `bundled`, or `diffusers:` and a hub id or folder.
+    """Loads the generator that `spec` names: `bundled`, or `diffusers:`, a hub id or folder, and any LoRAs (`loras`).
 
     `steps`, `guidance` and `size` (pixels a side) override what is right for the model's family. What is prepared once
     on a machine is kept under `cache` (None: the platform's cache folder). Nothing is downloaded. Raises UsageError for

@@ -22,7 +22,11 @@ from numpy.typing import NDArray
 from dar_tui.cancellation import Cancelled
 from dar_tui.imagine import Imagined, Notify, OnStep, Recipe
 from dar_tui.imagine.cache import flaw, to_image
-from dar_tui.imagine.recipes import Overrides, Traits, family_of, recipe_for
+from dar_tui.imagine.loras import apply_loras, file_of, loras_apart
+from dar_tui.imagine.pipelines import images_of, pipeline_class, traits_of, use_solver
+from dar_tui.imagine.recipes import Overrides, call_arguments, family_of, recipe_for
+from indexer.encoders.conversion import as_safetensors, is_pickled
+from indexer.encoders.weights import fingerprint
 from indexer.errors import DarError, ModelUnavailable
 from indexer.runtime import Checkpoint, dtype_for, find_checkpoint, first_line, quiet_libraries, resolve_device
 
@@ -35,9 +39,6 @@ BYTES_PER_PIXEL = 3000
 RESERVED_BYTES = 500_000_000
 
 INDEX = "model_index.json"
-
-# Where neither the pipeline nor its denoiser says what size it was trained at: Stable Diffusion's.
-FALLBACK_SIZE = 512
 
 
 class MemoryPlan:
@@ -118,22 +119,29 @@ class DiffusionGenerator:
         overrides: Overrides | None = None,
         batch_size: int | None = None,
     ) -> None:
-        """Loads the pipeline `name`, a hub id or a folder.
+        """Loads the pipeline `name`, a hub id or a folder, with the LoRAs named after it (see `loras`).
 
         `batch_size` sets how many pictures are drawn at once, instead of what memory seems to allow. Raises
         ModelUnavailable where the files are missing, unsafe or not a text-to-image pipeline.
         """
         self._notify: Notify = notify or (lambda line: None)
         self._device = resolve_device(device)
-        checkpoint = find_checkpoint(name, INDEX)
-        self.id = f"diffusers:{name}@{checkpoint.fingerprint}"
+        model, loras = loras_apart(name)
+        files = [file_of(lora) for lora in loras]
+        checkpoint = find_checkpoint(model, INDEX)
         self._pipeline = _load(checkpoint, self._device, self._notify)
+        titles = (*(lora.title for lora in loras), model)
+        traits = traits_of(self._pipeline, titles, on_cpu=self._device.type == "cpu")
+        self._family = family_of(traits)
+        apply_loras(self._pipeline, loras, self._family.lora_weight if self._family else 1.0)
+        added = "".join(
+            f"+{lora.title}@{fingerprint([file], lora.weight)}" for lora, file in zip(loras, files, strict=True)
+        )
+        self.id = f"diffusers:{model}@{checkpoint.fingerprint}{added}"
         self._memory = MemoryPlan(self._pipeline, self._device, batch_size)
         self._place()
-        traits = _traits(self._pipeline, checkpoint, on_cpu=self._device.type == "cpu")
-        family = family_of(traits)
-        if family is not None and family.solver:
-            _use_dpm_solver(self._pipeline)
+        if self._family is not None and self._family.solver is not None:
+            use_solver(self._pipeline, self._family.solver)
         self.recipe = recipe_for(traits, overrides)
         self._turn = threading.Lock()
         self._cancelled: Cancelled = _never
@@ -181,8 +189,7 @@ class DiffusionGenerator:
             "prompt": [prompt for _, prompt, _ in batch],
             # One CPU generator for each picture: its noise is the same alone, in any batch and on any device.
             "generator": [torch.Generator("cpu").manual_seed(seed) for _, _, seed in batch],
-            "num_inference_steps": self.recipe.steps,
-            "guidance_scale": self.recipe.guidance,
+            **call_arguments(self._family, self.recipe, len(batch)),
             "width": self.recipe.width,
             "height": self.recipe.height,
             # Floats rather than a picture, in which "not a number" would look like black.
@@ -194,7 +201,7 @@ class DiffusionGenerator:
             self._cancelled = cancelled
             try:
                 output = self._pipeline(**{name: value for name, value in arguments.items() if name in known})
-                return np.asarray(output.images, dtype=np.float32)
+                return np.asarray(images_of(output), dtype=np.float32)
             # Raised from within a step: `pipeline._interrupt` would still decode the unfinished picture for seconds.
             except _Stopped:
                 self._pipeline.maybe_free_model_hooks()
@@ -260,9 +267,8 @@ def _never() -> bool:
 
 
 def _load(checkpoint: Checkpoint, device: torch.device, notify: Notify) -> Any:
-    from diffusers import AutoPipelineForText2Image
-
-    parts = _parts(checkpoint.folder)
+    index = _index(checkpoint.folder)
+    parts = {name: part for name, part in index.items() if isinstance(part, list) and part}
     arguments: dict[str, Any] = {}
     if parts.get("safety_checker", [None])[0] is not None:
         # Without the second the library warns; pipelines that have no checker know neither.
@@ -273,7 +279,9 @@ def _load(checkpoint: Checkpoint, device: torch.device, notify: Notify) -> Any:
         arguments["variant"] = variant
     try:
         with quiet_libraries():
-            pipeline = AutoPipelineForText2Image.from_pretrained(  # type: ignore[no-untyped-call]
+            # Parts that are published as pickles only; see `indexer.encoders.conversion`.
+            as_safetensors(_pickles(checkpoint.folder))
+            pipeline = pipeline_class(index).from_pretrained(
                 checkpoint.folder,
                 dtype=dtype_for(device),
                 local_files_only=True,
@@ -281,6 +289,8 @@ def _load(checkpoint: Checkpoint, device: torch.device, notify: Notify) -> Any:
                 trust_remote_code=False,
                 **arguments,
             )
+    except DarError:
+        raise
     # The libraries raise whatever a damaged or foreign file runs into: KeyError, SafetensorError, ImportError ...
     except Exception as error:
         if is_out_of_memory(error):
@@ -289,13 +299,13 @@ def _load(checkpoint: Checkpoint, device: torch.device, notify: Notify) -> Any:
             ) from error
         raise ModelUnavailable(
             f"The generator {checkpoint.name} cannot be loaded: {first_line(error)}.",
-            f"It must be a text-to-image pipeline in safetensors files; try `dar models pull {checkpoint.name}`.",
+            f"It must be a text-to-image pipeline of diffusers; try `dar models pull {checkpoint.name}`.",
         ) from error
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 
 
-def _parts(folder: Path) -> dict[str, Any]:
+def _index(folder: Path) -> dict[str, Any]:
     try:
         index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -304,55 +314,16 @@ def _parts(folder: Path) -> dict[str, Any]:
         ) from error
     if not isinstance(index, dict):
         raise ModelUnavailable(f"{folder / INDEX} is not a pipeline's index.", "Download the model again.")
-    return {name: part for name, part in index.items() if isinstance(part, list) and part}
+    return index
+
+
+def _pickles(folder: Path) -> list[Path]:
+    """The pickled weights of parts that have no others."""
+    parts = [part for part in folder.iterdir() if part.is_dir() and not any(part.glob("*.safetensors"))]
+    return [file for part in sorted(parts) for file in sorted(part.glob("*.bin*")) if is_pickled(file.name)]
 
 
 def _variant(folder: Path) -> str:
     """`fp16` where the denoiser is there in no other form, as in pulls that took the half-size files."""
     weights = [file.name for part in ("unet", "transformer") for file in (folder / part).glob("*.safetensors")]
     return "fp16" if weights and all(".fp16" in name for name in weights) else ""
-
-
-def _traits(pipeline: Any, checkpoint: Checkpoint, on_cpu: bool) -> Traits:
-    parameters = inspect.signature(pipeline.__call__).parameters
-    scheduler = getattr(pipeline, "scheduler", None)
-    config = scheduler.config if scheduler is not None else {}
-    # The last part of each: a folder above may be called anything.
-    names = (checkpoint.name, str(pipeline.config.get("_name_or_path", "")))
-    return Traits(
-        name=" ".join(Path(name).name for name in names),
-        pipeline=type(pipeline).__name__,
-        scheduler=type(scheduler).__name__,
-        timestep_spacing=str(config.get("timestep_spacing", "")),
-        size=_native_size(pipeline),
-        steps=_default(parameters, "num_inference_steps", 50),
-        guidance=_default(parameters, "guidance_scale", 7.5),
-        on_cpu=on_cpu,
-        embedded=getattr(getattr(pipeline, "unet", None), "config", {}).get("time_cond_proj_dim") is not None,
-    )
-
-
-def _native_size(pipeline: Any) -> int:
-    """Pixels a side the model was trained at, wherever this pipeline class keeps it."""
-    given = _default(inspect.signature(pipeline.__call__).parameters, "height", 0)
-    if given:
-        return int(given)
-    denoiser = getattr(pipeline, "unet", None) or getattr(pipeline, "transformer", None)
-    sample = getattr(pipeline, "default_sample_size", None) or getattr(denoiser, "config", {}).get("sample_size")
-    if isinstance(sample, list | tuple):
-        sample = sample[0]
-    scale = getattr(pipeline, "vae_scale_factor", None)
-    return int(sample) * int(scale) if sample and scale else FALLBACK_SIZE
-
-
-def _default(parameters: Any, name: str, fallback: Any) -> Any:
-    value = parameters[name].default if name in parameters else None
-    return fallback if value is None or value is inspect.Parameter.empty else value
-
-
-def _use_dpm_solver(pipeline: Any) -> None:
-    from diffusers import DPMSolverMultistepScheduler
-
-    with quiet_libraries():
-        config = pipeline.scheduler.config
-        pipeline.scheduler = DPMSolverMultistepScheduler.from_config(config)  # type: ignore[no-untyped-call]

@@ -6,6 +6,7 @@ diffusers, open_clip and transformers publish in. Reaches no network and loads n
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections import defaultdict
 from collections.abc import Iterable
@@ -13,7 +14,10 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
+from dar_tui.imagine.loras import MARK, loras_apart
 from dar_tui.models.catalogue import card_of
+from indexer.encoders.conversion import PICKLED, is_pickled
+from indexer.encoders.weights import OPEN_CLIP_FILES, TRANSFORMERS_FILES
 from indexer.errors import ModelUnavailable, UsageError
 from indexer.paths import at_home
 from indexer.runtime import HUB_ID
@@ -26,12 +30,13 @@ _FAMILIES = ("diffusers", "transformers", *_ENCODERS)
 
 @dataclass(frozen=True)
 class HubSource:
-    """A repository of the hub, and which files of it are meant: one, those of some patterns, or ("" and ()) those that
-    its kind of model is loaded from."""
+    """A repository of the hub, and which files of it are meant: one; those of some patterns, and the first of the
+    alternatives in `weights` that is there; or ("" and ()) those that its kind of model is loaded from."""
 
     hub_id: str
     file: str = ""
     patterns: tuple[str, ...] = ()
+    weights: tuple[tuple[str, ...], ...] = ()
 
     def __str__(self) -> str:
         return f"{self.hub_id}#{self.file}" if self.file else self.hub_id
@@ -39,7 +44,7 @@ class HubSource:
     @property
     def has_weights(self) -> bool:
         """Whether weights are among the files: some repositories only lend a tokenizer."""
-        return not self.patterns or any("safetensors" in pattern for pattern in self.patterns)
+        return not self.patterns or bool(self.weights)
 
 
 def sources_of(spec: str) -> tuple[HubSource, ...]:
@@ -55,6 +60,10 @@ def sources_of(spec: str) -> tuple[HubSource, ...]:
         family, rest = "", spec
     elif family not in _FAMILIES:
         raise UsageError(f"There is no model {spec!r}.", "`dar models` lists those dar knows.")
+    if family == "diffusers" and MARK in rest:
+        model, loras = loras_apart(rest)
+        own = (HubSource(each.repository, each.file) for each in loras if each.repository)
+        return (*sources_of(f"{family}:{model}"), *own)
     name, file = _file_apart(rest)
     if not name.strip():
         raise UsageError(f"The spec {spec!r} names no model.", "`dar models` lists those dar knows.")
@@ -67,12 +76,15 @@ def sources_of(spec: str) -> tuple[HubSource, ...]:
     if family in _ENCODERS:
         from indexer.encoders.families import hub_files
 
-        return tuple(HubSource(each.repository, patterns=each.patterns) for each in hub_files(spec))
+        return tuple(
+            HubSource(each.repository, patterns=each.patterns, weights=each.weights) for each in hub_files(spec)
+        )
     return (HubSource(name, file),) if HUB_ID.fullmatch(name) else ()
 
 
 def is_local(name: str) -> bool:
-    """Whether this is the name of a file or folder that is there, a GGUF file in it included."""
+    """Whether this is the name of a file or folder that is there, a GGUF file in it or LoRAs after it included."""
+    name = name.partition(MARK)[0]
     try:
         return any(at_home(Path(each)).exists() for each in (name, _file_apart(name)[0]))
     except OSError:  # too long for a name
@@ -81,12 +93,11 @@ def is_local(name: str) -> bool:
 
 def _file_apart(rest: str) -> tuple[str, str]:
     name, _, file = rest.rpartition("#")
-    return (name, file) if file.endswith(".gguf") else (rest, "")
+    return (name, file) if file.endswith((".gguf", _WEIGHTS)) else (rest, "")
 
 
 PIPELINE_INDEX = "model_index.json"
 OPEN_CLIP_CONFIG = "open_clip_config.json"
-OPEN_CLIP_WEIGHTS = "open_clip_model.safetensors"
 
 _WEIGHTS = ".safetensors"
 _DESCRIPTIONS = (".json", ".txt", ".model", ".jinja")
@@ -99,7 +110,8 @@ _UNUSED_FOLDERS = ("safety_checker",)
 def needed_files(names: Iterable[str], source: HubSource) -> list[str]:
     """The files to pull, sorted, of all that a repository has.
 
-    Raises ModelUnavailable where the weights are not there as safetensors: other formats can run code when opened.
+    Pickled weights are taken where there are no others; `pulling` turns them into safetensors. Raises ModelUnavailable
+    where there are no weights in either form.
     """
     there = sorted(names)
     if source.file:
@@ -107,20 +119,56 @@ def needed_files(names: Iterable[str], source: HubSource) -> list[str]:
             page = f"See https://huggingface.co/{source.hub_id}."
             raise ModelUnavailable(f"The model {source.hub_id} has no file {source.file}.", page)
         return [source.file]
-    if source.patterns:
-        chosen = [name for name in _at_root(there) if any(fnmatchcase(name, each) for each in source.patterns)]
+    root = _at_root(there)
+    if source.patterns or source.weights:
+        chosen = [*_fitting(root, source.patterns), *_first_of(root, source.weights)]
     elif PIPELINE_INDEX in there:
         chosen = _pipeline(there)
     elif OPEN_CLIP_CONFIG in there:
-        chosen = [*(name for name in _at_root(there) if _describes(name)), *_only(there, OPEN_CLIP_WEIGHTS)]
+        chosen = [*(name for name in root if _describes(name)), *_first_of(root, OPEN_CLIP_FILES)]
     else:
-        chosen = [name for name in _at_root(there) if _describes(name) or _is_weight(name)]
-    if source.has_weights and not any(name.endswith(_WEIGHTS) for name in chosen):
+        weights = [name for name in root if _is_weight(name)] or _first_of(root, TRANSFORMERS_FILES)
+        chosen = [*(name for name in root if _describes(name) and not _is_index(name)), *weights]
+        chosen += [name for name in root if _is_index(name) and _indexes(name, weights)]
+    if source.has_weights and not any(_holds_weights(name) for name in chosen):
         raise ModelUnavailable(
-            f"The model {source.hub_id} has no safetensors weights, and dar loads no others: they could run code.",
+            f"The model {source.hub_id} has no weights that dar loads: neither safetensors nor pytorch_model.bin.",
             "Choose another model, or convert it and give dar the folder.",
         )
-    return sorted(chosen)
+    return sorted(set(chosen))
+
+
+def _fitting(names: Iterable[str], patterns: Iterable[str]) -> list[str]:
+    wanted = tuple(patterns)
+    return [name for name in names if any(fnmatchcase(name, each) for each in wanted)]
+
+
+def _first_of(names: list[str], alternatives: Iterable[tuple[str, ...]]) -> list[str]:
+    """The files of the first alternative that has weights among them."""
+    found = (_fitting(names, patterns) for patterns in alternatives)
+    return next((files for files in found if any(_holds_weights(name) for name in files)), [])
+
+
+def _holds_weights(name: str) -> bool:
+    return name.endswith((_WEIGHTS, PICKLED))
+
+
+# "model.safetensors.index.json"; "model.safetensors.index.fp16.json" for the pieces "model.fp16-00001-of-00002...".
+_INDEX = re.compile(r"(?P<stem>.+)\.(?P<kind>\w+)\.index(?P<variant>\.\w+)?\.json")
+
+
+def _is_index(name: str) -> bool:
+    return _INDEX.fullmatch(name) is not None
+
+
+def _indexes(name: str, weights: Iterable[str]) -> bool:
+    """Whether an index names pieces that are among the weights."""
+    match = _INDEX.fullmatch(name)
+    if match is None:
+        return False
+    stem, variant = match["stem"], match["variant"] or ""
+    pieces = (f"{stem}{variant}-*.{match['kind']}", f"{stem}-*{variant}.{match['kind']}")
+    return any(fnmatchcase(each, piece) for each in weights for piece in pieces)
 
 
 def _pipeline(names: list[str]) -> list[str]:
@@ -131,11 +179,20 @@ def _pipeline(names: list[str]) -> list[str]:
         if len(path.parts) == 2 and path.parts[0] not in _UNUSED_FOLDERS:
             folders[path.parts[0]].append(name)
     halves = {folder: [name for name in inside if _is_half(name)] for folder, inside in folders.items()}
-    whole = {folder: [name for name in inside if _is_weight(name)] for folder, inside in folders.items()}
+    whole = {
+        folder: [name for name in inside if _is_weight(name)] or [name for name in inside if _is_pickle(name)]
+        for folder, inside in folders.items()
+    }
     # Half the download for the same pictures, but only if all parts have it: the loader takes one format for all.
     weights = halves if all(halves[folder] for folder, files in whole.items() if files) else whole
-    described = [name for inside in folders.values() for name in inside if _describes(name)]
-    return [PIPELINE_INDEX, *described, *(name for files in weights.values() for name in files)]
+    chosen = [name for files in weights.values() for name in files]
+    described = [
+        name
+        for inside in folders.values()
+        for name in inside
+        if _describes(name) and (not _is_index(name) or _indexes(name, chosen))
+    ]
+    return [PIPELINE_INDEX, *described, *chosen]
 
 
 def _is_half(name: str) -> bool:
@@ -148,16 +205,18 @@ def _is_weight(name: str) -> bool:
     return plain.endswith(_WEIGHTS) and not any(word in plain for word in (*_OTHER_WEIGHTS, ".fp16-"))
 
 
+def _is_pickle(name: str) -> bool:
+    plain = PurePosixPath(name).name
+    known = plain.startswith(("pytorch_model", "diffusion_pytorch_model")) and is_pickled(plain)
+    return known and not any(word in plain for word in _OTHER_WEIGHTS) and not _is_index(plain)
+
+
 def _describes(name: str) -> bool:
     return name.endswith(_DESCRIPTIONS)
 
 
 def _at_root(names: Iterable[str]) -> list[str]:
     return [name for name in names if "/" not in name]
-
-
-def _only(names: Iterable[str], wanted: str) -> list[str]:
-    return [name for name in names if name == wanted]
 
 
 # A download of ours that is not finished; see `pulling`.
@@ -221,7 +280,10 @@ def check_here(spec: str) -> None:
 def size_on_disk(hub_id: str) -> int:
     """Bytes that the repository's files take, unfinished ones included."""
     blobs = storage_of(hub_id) / "blobs"
-    return sum(path.stat().st_size for path in blobs.iterdir() if path.is_file()) if blobs.is_dir() else 0
+    # What was converted here lies in the folder of names itself.
+    made = (path for path in storage_of(hub_id).glob("snapshots/*/**/*") if path.is_file() and not path.is_symlink())
+    files = [*(blobs.iterdir() if blobs.is_dir() else ()), *made]
+    return sum(path.stat().st_size for path in files if path.is_file())
 
 
 def is_partial(hub_id: str) -> bool:

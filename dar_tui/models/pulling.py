@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from dar_tui.models.hub_files import PARTIAL, HubSource, cache_folder, needed_files, storage_of
+from indexer.encoders.conversion import as_safetensors, is_pickled
 from indexer.errors import DarError, ModelUnavailable
 from indexer.runtime import first_line
 
@@ -71,6 +72,8 @@ def pull(source: HubSource, tell: Callable[[PullProgress], None]) -> Pulled:
             with FileLock(storage / ".dar-pull.lock", timeout=0):
                 loaded = _fetch_all(source, commit, wanted, blobs, tell)
                 folder = _lay_out(source, commit, wanted, storage)
+                # Once here rather than at the first index run; also finds out whether they hold anything but weights.
+                as_safetensors([folder / file.name for file in wanted if is_pickled(file.name)], check=True)
         except Timeout:
             raise ModelUnavailable(
                 f"Another dar is pulling {source.hub_id} just now.", "Wait for it, or stop it."

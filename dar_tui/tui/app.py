@@ -32,6 +32,7 @@ from dar_tui.tui.graphics.gallery import Gallery
 from dar_tui.tui.graphics.picture import PicturePainter
 from dar_tui.tui.indexing import Indexing, Meter
 from dar_tui.tui.keymap import KEYS, Place, bindings, read_remapping, shown, textual_keymap
+from dar_tui.tui.marks import PhotoActions
 from dar_tui.tui.messages import (
     ErrorReport,
     FirstPaint,
@@ -99,6 +100,7 @@ class DarApp(App[None]):
         self.gallery = self._gallery()
         self.chat = ChatScreen(engine, self.remapping, self.gallery, sixel=options.graphics.zoom is Means.SIXEL)
         self.indexing = Indexing(engine, self.post_message)
+        self.photo_actions = PhotoActions(self, self)
         self._library: LibraryFacts | None = None
         self._meter = Meter()
         # How many files of the index run were done when the page was searched last.
@@ -229,6 +231,8 @@ class DarApp(App[None]):
         self._begin(message.opened)
 
     def _begin(self, opened: Opened) -> None:
+        if self._library is not None and self._library.path != opened.library.path:
+            self.photo_actions.clear()
         self._library = opened.library
         self.chat.controller.begin(opened)
         if opened.library.photos == 0 and not self.indexing.running:
@@ -453,7 +457,7 @@ class DarApp(App[None]):
             self._update_zoom()
 
     def action_undo(self) -> None:
-        """Takes back the last opinion, filter or order."""
+        """Takes back the last opinion, filter, order, copy or move."""
         self.chat.controller.undo()
         self._update_zoom()
 
@@ -479,6 +483,45 @@ class DarApp(App[None]):
             path = str(hit.path)
             self.copy_to_clipboard(path if path.isprintable() else visible(path))
             self.notify(f"Copied {visible(hit.path)}", markup=False, timeout=3)
+
+    def action_mark(self) -> None:
+        """Marks the selected photo, or takes its mark back."""
+        if hit := self._hit:
+            self.photo_actions.switch(hit)
+            self.show_moved()
+
+    def action_photo_actions(self) -> None:
+        """What to do with the marked photos."""
+        selected = self._hit
+        if isinstance(self.screen, ZoomScreen):
+            self.screen.dismiss(None)
+        self.photo_actions.choose(selected)
+
+    def follow_moved(self, folder: Path | None) -> None:
+        """Photos were moved, to `folder` if that is known: indexes it, or all of the library where it is part of it."""
+        if self.indexing.running:
+            self.chat.talk.remark("Update the library once indexing is over: photos were moved.")
+            return
+        folders = self._library.folders if self._library is not None else ()
+        is_inside = folder is None or any(folder.resolve().is_relative_to(each.resolve()) for each in folders)
+        self.start_indexing(None if is_inside else folder)
+
+    @property
+    def pages(self) -> Path:
+        """The folder that new files are suggested for."""
+        return self.options.pages
+
+    def clock(self) -> datetime:
+        """The time now."""
+        return self.options.now()
+
+    def report_error(self, error: DarError) -> None:
+        """Shows an error of a thread."""
+        self._report(error)
+
+    def show_moved(self) -> None:
+        """Shows in the zoom, if that is open, which photo is selected now."""
+        self._update_zoom()
 
     def action_unfold(self) -> None:
         """Shows the near-duplicates of the selected photo as photos of their own, or folds them again."""

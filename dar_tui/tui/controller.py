@@ -447,7 +447,7 @@ class ChatController:
         """Likes or unlikes a photo; the same opinion again takes it back."""
         image_id = hit.image_id
         before = True if image_id in self.liked else False if image_id in self.unliked else None
-        self._can_undo("the opinion of a photo", lambda: self._judge_photo(image_id, before))
+        self.can_undo("the opinion of a photo", lambda: self._judge_photo(image_id, before))
         self._judge_photo(image_id, None if before is good else good)
 
     def _judge_photo(self, image_id: int, opinion: bool | None) -> None:
@@ -462,7 +462,7 @@ class ChatController:
     def judge_picture(self, turn: int, k: int, good: bool) -> None:
         """Picks or vetoes an imagined picture; the same opinion again takes it back."""
         before = self.of_pictures.get((turn, k))
-        self._can_undo("the opinion of a picture", lambda: self._judge_picture(turn, k, before))
+        self.can_undo("the opinion of a picture", lambda: self._judge_picture(turn, k, before))
         self._judge_picture(turn, k, None if before is good else good)
 
     def _judge_picture(self, turn: int, k: int, opinion: bool | None) -> None:
@@ -486,7 +486,7 @@ class ChatController:
         if photo_filter is None or photo_filter == self.photo_filter or not self._is_ready():
             return
         before = self.photo_filter
-        self._can_undo("the filter", lambda: self._apply_filter(before))
+        self.can_undo("the filter", lambda: self._apply_filter(before))
         self._apply_filter(photo_filter)
 
     def _apply_filter(self, photo_filter: PhotoFilter) -> None:
@@ -548,7 +548,7 @@ class ChatController:
 
     def sort(self) -> None:
         """By date, or by match again."""
-        self._can_undo("the order", self._switch_order)
+        self.can_undo("the order", self._switch_order)
         self._switch_order()
 
     def _switch_order(self) -> None:
@@ -566,7 +566,8 @@ class ChatController:
         undo()
         self._view.hint(f"Undone: {what}.")
 
-    def _can_undo(self, what: str, undo: Callable[[], None]) -> None:
+    def can_undo(self, what: str, undo: Callable[[], None]) -> None:
+        """Something was done that `undo` takes back."""
         self._undo.append((what, undo))
         del self._undo[:-_MOST_UNDO]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -19,6 +20,30 @@ def open_photo(path: Path) -> None:
     """Opens a photo in the system's viewer. Raises DarError where there is none or the photo is gone."""
     _check(path)
     _start({"darwin": ["open", str(path)], "win32": ["explorer", str(path)]}.get(sys.platform, ["xdg-open", str(path)]))
+
+
+# More windows than this at once were asked for by mistake.
+_MOST_OPEN = 30
+
+
+def open_photos(paths: Sequence[Path], program: str = "") -> None:
+    """Opens photos in a program, all in one; in the system's viewer, one after the other, where none is named.
+
+    `program`: a command as in a shell, with options, such as `gimp -n`. Raises DarError.
+    """
+    for path in paths:
+        _check(path)
+    if program:
+        try:
+            command = shlex.split(program)
+        except ValueError as error:
+            raise DarError(f"{program} is no command: {error}.", "Write the program's name.") from error
+        _start([*command, *(str(path.absolute()) for path in paths)])
+        return
+    if len(paths) > _MOST_OPEN:
+        raise DarError(f"{len(paths)} photos are too many windows.", "Name a program that shows them all in one.")
+    for path in paths:
+        open_photo(path)
 
 
 def reveal_photo(path: Path) -> None:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import base64
 import html
+import os
 import re
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, quote_from_bytes
 
 from dar_tui.tui import wording
 from dar_tui.tui.conversation import KEPT_HITS, Exchange
@@ -57,6 +58,26 @@ def save(record: SavedPage, path: Path) -> None:
         raise DarError(
             f"{visible(path)} cannot be written: {error.strerror or error}.", "Save it in another place with ctrl+s."
         ) from error
+
+
+def save_sheet(hits: Sequence[Hit], path: Path) -> None:
+    """Writes a contact sheet: a page with each photo's thumbnail, name, date and place, linked to its file.
+
+    Raises DarError where the disk refuses.
+    """
+    title = html.escape(wording.count(len(hits), "photo"))
+    parts = [f"<!doctype html><meta charset='utf-8'><title>{title}</title><style>{_STYLE}</style><h1>{title}</h1>"]
+    parts.append("<div class='row photos'>")
+    for hit in hits:
+        words = ", ".join(each for each in (visible(hit.path.name), wording.date(hit), visible(hit.place)) if each)
+        link = html.escape(f"file://{quote_from_bytes(os.fsencode(hit.path.absolute()))}", quote=True)
+        picture = _embedded(_Figure(hit.thumbnail, words))
+        parts.append(f"<figure><a href='{link}'>{picture}</a><figcaption>{html.escape(words)}</figcaption></figure>")
+    parts.append("</div>")
+    try:
+        write_atomically(path, "\n".join(parts).encode("utf-8", "replace"))
+    except OSError as error:
+        raise DarError(f"{visible(path)} cannot be written: {error.strerror or error}.", "Choose another.") from error
 
 
 def _html(record: SavedPage) -> str:

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from indexer.encoders.bundled.backbones import TOKENIZER
+from indexer.encoders.conversion import as_safetensors
 from indexer.encoders.torch_encoder import CLIP_MEAN, CLIP_STD, Colour, Tokens, padded, squeezed
 from indexer.encoders.weights import (
     check_names,
@@ -299,11 +300,17 @@ class FolderParts:
 
 
 def folder_parts(folder: Path) -> FolderParts:
-    """The files of the model in `folder`; raises ModelUnavailable where its weights are not there as safetensors."""
+    """The files of the model in `folder`; raises ModelUnavailable where it has no weights.
+
+    Salesforce's own repositories have them as a pickle only, which is converted first, once.
+    """
     weights = sorted(folder.glob("model*.safetensors"))
     if not weights:
+        as_safetensors(sorted(folder.glob("pytorch_model*.bin*")))
+        weights = sorted(folder.glob("model*.safetensors"))
+    if not weights:
         raise ModelUnavailable(
-            f"{folder} has no model.safetensors.", "Pickled weights of transformers' are not opened; convert them."
+            f"{folder} has no model.safetensors.", "Give the folder of a BLIP model as transformers saves it."
         )
     own = folder / "tokenizer.json"
     return FolderParts(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from indexer.encoders.weights import OPEN_CLIP_FILES, TRANSFORMERS_FILES
 from indexer.runtime import HUB_ID
 
 if TYPE_CHECKING:
@@ -20,10 +21,12 @@ _TOKENIZERS = ("tokenizer*", "special_tokens_map.json", "vocab*", "merges.txt", 
 
 @dataclass(frozen=True)
 class HubFiles:
-    """Files of one repository of the hub, as patterns that its client's `allow_patterns` takes."""
+    """Files of one repository of the hub: all that fit `patterns`, and the first of the alternatives in `weights` that
+    is there. Both are patterns as the hub's client takes them."""
 
     repository: str
     patterns: tuple[str, ...]
+    weights: tuple[tuple[str, ...], ...] = ()
 
 
 def hub_files(spec: str) -> tuple[HubFiles, ...]:
@@ -36,19 +39,20 @@ def hub_files(spec: str) -> tuple[HubFiles, ...]:
     if Path(name).expanduser().exists():
         return ()
     if family == "blip" and HUB_ID.fullmatch(name):
-        return (HubFiles(name, ("config.json", "preprocessor_config.json", "model*.safetensors*", *_TOKENIZERS)),)
+        return (HubFiles(name, ("config.json", "preprocessor_config.json", *_TOKENIZERS), TRANSFORMERS_FILES),)
     if family != "open_clip":
         return ()
-    from indexer.encoders.open_clip import CONFIG, WEIGHTS, hub_file, known_tag, other_repositories
+    from indexer.encoders.open_clip import CONFIG, hub_weights, known_tag, other_repositories
 
     if rest.startswith("hf-hub:"):
-        return (HubFiles(rest.removeprefix("hf-hub:"), (CONFIG, *WEIGHTS, *_TOKENIZERS)),)
+        return (HubFiles(rest.removeprefix("hf-hub:"), (CONFIG, *_TOKENIZERS), OPEN_CLIP_FILES),)
     if ":" in rest or not HUB_ID.fullmatch(rest):
         return ()
     architecture, _, settings = known_tag(rest)
-    repository, file = hub_file(settings, rest)
-    own = HubFiles(repository, (file, *_TOKENIZERS))
+    repository, weights = hub_weights(settings, rest)
     others = other_repositories(architecture) - {repository}
+    # open_clip brings the tokenizer of the architectures that name none.
+    own = HubFiles(repository, _TOKENIZERS if other_repositories(architecture) else (), weights)
     return (own, *(HubFiles(each, ("config.json", *_TOKENIZERS)) for each in sorted(others)))
 
 

@@ -10,7 +10,7 @@ import json
 import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,8 +22,9 @@ from open_clip.pretrained import get_pretrained_cfg
 from open_clip.transform import PreprocessCfg, image_transform_v2, merge_preprocess_dict
 from torch import Tensor, nn
 
+from indexer.encoders.conversion import as_safetensors, is_pickled, safe_name
 from indexer.encoders.torch_encoder import Colour, Tokens
-from indexer.encoders.weights import vectors_id
+from indexer.encoders.weights import OPEN_CLIP_FILES, read_tensors, vectors_id
 from indexer.errors import ModelUnavailable, UsageError
 from indexer.runtime import find_checkpoint, first_line
 
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
     from PIL import Image
 
 CONFIG = "open_clip_config.json"
-# What open_clip itself looks for in a folder, safetensors first.
-WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "model.safetensors")
-_PICKLED = ("open_clip_pytorch_model.bin", "pytorch_model.bin")
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "vocab.txt")
 _TAGS_SHOWN = 6
 # What belongs to neither tower, or to one of them: CLIP keeps its text tower's parts at the top of the model.
@@ -52,7 +50,7 @@ class OpenClipWeights:
     name: str
     architecture: str
     config: Mapping[str, Any]
-    weights: Path
+    weights: tuple[Path, ...]
     preprocessing: Mapping[str, Any]
     quick_gelu: bool = False
 
@@ -72,7 +70,8 @@ class OpenClipFamily:
         self.image_size = _side(preprocessing["size"], source.name)
         self.max_text_tokens = int(text.get("context_length", 77))
         quick_gelu = source.quick_gelu or bool(source.config.get("quick_gelu", False))
-        self.id = vectors_id("open_clip", self, [source.weights], quick_gelu, sorted(preprocessing.items()))
+        facts = sorted((name, _plain_value(value)) for name, value in preprocessing.items())
+        self.id = vectors_id("open_clip", self, source.weights, quick_gelu, facts)
 
     def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
         return np.asarray(self._transform(image))
@@ -101,7 +100,7 @@ class OpenClipFamily:
             return open_clip.SimpleTokenizer(context_length=self.max_text_tokens, **options)
         from open_clip.tokenizer import HFTokenizer
 
-        folder = self._source.weights.parent
+        folder = self._source.weights[0].parent
         if not any((folder / file).is_file() for file in _TOKENIZER_FILES):
             folder = find_checkpoint(wanted, _TOKENIZER_FILES[0]).folder
         return HFTokenizer(str(folder), self.max_text_tokens, tokenizer_mode=text.get("tokenizer_mode"), **options)
@@ -117,10 +116,14 @@ class OpenClipFamily:
                     pretrained_image=False,
                     pretrained_text=False,
                 )
-                open_clip.load_checkpoint(model, str(source.weights), strict=True, weights_only=True)
+                if len(source.weights) == 1:
+                    open_clip.load_checkpoint(model, str(source.weights[0]), strict=True, weights_only=True)
+                else:
+                    pieces = [read_tensors(file) for file in source.weights]
+                    model.load_state_dict({name: tensor for piece in pieces for name, tensor in piece.items()})
         except Exception as error:  # open_clip and the libraries under it raise whatever they met
             raise ModelUnavailable(
-                f"The model {source.name} cannot be loaded from {source.weights}: {first_line(error)}.",
+                f"The model {source.name} cannot be loaded from {source.weights[0]}: {first_line(error)}.",
                 "Check that the file holds this architecture's weights; texts of some models need a second model:"
                 " `dar models pull` gets both.",
             ) from error
@@ -183,36 +186,40 @@ def _in_folder(folder: Path, name: str, weights: Path | None = None) -> OpenClip
         raise ModelUnavailable(f"{config} is not a configuration of open_clip's.") from error
     if lacking:
         raise ModelUnavailable(f"{config} lacks {', '.join(sorted(lacking))}.")
-    return OpenClipWeights(
-        _plain(name), f"local-dir:{folder}", model, weights or _weights_in(folder), content.get("preprocess_cfg", {})
-    )
+    files = (weights,) if weights else _weights_in(folder)
+    return OpenClipWeights(_plain(name), f"local-dir:{folder}", model, files, content.get("preprocess_cfg", {}))
 
 
-def _weights_in(folder: Path) -> Path:
-    for name in WEIGHTS + _PICKLED:
-        if (folder / name).is_file():
-            return folder / name
+def _weights_in(folder: Path, alternatives: Sequence[Sequence[str]] = OPEN_CLIP_FILES) -> tuple[Path, ...]:
+    """The files of the first alternative that is there; pickles are converted first, once."""
+    for patterns in alternatives:
+        files = sorted(file for pattern in patterns for file in folder.glob(pattern) if file.suffix != ".json")
+        if files and is_pickled(files[0].name):
+            return tuple(as_safetensors(files))
+        if files:
+            return tuple(files)
     alone = sorted(folder.glob("*.safetensors"))
     if len(alone) != 1:
-        raise ModelUnavailable(f"{folder} has no {WEIGHTS[0]}.", "Give the weights' own path instead of the folder.")
-    return alone[0]
+        raise ModelUnavailable(
+            f"{folder} has no {alternatives[0][0]}.", "Give the weights' own path instead of the folder."
+        )
+    return (alone[0],)
 
 
 def _file_of(architecture: str, weights: Path) -> OpenClipWeights:
     if not weights.is_file():
         raise ModelUnavailable(f"There is no file {weights}.", "Give the path of the model's weights.")
-    return OpenClipWeights(architecture, architecture, _known(architecture), weights.resolve(), {})
+    return OpenClipWeights(architecture, architecture, _known(architecture), (weights.resolve(),), {})
 
 
 def _tagged(spec: str) -> OpenClipWeights:
     architecture, tag, settings = known_tag(spec)
-    repository, file = hub_file(settings, spec)
-    weights = find_checkpoint(repository, file, asked=f"open_clip:{spec}").folder / file
+    repository, alternatives = hub_weights(settings, spec)
     return OpenClipWeights(
         f"{architecture}-{tag}",
         architecture,
         _known(architecture),
-        weights,
+        _weights_in(_hub_folder(repository, alternatives, spec), alternatives),
         settings,
         # open_clip only warns where a tag was trained with another activation than its architecture names.
         quick_gelu=bool(settings.get("quick_gelu", False)),
@@ -234,15 +241,28 @@ def known_tag(spec: str) -> tuple[str, str, Mapping[str, Any]]:
     return architecture, tag, settings
 
 
-def hub_file(settings: Mapping[str, Any], spec: str) -> tuple[str, str]:
-    """The hub id and the safetensors file a tag's weights are in."""
+def hub_weights(settings: Mapping[str, Any], spec: str) -> tuple[str, tuple[tuple[str, ...], ...]]:
+    """The hub id of a tag's weights, and what they can be in, as `OPEN_CLIP_FILES`."""
     place = settings.get("hf_hub", "")
     if not place:
         raise ModelUnavailable(
             f"The weights of {spec} are not on the hub.", f"Download {settings.get('url', 'them')} and give its path."
         )
     repository, _, file = place.rpartition("/")
-    return repository, re.sub(r"\.(bin|pt|pth)$", ".safetensors", file) if file else WEIGHTS[0]
+    if not file:
+        return repository, OPEN_CLIP_FILES
+    # A tag may name a pickle where the repository has a safetensors file of the same name by now.
+    names = dict.fromkeys((re.sub(r"\.(bin|pt|pth)$", ".safetensors", file), safe_name(file), file))
+    return repository, tuple((name,) for name in names)
+
+
+def _hub_folder(repository: str, alternatives: Sequence[Sequence[str]], spec: str) -> Path:
+    """Where a pull has put a tag's weights, in whichever form; raises ModelUnavailable where it has not."""
+    for patterns in alternatives:
+        # The last of several names no piece but their index.
+        with suppress(ModelUnavailable):
+            return find_checkpoint(repository, patterns[-1], asked=f"open_clip:{spec}").folder
+    return find_checkpoint(repository, alternatives[0][0], asked=f"open_clip:{spec}").folder
 
 
 def other_repositories(architecture: str) -> set[str]:
@@ -290,6 +310,14 @@ def _drop(model: Any, parts: Sequence[str]) -> None:
     for part in parts:
         if hasattr(model, part):
             delattr(model, part)
+
+
+def _plain_value(value: Any) -> Any:
+    """A setting as open_clip's own table has it, so that a model has one id by its tag and by its folder: JSON knows no
+    tuples, and may write a number without its point."""
+    if isinstance(value, list | tuple):
+        return tuple(float(each) for each in value)
+    return value
 
 
 def _plain(name: str) -> str:

@@ -9,6 +9,7 @@ import argparse
 import hashlib
 import math
 import pickle
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -23,6 +24,22 @@ if TYPE_CHECKING:
 # samples spread over a file distinguish any two trainings; a copy of a file keeps its name.
 _SAMPLES = 64
 _SAMPLE_BYTES = 65_536
+# What a model's weights can be in, each an alternative of file patterns, the best first; pickles only where there is
+# nothing else. Those called `model` come late for open_clip: transformers saves its own layout under that name.
+OPEN_CLIP_FILES = (
+    ("open_clip_model.safetensors",),
+    ("open_clip_pytorch_model.safetensors",),
+    ("open_clip_model-*.safetensors", "open_clip_model.safetensors.index.json"),
+    ("open_clip_pytorch_model.bin",),
+    ("model.safetensors",),
+    ("pytorch_model.bin",),
+)
+TRANSFORMERS_FILES = (
+    ("model.safetensors",),
+    ("model-*.safetensors", "model.safetensors.index.json"),
+    ("pytorch_model.bin",),
+    ("pytorch_model-*.bin", "pytorch_model.bin.index.json"),
+)
 # What training scripts put their tensors under.
 _WRAPPERS = ("state_dict", "model", "module")
 _NAMES_SHOWN = 4
@@ -79,8 +96,14 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         with torch.serialization.safe_globals([argparse.Namespace]):
             content = _unpickled(path)
     except pickle.UnpicklingError as error:
+        # torch's own message goes on to advise opening the file without this protection.
+        refused = re.search(r"GLOBAL (\S+)", str(error))
+        if refused is None:
+            raise ModelUnavailable(
+                f"{path} cannot be read as weights: it is damaged, or something else.", "Download it again."
+            ) from error
         raise ModelUnavailable(
-            f"{path} holds more than weights, and is not opened: {first_line(error)}.",
+            f"{path} holds more than weights ({refused[1]}), and is not opened.",
             "Use a safetensors file of the same model, if there is one.",
         ) from error
     except (OSError, SafetensorError, RuntimeError, EOFError) as error:

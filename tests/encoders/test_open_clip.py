@@ -133,7 +133,8 @@ def test_a_tag_is_found_in_the_hubs_cache(tmp_path: Path, monkeypatch: pytest.Mo
     (repository / "refs" / "main").write_text("0" * 40)
     (snapshot / "open_clip_model.safetensors").write_bytes(b"not looked at yet")
     source = find_source("ViT-B-32/openai")
-    assert source.weights.name == "open_clip_model.safetensors" and source.weights.is_relative_to(snapshot)
+    (weights,) = source.weights
+    assert weights.name == "open_clip_model.safetensors" and weights.is_relative_to(snapshot)
     # OpenAI trained with the quick approximation of GELU, which the architecture's name does not say.
     assert source.quick_gelu
 

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
-from dar_tui.imagine import load_generator
+from dar_tui.imagine import ConditionedGenerator, Generator, load_generator
+from dar_tui.imagine.diffusion import DiffusionGenerator
 from indexer.errors import ModelUnavailable, UsageError
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -84,12 +86,22 @@ def test_a_folder_with_another_index(index: str, tmp_path: Path) -> None:
         load_generator(f"diffusers:{tmp_path}", "cpu")
 
 
-def test_pickled_weights_are_refused(copy: Path) -> None:
+def test_pickled_weights_are_taken_where_there_are_no_others(copy: Path, tmp_path: Path) -> None:
     weights = copy / "unet" / "diffusion_pytorch_model.safetensors"
+    whole = drawn(load_generator(f"diffusers:{copy}", "cpu", steps=1))
+    torch.save(load_file(weights), weights.with_suffix(".bin"))
     weights.unlink()
-    torch.save({}, weights.with_suffix(".bin"))
-    with pytest.raises(ModelUnavailable, match="cannot be loaded"):
+    assert drawn(load_generator(f"diffusers:{copy}", "cpu", steps=1)) == whole
+    weights.unlink()
+    torch.save({"weight": torch.ones(1), "more": Path}, weights.with_suffix(".bin"))
+    with pytest.raises(ModelUnavailable, match="more than weights"):
         load_generator(f"diffusers:{copy}", "cpu")
+
+
+def drawn(generator: Generator | ConditionedGenerator) -> bytes:
+    assert isinstance(generator, DiffusionGenerator)
+    (image,) = generator.generate(["a dog"], [1], lambda *step: None, lambda: False)
+    return image.image.tobytes()
 
 
 def test_truncated_weights_are_refused(copy: Path) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import shutil
 from collections import namedtuple
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from dar_tui.models import pulling
 from dar_tui.models.hub_files import HubSource, is_here, is_partial, remove, size_on_disk, snapshot_of
@@ -136,10 +139,21 @@ def test_a_model_that_does_not_exist(hub: Hub, cache: Path) -> None:
     assert "no model nobody/nothing" in error.message
 
 
-def test_pickled_weights_are_never_fetched(hub: Hub, cache: Path) -> None:
-    error = refused(HubSource("someone/pickled"))
-    assert "safetensors" in error.message
-    assert hub.loads("pytorch_model.bin") == []
+def test_a_pickle_is_taken_where_there_is_nothing_else_and_becomes_safetensors(hub: Hub, cache: Path) -> None:
+    assert "cannot be read as weights" in refused(HubSource("someone/pickled")).message
+    content = io.BytesIO()
+    torch.save({"weight": torch.arange(1000.0)}, content)
+    files = {"config.json": b"{}", "pytorch_model.bin": content.getvalue(), "tf_model.h5": b"of no use" * 200}
+    hub.models["someone/old"] = files
+    source = HubSource("someone/old")
+    pulled = quietly(source)
+    there = {path.name for path in pulled.folder.iterdir()}
+    assert there == {"config.json", "pytorch_model.bin", "model.safetensors", "converted.json"}
+    assert torch.equal(load_file(pulled.folder / "model.safetensors")["weight"], torch.arange(1000.0))
+    assert is_here("transformers:someone/old")
+    before = size_on_disk("someone/old")
+    assert quietly(source).loaded == 0 and size_on_disk("someone/old") == before
+    assert remove(source) == before
 
 
 def test_a_disk_without_room_is_reported_before_anything_is_fetched(

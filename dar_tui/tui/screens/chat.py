@@ -315,6 +315,7 @@ class ChatScreen(Screen[None]):
             self.controller.liked,
             self.controller.unliked,
             by_date=self.controller.by_date,
+            marked=self.photos.page.marked,
             empty="No matching photos. Press f to search among more." if is_filtered else "No matching photos.",
         )
 

@@ -34,7 +34,7 @@ from indexer.printable import stripped, visible
 
 # What every one of them has: Esc leaves it as if it had not been opened. Tab by priority, as in the chat: what is typed
 # next is for the next line.
-_LEAVE: tuple[BindingType, ...] = (
+LEAVE: tuple[BindingType, ...] = (
     *(
         Binding(each.key, "dismiss", show=False, priority=True, id="back")
         for each in bindings(Place.PARTS)
@@ -44,7 +44,7 @@ _LEAVE: tuple[BindingType, ...] = (
 )
 
 
-def _page(title: str, body: Iterable[Widget], keys: Sequence[tuple[str, str]]) -> ComposeResult:
+def page(title: str, body: Iterable[Widget], keys: Sequence[tuple[str, str]]) -> ComposeResult:
     """A title, a body, and a line of keys."""
     with Vertical(classes="page"):
         yield Static(title, classes="title", markup=False)
@@ -69,7 +69,7 @@ _NOTES = {
 class HelpScreen(Screen[None]):
     """Every key, as the user has set them: a list to scroll through."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*_LEAVE]
+    BINDINGS: ClassVar[list[BindingType]] = [*LEAVE]
 
     def __init__(self, remapping: Remapping, keys_file: Path) -> None:
         super().__init__()
@@ -81,7 +81,7 @@ class HelpScreen(Screen[None]):
         blocks = [self._block(place) for place in Place]
         last = Content(f'Other keys: write lines such as  "photo.like" = "+,a"  into {visible(self._keys_file)}')
         lines = VerticalScroll(*(Static(block, classes="text", markup=False) for block in [*blocks, last]))
-        yield from _page("Keys", [lines], [("\u2191\u2193", "scroll")])
+        yield from page("Keys", [lines], [("\u2191\u2193", "scroll")])
 
     def on_mount(self) -> None:
         """Arrows scroll at once."""
@@ -102,7 +102,7 @@ class HelpScreen(Screen[None]):
 class SessionsScreen(Screen[Path]):
     """The saved sessions, latest first; gives the chosen one's file."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*_LEAVE]
+    BINDINGS: ClassVar[list[BindingType]] = [*LEAVE]
 
     def __init__(self, sessions: Sequence[SavedSession]) -> None:
         super().__init__()
@@ -113,7 +113,7 @@ class SessionsScreen(Screen[Path]):
         body: Widget = OptionList(*(Option(_session_line(each)) for each in self._sessions), markup=False)
         if not self._sessions:
             body = Static("No session of this library is saved yet.", classes="text")
-        yield from _page("Earlier sessions", [body], [("Enter", "resume")])
+        yield from page("Earlier sessions", [body], [("Enter", "resume")])
 
     @on(OptionList.OptionSelected)
     def choose(self, event: OptionList.OptionSelected) -> None:
@@ -149,7 +149,7 @@ LibraryChoice = OpenLibrary | AddFolder | UpdateLibrary
 class LibrariesScreen(Screen[LibraryChoice]):
     """The libraries on this machine: to open another one, to add a folder to the open one, to bring it up to date."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*_LEAVE, *bindings(Place.LIBRARIES)]
+    BINDINGS: ClassVar[list[BindingType]] = [*LEAVE, *bindings(Place.LIBRARIES)]
 
     def __init__(self, libraries: Sequence[LibraryFacts], current: Path | None) -> None:
         super().__init__()
@@ -161,7 +161,7 @@ class LibrariesScreen(Screen[LibraryChoice]):
         body: Widget = OptionList(*(Option(self._line(each)) for each in self._libraries), markup=False)
         if not self._libraries:
             body = Static("There is no library yet: press a to make one from a folder of photos.", classes="text")
-        yield from _page("Libraries", [body], [("Enter", "open"), ("a", "add a folder of photos"), ("u", "update")])
+        yield from page("Libraries", [body], [("Enter", "open"), ("a", "add a folder of photos"), ("u", "update")])
 
     @on(OptionList.OptionSelected)
     def choose(self, event: OptionList.OptionSelected) -> None:
@@ -202,7 +202,7 @@ ParseDate = Callable[[str, str, datetime], datetime]
 class FiltersScreen(Screen[PhotoFilter]):
     """Filters by date, folder and camera; gives the new filter, an empty one for every photo."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*_LEAVE]
+    BINDINGS: ClassVar[list[BindingType]] = [*LEAVE]
 
     def __init__(self, current: PhotoFilter, parse_date: ParseDate) -> None:
         super().__init__()
@@ -224,7 +224,7 @@ class FiltersScreen(Screen[PhotoFilter]):
             Static("", classes="wrong", id="wrong", markup=False),
         ]
         keys = [("Enter", "apply"), ("Tab", "next line"), ("^u", "empty a line")]
-        yield from _page("Search only among photos", body, keys)
+        yield from page("Search only among photos", body, keys)
 
     def on_mount(self) -> None:
         """Takes the keyboard."""
@@ -263,7 +263,7 @@ _MOST_NAMES = 2000
 class FolderScreen(Screen[Path]):
     """Which folder of photos to index: what a first run begins with, and how a library grows. Gives a folder."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*_LEAVE]
+    BINDINGS: ClassVar[list[BindingType]] = [*LEAVE]
 
     def __init__(self, title: str, text: str, suggestion: str = "") -> None:
         super().__init__()
@@ -273,11 +273,13 @@ class FolderScreen(Screen[Path]):
         """What it is for, and a line to write the folder on."""
         body = [
             Static(self._text, classes="text", markup=False),
-            FormInput(self._suggestion, placeholder="a folder, such as ~/Pictures", suggester=_Folders(), id="folder"),
+            FormInput(
+                self._suggestion, placeholder="a folder, such as ~/Pictures", suggester=FolderSuggester(), id="folder"
+            ),
             Static("", classes="wrong", id="wrong", markup=False),
             Static("Photos are only read, never changed, and never leave this machine.", classes="quiet"),
         ]
-        yield from _page(self._title_text, body, [("Enter", "index it"), ("\u2192", "take the suggestion")])
+        yield from page(self._title_text, body, [("Enter", "index it"), ("\u2192", "take the suggestion")])
 
     def on_mount(self) -> None:
         """Takes the keyboard."""
@@ -304,7 +306,7 @@ class FolderScreen(Screen[Path]):
             wrong.update(f"{visible(folder)} {what}. Write another, or check the spelling.")
 
 
-class _Folders(Suggester):
+class FolderSuggester(Suggester):
     """Completes the name of a folder."""
 
     def __init__(self) -> None:
@@ -333,7 +335,7 @@ PAGE_KINDS = (".html", ".md")
 class SavingScreen(Screen[Path]):
     """Where to save the session as a page, and as which kind; gives a file that is not there yet."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*_LEAVE]
+    BINDINGS: ClassVar[list[BindingType]] = [*LEAVE]
 
     def __init__(self, suggestion: Path) -> None:
         super().__init__()
@@ -347,7 +349,7 @@ class SavingScreen(Screen[Path]):
             FormInput(str(self._suggestion), id="file"),
             Static("", classes="wrong", id="wrong", markup=False),
         ]  # fmt: skip
-        yield from _page("Save the session as a page with its pictures", body, [("Enter", "save")])
+        yield from page("Save the session as a page with its pictures", body, [("Enter", "save")])
 
     def on_mount(self) -> None:
         """Takes the keyboard."""

@@ -31,6 +31,7 @@ class StatusFacts:
     turn: int = 0
     filter: str = ""
     order: str = ""
+    marked: int = 0
     taken: str = ""
     doing: str = ""
 
@@ -52,6 +53,7 @@ class StatusLine(Widget):
             (2, visible(facts.library), "bold"),
             (3, f"{facts.photos:,} photos" if facts.photos is not None else "", ""),
             (1, f"only {facts.filter}" if facts.filter else "", "bold $warning"),
+            (1, f"{facts.marked:,} marked" if facts.marked else "", "bold $success"),
             (4, facts.order, "$warning"),
             (5, f"turn {facts.turn}" if facts.turn else "", "$foreground-muted"),
             (6, f"generator {visible(facts.generator)}" if facts.generator else "", "$foreground-muted"),

@@ -50,6 +50,7 @@ class GridPage:
     unliked: frozenset[int] = frozenset()
     by_date: bool = False
     unfolded: frozenset[int] = frozenset()
+    marked: frozenset[int] = frozenset()
     empty: str = ""
 
 
@@ -168,6 +169,7 @@ class PhotoGrid(Tiles):
         unliked: frozenset[int] | None = None,
         by_date: bool | None = None,
         unfolded: frozenset[int] | None = None,
+        marked: frozenset[int] | None = None,
     ) -> None:
         """Shows the same hits otherwise; the selected one stays so."""
         page = self.page
@@ -178,6 +180,7 @@ class PhotoGrid(Tiles):
             unliked=page.unliked if unliked is None else unliked,
             by_date=page.by_date if by_date is None else by_date,
             unfolded=page.unfolded if unfolded is None else unfolded,
+            marked=page.marked if marked is None else marked,
         )
         self.show_page(page, keep=False)
         if selected is not None:
@@ -220,6 +223,8 @@ def _photo_tile(hit: Hit, page: GridPage, members: Mapping[int, Hit]) -> Tile:
         folded = wording.folded(hit)
         if folded and hit.image_id not in page.unfolded:
             words.append(f"x{folded + 1}")
+    if hit.image_id in page.marked:
+        words.insert(0, "\u2611")
     if hit.image_id in page.liked:
         words.append("\u2665 liked")
         tone = Tone.GOOD
