@@ -282,7 +282,7 @@ class DarApp(App[None]):
             if folder is not None:
                 self.start_indexing(folder)
 
-        self.push_screen(FolderScreen(title, text, suggestion), index)
+        self._open(FolderScreen(title, text, suggestion), index)
 
     def start_indexing(self, folder: Path | None) -> None:
         """Indexes a folder, or brings the library up to date (None)."""
@@ -331,12 +331,16 @@ class DarApp(App[None]):
 
     # What keys open
 
+    def _open(self, screen: Screen[T], then: Callable[[T | None], object]) -> None:
+        """Opens a screen, unless one of its kind is open: its key pressed again would cover it with another."""
+        if not any(type(each) is type(screen) for each in self.screen_stack):
+            self.push_screen(screen, then)
+
     def action_help(self) -> None:
         """All keys."""
         from dar_tui.tui.screens.dialogs import HelpScreen
 
-        if not isinstance(self.screen, HelpScreen):
-            self.push_screen(HelpScreen(self.remapping, self.options.keys))
+        self._open(HelpScreen(self.remapping, self.options.keys), lambda _: None)
 
     def action_new_session(self) -> None:
         """A new session; the one before is saved already."""
@@ -351,7 +355,7 @@ class DarApp(App[None]):
                 self.open_session(None, path)
 
         def listed(sessions: list[SavedSession]) -> None:
-            self.push_screen(SessionsScreen(sessions), resume)
+            self._open(SessionsScreen(sessions), resume)
 
         self._fetch(self.engine.sessions, listed)
 
@@ -361,7 +365,7 @@ class DarApp(App[None]):
 
         def listed(libraries: list[LibraryFacts]) -> None:
             current = self._library.path if self._library is not None else None
-            self.push_screen(LibrariesScreen(libraries, current), self._do)
+            self._open(LibrariesScreen(libraries, current), self._do)
 
         self._fetch(self.engine.libraries, listed)
 
@@ -390,7 +394,7 @@ class DarApp(App[None]):
         from dar_tui.tui.screens.dialogs import FiltersScreen
 
         controller = self.chat.controller
-        self.push_screen(FiltersScreen(controller.photo_filter, self.options.parse_date), controller.apply_filter)
+        self._open(FiltersScreen(controller.photo_filter, self.options.parse_date), controller.apply_filter)
 
     def action_save(self) -> None:
         """The session as a page."""
@@ -400,7 +404,7 @@ class DarApp(App[None]):
             self.notify("There is nothing to save yet.", timeout=4)
             return
         name = f"dar-{self.options.now():%Y-%m-%d-%H%M%S}.html"
-        self.push_screen(SavingScreen(self.options.pages / name), self._save)
+        self._open(SavingScreen(self.options.pages / name), self._save)
 
     def _save(self, path: Path | None) -> None:
         if path is None:
