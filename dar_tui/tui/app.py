@@ -331,10 +331,17 @@ class DarApp(App[None]):
 
     # What keys open
 
-    def _open(self, screen: Screen[T], then: Callable[[T | None], object]) -> None:
+    def _open(self, screen: Screen[T], then: Callable[[T | None], None]) -> None:
         """Opens a screen, unless one of its kind is open: its key pressed again would cover it with another."""
         if not any(type(each) is type(screen) for each in self.screen_stack):
             self.push_screen(screen, then)
+
+    def action_command_palette(self) -> None:
+        """Every command by its words."""
+        from dar_tui.tui.screens.dialogs import Palette
+
+        if not any(isinstance(each, Palette) for each in self.screen_stack):
+            self.push_screen(Palette(id="--command-palette"))
 
     def action_help(self) -> None:
         """All keys."""

@@ -12,7 +12,6 @@ from textual.binding import BindingType
 from textual.containers import Container, Vertical
 from textual.content import Content
 from textual.message import Message
-from textual.screen import Screen
 from textual.strip import Strip
 from textual.widget import Widget
 from textual.widgets import Static
@@ -21,6 +20,7 @@ from dar_tui.tui import background, wording
 from dar_tui.tui.graphics.gallery import Gallery
 from dar_tui.tui.graphics.picture import FileKind, NoPicture, Painted, PictureFile, Request, Unpaintable, fitted, load
 from dar_tui.tui.keymap import Place, Remapping, bindings
+from dar_tui.tui.screens.leaving import LeftOnce
 from dar_tui.tui.widgets.lines import Hints
 from dar_tui.tui.widgets.pictures import ImaginedStrip, PhotoGrid
 from indexer.errors import DarError
@@ -98,7 +98,7 @@ class Canvas(Widget):
 _SIXEL_SIDE = 1000
 
 
-class ZoomScreen(Screen[None]):
+class ZoomScreen(LeftOnce[None]):
     """Looks at the selected tile of `tiles`; the keys of a photo or an imagined picture do here what they do there."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
