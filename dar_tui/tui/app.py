@@ -105,6 +105,8 @@ class DarApp(App[None]):
         self._meter = Meter()
         # How many files of the index run were done when the page was searched last.
         self._searched_again = 0
+        # Photos were moved to a folder that is being added: the library is updated after it.
+        self._update_next = False
         # The error that ended the app, if one did.
         self.failure: DarError | None = None
         self._opening = 0
@@ -320,6 +322,9 @@ class DarApp(App[None]):
             self.chat.show_status(photos=message.facts.photos, encoder=message.facts.encoder)
             self.chat.talk.remark(self._index_summary(message.facts))
             self.chat.controller.photos_changed()
+        update, self._update_next = self._update_next, False
+        if update and message.error is None:
+            self.start_indexing(None)
 
     def _index_summary(self, facts: LibraryFacts) -> str:
         unreadable = f", {facts.unreadable:,} files unreadable" if facts.unreadable else ""
@@ -515,6 +520,8 @@ class DarApp(App[None]):
             return
         folders = self._library.folders if self._library is not None else ()
         is_inside = folder is None or any(folder.resolve().is_relative_to(each.resolve()) for each in folders)
+        # A folder that is new comes first, so that its photos are never without a file; then where they were.
+        self._update_next = not is_inside
         self.start_indexing(None if is_inside else folder)
 
     @property
