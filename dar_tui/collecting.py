@@ -11,6 +11,7 @@ import errno
 import filecmp
 import os
 import shutil
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -256,7 +257,7 @@ def _reserve(target: Path) -> None:
 def _fill(source: Path, reserved: Path) -> None:
     """Puts a copy, with its times, in the place of the reserved name once it is whole on the disk."""
     # A name of its own: the photo's with an ending could be longer than names may be.
-    temporary = reserved.with_name(f".dar-{os.getpid()}.part")
+    temporary = reserved.with_name(f".dar-{os.getpid()}-{threading.get_ident()}.part")
     try:
         shutil.copyfile(source, temporary)
         shutil.copystat(source, temporary)

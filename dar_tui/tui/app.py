@@ -105,6 +105,8 @@ class DarApp(App[None]):
         self._meter = Meter()
         # How many files of the index run were done when the page was searched last.
         self._searched_again = 0
+        # Photos were moved to a folder that is being added: the library is updated after it.
+        self._update_next = False
         # The error that ended the app, if one did.
         self.failure: DarError | None = None
         self._opening = 0
@@ -282,7 +284,7 @@ class DarApp(App[None]):
             if folder is not None:
                 self.start_indexing(folder)
 
-        self.push_screen(FolderScreen(title, text, suggestion), index)
+        self._open(FolderScreen(title, text, suggestion), index)
 
     def start_indexing(self, folder: Path | None) -> None:
         """Indexes a folder, or brings the library up to date (None)."""
@@ -320,6 +322,9 @@ class DarApp(App[None]):
             self.chat.show_status(photos=message.facts.photos, encoder=message.facts.encoder)
             self.chat.talk.remark(self._index_summary(message.facts))
             self.chat.controller.photos_changed()
+        update, self._update_next = self._update_next, False
+        if update and message.error is None:
+            self.start_indexing(None)
 
     def _index_summary(self, facts: LibraryFacts) -> str:
         unreadable = f", {facts.unreadable:,} files unreadable" if facts.unreadable else ""
@@ -331,12 +336,23 @@ class DarApp(App[None]):
 
     # What keys open
 
+    def _open(self, screen: Screen[T], then: Callable[[T | None], None]) -> None:
+        """Opens a screen, unless one of its kind is open: its key pressed again would cover it with another."""
+        if not any(type(each) is type(screen) for each in self.screen_stack):
+            self.push_screen(screen, then)
+
+    def action_command_palette(self) -> None:
+        """Every command by its words."""
+        from dar_tui.tui.screens.dialogs import Palette
+
+        if not any(isinstance(each, Palette) for each in self.screen_stack):
+            self.push_screen(Palette(id="--command-palette"))
+
     def action_help(self) -> None:
         """All keys."""
         from dar_tui.tui.screens.dialogs import HelpScreen
 
-        if not isinstance(self.screen, HelpScreen):
-            self.push_screen(HelpScreen(self.remapping, self.options.keys))
+        self._open(HelpScreen(self.remapping, self.options.keys), lambda _: None)
 
     def action_new_session(self) -> None:
         """A new session; the one before is saved already."""
@@ -351,7 +367,7 @@ class DarApp(App[None]):
                 self.open_session(None, path)
 
         def listed(sessions: list[SavedSession]) -> None:
-            self.push_screen(SessionsScreen(sessions), resume)
+            self._open(SessionsScreen(sessions), resume)
 
         self._fetch(self.engine.sessions, listed)
 
@@ -361,7 +377,7 @@ class DarApp(App[None]):
 
         def listed(libraries: list[LibraryFacts]) -> None:
             current = self._library.path if self._library is not None else None
-            self.push_screen(LibrariesScreen(libraries, current), self._do)
+            self._open(LibrariesScreen(libraries, current), self._do)
 
         self._fetch(self.engine.libraries, listed)
 
@@ -390,7 +406,7 @@ class DarApp(App[None]):
         from dar_tui.tui.screens.dialogs import FiltersScreen
 
         controller = self.chat.controller
-        self.push_screen(FiltersScreen(controller.photo_filter, self.options.parse_date), controller.apply_filter)
+        self._open(FiltersScreen(controller.photo_filter, self.options.parse_date), controller.apply_filter)
 
     def action_save(self) -> None:
         """The session as a page."""
@@ -400,7 +416,7 @@ class DarApp(App[None]):
             self.notify("There is nothing to save yet.", timeout=4)
             return
         name = f"dar-{self.options.now():%Y-%m-%d-%H%M%S}.html"
-        self.push_screen(SavingScreen(self.options.pages / name), self._save)
+        self._open(SavingScreen(self.options.pages / name), self._save)
 
     def _save(self, path: Path | None) -> None:
         if path is None:
@@ -504,6 +520,8 @@ class DarApp(App[None]):
             return
         folders = self._library.folders if self._library is not None else ()
         is_inside = folder is None or any(folder.resolve().is_relative_to(each.resolve()) for each in folders)
+        # A folder that is new comes first, so that its photos are never without a file; then where they were.
+        self._update_next = not is_inside
         self.start_indexing(None if is_inside else folder)
 
     @property

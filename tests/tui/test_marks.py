@@ -86,11 +86,11 @@ async def test_moved_photos_are_followed_by_the_library_and_come_back(
         await say(pilot, app, "red")
         paths = await mark(pilot, app, [1])
         await act(pilot, app, ActionKind.MOVE, str(trip))
-        await until(pilot, lambda: engine.indexed == [trip])
+        await until(pilot, lambda: engine.indexed == [trip, None])
         assert not paths[0].exists() and (trip / paths[0].name).is_file()
         await until(pilot, lambda: not app.indexing.running)
         await pilot.press("u")
-        await until(pilot, lambda: engine.indexed == [trip, None])
+        await until(pilot, lambda: engine.indexed == [trip, None, None])
         assert paths[0].is_file() and not trip.exists()
 
 

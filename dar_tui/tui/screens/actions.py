@@ -12,12 +12,12 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
-from textual.screen import Screen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from dar_tui.tui import wording
-from dar_tui.tui.screens.dialogs import LEAVE, FolderSuggester, page
+from dar_tui.tui.screens.dialogs import LEAVE, ChoiceList, FolderSuggester, page
+from dar_tui.tui.screens.leaving import LeftOnce
 from dar_tui.tui.widgets.prompt import FormInput
 from indexer.paths import at_home
 from indexer.printable import visible
@@ -65,7 +65,7 @@ _ASKS = {
 _FOLDERS = (ActionKind.COPY, ActionKind.MOVE, ActionKind.LINK)
 
 
-class ActionsScreen(Screen[ActionChoice]):
+class ActionsScreen(LeftOnce[ActionChoice]):
     """Lists the actions, then asks on the same screen for what the chosen one needs; gives both."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*LEAVE]
@@ -87,7 +87,7 @@ class ActionsScreen(Screen[ActionChoice]):
             id="asking",
         )
         ask.display = False
-        body = [OptionList(*(Option(_LINES[kind]) for kind in self._kinds), markup=False), ask]
+        body = [ChoiceList(*(Option(_LINES[kind]) for kind in self._kinds), markup=False), ask]
         yield from page(title, body, [("Enter", "do it"), ("\u2192", "take the suggestion")])
 
     @on(OptionList.OptionSelected)

@@ -15,9 +15,9 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.command import CommandList, CommandPalette
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import Screen
 from textual.suggester import Suggester
 from textual.widget import Widget
 from textual.widgets import Input, OptionList, Static
@@ -26,6 +26,7 @@ from textual.widgets.option_list import Option
 from dar_tui.tui import wording
 from dar_tui.tui.engine import LibraryFacts, PhotoFilter, SavedSession
 from dar_tui.tui.keymap import KEYS, Place, Remapping, bindings, shown
+from dar_tui.tui.screens.leaving import LeftOnce
 from dar_tui.tui.widgets.lines import Hints
 from dar_tui.tui.widgets.prompt import FormInput
 from indexer.errors import UsageError
@@ -57,6 +58,21 @@ def page(title: str, body: Iterable[Widget], keys: Sequence[tuple[str, str]]) ->
 
 # Lists
 
+
+class ChoiceList(OptionList):
+    """A list to choose from. In a terminal too low to show a line of it, Textual's pages would end the app."""
+
+    def action_page_up(self) -> None:
+        """A page up."""
+        if self.option_count and self.scrollable_content_region.height:
+            super().action_page_up()  # type: ignore[no-untyped-call]
+
+    def action_page_down(self) -> None:
+        """A page down."""
+        if self.option_count and self.scrollable_content_region.height:
+            super().action_page_down()  # type: ignore[no-untyped-call]
+
+
 _NOTES = {
     Place.GRID: "while photos or imagined pictures have the focus: Tab goes there, Esc back to the prompt",
     Place.CHIPS: "the line above the prompt, reached by Tab; a click on a cross removes, on the words flips",
@@ -66,7 +82,16 @@ _NOTES = {
 }
 
 
-class HelpScreen(Screen[None]):
+class Palette(CommandPalette):
+    """Every command, found by its words; with the same care as `ChoiceList` in a terminal too low for a line of it."""
+
+    def _action_command_list(self, action: str) -> None:
+        commands = self.query_one(CommandList)
+        if commands.option_count and commands.scrollable_content_region.height:
+            super()._action_command_list(action)
+
+
+class HelpScreen(LeftOnce[None]):
     """Every key, as the user has set them: a list to scroll through."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*LEAVE]
@@ -99,7 +124,7 @@ class HelpScreen(Screen[None]):
         return Content("\n").join(lines)
 
 
-class SessionsScreen(Screen[Path]):
+class SessionsScreen(LeftOnce[Path]):
     """The saved sessions, latest first; gives the chosen one's file."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*LEAVE]
@@ -110,7 +135,7 @@ class SessionsScreen(Screen[Path]):
 
     def compose(self) -> ComposeResult:
         """A line for each session."""
-        body: Widget = OptionList(*(Option(_session_line(each)) for each in self._sessions), markup=False)
+        body: Widget = ChoiceList(*(Option(_session_line(each)) for each in self._sessions), markup=False)
         if not self._sessions:
             body = Static("No session of this library is saved yet.", classes="text")
         yield from page("Earlier sessions", [body], [("Enter", "resume")])
@@ -146,7 +171,7 @@ class UpdateLibrary:
 LibraryChoice = OpenLibrary | AddFolder | UpdateLibrary
 
 
-class LibrariesScreen(Screen[LibraryChoice]):
+class LibrariesScreen(LeftOnce[LibraryChoice]):
     """The libraries on this machine: to open another one, to add a folder to the open one, to bring it up to date."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*LEAVE, *bindings(Place.LIBRARIES)]
@@ -158,7 +183,7 @@ class LibrariesScreen(Screen[LibraryChoice]):
 
     def compose(self) -> ComposeResult:
         """Two lines for each library: what it is, and what is in it."""
-        body: Widget = OptionList(*(Option(self._line(each)) for each in self._libraries), markup=False)
+        body: Widget = ChoiceList(*(Option(self._line(each)) for each in self._libraries), markup=False)
         if not self._libraries:
             body = Static("There is no library yet: press a to make one from a folder of photos.", classes="text")
         yield from page("Libraries", [body], [("Enter", "open"), ("a", "add a folder of photos"), ("u", "update")])
@@ -199,7 +224,7 @@ class LibrariesScreen(Screen[LibraryChoice]):
 ParseDate = Callable[[str, str, datetime], datetime]
 
 
-class FiltersScreen(Screen[PhotoFilter]):
+class FiltersScreen(LeftOnce[PhotoFilter]):
     """Filters by date, folder and camera; gives the new filter, an empty one for every photo."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*LEAVE]
@@ -260,7 +285,7 @@ class FiltersScreen(Screen[PhotoFilter]):
 _MOST_NAMES = 2000
 
 
-class FolderScreen(Screen[Path]):
+class FolderScreen(LeftOnce[Path]):
     """Which folder of photos to index: what a first run begins with, and how a library grows. Gives a folder."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*LEAVE]
@@ -332,7 +357,7 @@ class FolderSuggester(Suggester):
 PAGE_KINDS = (".html", ".md")
 
 
-class SavingScreen(Screen[Path]):
+class SavingScreen(LeftOnce[Path]):
     """Where to save the session as a page, and as which kind; gives a file that is not there yet."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*LEAVE]

@@ -10,7 +10,6 @@ from textual.binding import BindingType
 from textual.containers import Container, Vertical
 from textual.content import Content
 from textual.message import Message
-from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
@@ -18,6 +17,7 @@ from dar_tui.tui import background, wording
 from dar_tui.tui.graphics.gallery import Gallery
 from dar_tui.tui.graphics.picture import FileKind, NoPicture, PictureFile, Request, fitted, load
 from dar_tui.tui.keymap import Place, Remapping, bindings
+from dar_tui.tui.screens.leaving import LeftOnce
 from dar_tui.tui.widgets.detail import Canvas
 from dar_tui.tui.widgets.lines import Hints
 from dar_tui.tui.widgets.pictures import ImaginedStrip, PhotoGrid
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _SIXEL_SIDE = 1000
 
 
-class ZoomScreen(Screen[None]):
+class ZoomScreen(LeftOnce[None]):
     """Looks at the selected tile of `tiles`; the keys of a photo or an imagined picture do here what they do there."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
