@@ -25,13 +25,12 @@ from rich.table import Table
 
 from indexer.encoders import Encoder, load_encoder
 from indexer.photos.photo import open_photo
-from training.encoder.data import read_captions, split
+from training.encoder.data import EVERYDAY_QUERIES, read_captions, split
 
 if TYPE_CHECKING:
     from indexer.encoders import Vectors
 
 CUTOFFS = (1, 5, 10)
-EVERYDAY_QUERIES = Path(__file__).parents[1] / "tests/data/everyday_queries.tsv"
 
 
 def main(

@@ -37,23 +37,39 @@ def cached(texts: Sequence[Sequence[int]], seed: int) -> TextCache:
     return TextCache(sentences, np.concatenate([np.array(text) for text in texts]), starts, None)
 
 
+def material_of(
+    texts: Sequence[Sequence[int]],
+    features: NDArray[np.float16],
+    names: Sequence[Sequence[int]] = ([START, END],),
+    probabilities: NDArray[np.float16] | None = None,
+) -> Material:
+    """One view of photos, their captions, and the names of the first classes."""
+    if probabilities is None:
+        probabilities = np.zeros((len(features), CLASSES), dtype=np.float16)
+    cache = PhotoCache(features, probabilities)
+    photos = np.arange(len(texts) // CAPTIONS)
+    return Material([cache], cached(texts, 0), photos, cached(names, 2), np.arange(len(names)))
+
+
 def test_rare_words_have_no_place_and_common_ones_no_weight() -> None:
     texts = [[START, 2000, 2000, END], *[[START, 2000, 2001, END]] * LEAST_SEEN, *[[START, 7, END]] * (LEAST_SEEN - 2)]
     texts += [[START, END]] * (2 * CAPTIONS - len(texts))
-    places, rarity = word_places(cached(texts, 0), np.arange(2))
+    material = material_of(texts, np.zeros((2, 10, CHANNELS), dtype=np.float16), [[START, 8, END]])
+    places, rarity = word_places(material)
     known = {piece: float(rarity[places[piece]]) for piece in (START, 2000, 2001)}
     assert known[START] == 0
     assert known[2000] == np.float32(np.log(10 / (LEAST_SEEN + 1))) and known[2001] == np.float32(
         np.log(10 / LEAST_SEEN)
     )
     assert places[7] == 0 and rarity[0] == 0
+    # A class's name counts as the rarest of known words, though no caption has it.
+    assert rarity[places[8]] == rarity.max() > 0
 
 
 def test_a_photo_is_expected_from_the_words_alone() -> None:
     texts, features = made_up(0)
-    cache = PhotoCache(features, np.zeros((PHOTOS, CLASSES), dtype=np.float16))
-    material = Material([cache], cached(texts, 0), np.arange(PHOTOS))
-    places, rarity = word_places(material.captions, material.train)
+    material = material_of(texts, features)
+    places, rarity = word_places(material)
     heads = Heads(1, 8, 8, 8, 32, words=len(rarity) - 1)
     heads.visual.fit(torch.from_numpy(features[:, 0]).float())
     fit_expectation(heads, material, places, rarity)
@@ -67,6 +83,30 @@ def test_a_photo_is_expected_from_the_words_alone() -> None:
     ranks = (scores > scores.diagonal()[:, None]).sum(1)
     assert (ranks < 10).float().mean() > 0.8
     torch.testing.assert_close(expected.norm(dim=1), torch.ones(PHOTOS))
+
+
+def test_a_class_that_no_caption_mentions_is_expected_by_its_name() -> None:
+    chance = np.random.default_rng(3)
+    texts, features = made_up(0)
+    classes = 20
+    looks = chance.normal(size=(classes, CHANNELS))
+    of_photo = chance.integers(classes, size=PHOTOS)
+    features = (features + looks[of_photo][:, None]).astype(np.float16)
+    probabilities = np.full((PHOTOS, CLASSES), 1e-4, dtype=np.float16)
+    probabilities[np.arange(PHOTOS), of_photo] = 0.9
+    names = [[START, 3000 + number, END] for number in range(classes)]
+    material = material_of(texts, features, names, probabilities)
+    places, rarity = word_places(material)
+    heads = Heads(1, 8, 8, 8, 64, words=len(rarity) - 1)
+    heads.visual.fit(torch.from_numpy(features[:, 0]).float())
+    fit_expectation(heads, material, places, rarity)
+    assert heads.expectation is not None
+
+    with torch.inference_mode():
+        expected = heads.expectation(material.names.rows(np.arange(classes)))
+        photos = F.normalize(heads.visual.whitened(torch.from_numpy(features[:, 0]).float()), dim=1)
+    best = (expected @ photos.T).topk(5, dim=1).indices.numpy()
+    assert (of_photo[best] == np.arange(classes)[:, None]).mean() > 0.8
 
 
 def test_padding_changes_nothing() -> None:

@@ -1,9 +1,11 @@
 """Trains the bundled encoder's heads: several members from seeds of their own, put side by side in heads.safetensors.
 
-    python -m training.encoder --photos DIR --captions TSV --work DIR [--final]
+    python -m training.encoder --photos DIR --captions TSV --work DIR [--everyday DIR] [--final]
 
 Without `--final`, trains on all photos but the test and development sets and reports on the development set; with it,
-trains on all but the test set. What is computed is kept in the work folder; a run that was cut continues from there.
+trains on all but the test set. `--everyday`: photos without captions, to which the visual space is fitted as well, so
+that it knows more than the captions' subjects. What is computed is kept in the work folder; a run that was cut
+continues from there.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from training.encoder.data import (
     class_names,
     read_captions,
     split,
+    uncaptioned,
 )
 from training.encoder.loop import (
     PICTURE_BANK,
@@ -62,6 +65,7 @@ def main(
     photos: Annotated[Path, typer.Option(help="Folder of the photos.")],
     captions: Annotated[Path, typer.Option(help="TSV: file name, tab, caption; five lines a photo.")],
     work: Annotated[Path, typer.Option(help="Folder for features and checkpoints (2.5 GB).")],
+    everyday: Annotated[Path | None, typer.Option(help="Folder of photos without captions.")] = None,
     views: int = 8,
     seed: int = 0,
     final: bool = False,
@@ -83,6 +87,7 @@ def main(
     captioned = read_captions(captions)
     parts = split(captioned.names)
     caches = cache_photos(work, photos, captioned.names, views, eyes)
+    others = None if everyday is None else cache_photos(work / "everyday", everyday, uncaptioned(everyday), 1, eyes)[0]
     texts = cache_texts(work, "captions", [text for five in captioned.captions for text in five], tuned_layers)
     names = [[template.format(name) for name in same for template in TEMPLATES] for same in class_names()]
     synonyms = cache_texts(work, "classes", [text for same in names for text in same], tuned_layers)
@@ -90,9 +95,9 @@ def main(
     note("features are ready")
 
     learn = np.concatenate([parts.train, parts.dev]) if final else parts.train
-    material = Material(caches, texts, learn)
+    material = Material(caches, texts, learn, synonyms, np.repeat(np.arange(CLASSES), counts), others)
     judged = parts.test if final else parts.dev
-    fitted = _fitted_heads(material, synonyms.sentences, counts, eyes)
+    fitted = _fitted_heads(material, eyes)
 
     def report(heads: Heads) -> str:
         return recall(heads, caches[0], texts, judged)
@@ -118,18 +123,18 @@ def main(
     _write(together, out)
 
 
-def _fitted_heads(
-    material: Material, synonyms: Tensor, counts: NDArray[np.int64], backbones: list[ImageBackbone]
-) -> Heads:
+def _fitted_heads(material: Material, backbones: list[ImageBackbone]) -> Heads:
     """Heads whose statistics are set and whose weights are not yet."""
     heads = Heads(1, MEMBER_DIM, MEMBER_DIM, CONCEPT_DIM, VISUAL_DIM, backbones=backbones)
     member = cast(Member, heads.members[0])
     tokens, _ = material.views[0].rows(material.train)
     member.image.whole.fit(tokens[:, 0])
     member.image.grid.fit(tokens[:2000, 1:].flatten(0, 1))
-    heads.visual.fit(tokens[:, 0])
+    others = material.others
+    heads.visual.fit(tokens[:, 0] if others is None else torch.cat([tokens[:, 0], others.wholes()]))
     member.text.centre.copy_(material.sentences(material.train).mean((0, 1)))
-    names = torch.stack([part.mean(0) for part in synonyms.split(counts.tolist())])
+    counts = np.bincount(material.classes).tolist()
+    names = torch.stack([part.mean(0) for part in material.names.sentences.split(counts)])
     heads.concepts.fit(F.normalize(names, dim=1))
     return heads
 
@@ -171,7 +176,7 @@ def _with_statistics(
 
 def _assemble(fitted: Heads, trained: list[Heads], material: Material) -> Heads:
     """The members side by side, in the principal components of what they say about 4,000 training photos."""
-    places, rarity = word_places(material.captions, material.train)
+    places, rarity = word_places(material)
     heads = _with_statistics(
         fitted,
         len(trained),

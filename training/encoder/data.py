@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import exp, log
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,11 +22,14 @@ from torch import Tensor
 
 from indexer.encoders.bundled.backbones import ImageBackbone
 from indexer.encoders.bundled.towers import CLASSES, SENTENCE_DIM, SIDE, PhotoFeatures, ReadTexts, SentenceVectors
+from indexer.runtime import export_graph, open_graph
 
 CAPTIONS = 5
 KEPT_OUT = 1000
 # Longer than any caption, short enough for a cache.
 MOST_TOKENS = 64
+# Photos that are searched for to judge an encoder, so never trained on: file name, tab, query.
+EVERYDAY_QUERIES = Path(__file__).parents[2] / "tests/data/everyday_queries.tsv"
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,12 @@ def read_captions(table: Path) -> Captioned:
         found.setdefault(name, []).append(caption.strip().removesuffix(".").strip())
     names = sorted(found)
     return Captioned(tuple(names), tuple(tuple(found[name][:CAPTIONS]) for name in names))
+
+
+def uncaptioned(folder: Path) -> list[str]:
+    """The file names in `folder`, in alphabetical order, without those that the everyday queries ask for."""
+    wanted = {line.split("\t")[0] for line in EVERYDAY_QUERIES.read_text(encoding="utf-8").splitlines()}
+    return sorted(path.name for path in folder.iterdir() if path.is_file() and path.name not in wanted)
 
 
 def split(names: Sequence[str]) -> Split:
@@ -91,16 +101,26 @@ class PhotoCache:
         """The same for some photos, as float32."""
         return torch.from_numpy(self.tokens[index]).float(), torch.from_numpy(self.probabilities[index]).float()
 
+    def wholes(self) -> Tensor:
+        """The features of each whole photo, (n, channels), float32."""
+        return torch.from_numpy(self.tokens[:, 0].astype(np.float32))
+
 
 def cache_photos(
-    work: Path, photos: Path, names: Sequence[str], views: int, backbones: Sequence[ImageBackbone]
+    work: Path, photos: Path, names: Sequence[str], views: int, backbones: Sequence[ImageBackbone], threads: int = 2
 ) -> list[PhotoCache]:
     """Computes what is missing (Lite2 takes 2 minutes a view for 7,000 photos on 2 cores) and maps all of it."""
     folder = work / "+".join(each.name for each in backbones)
     folder.mkdir(parents=True, exist_ok=True)
     missing = [number for number in range(views) if not (folder / f"view{number}.done").exists()]
     if missing:
-        features = PhotoFeatures(backbones).eval().to(memory_format=torch.channels_last)
+        # As a graph: torch spends half of the time on giving its memory back and asking for it again.
+        graph = folder / "features.onnx"
+        if not graph.exists():
+            example = torch.zeros((2, SIDE, SIDE, 3), dtype=torch.uint8)
+            rows: dict[int, object] = {0: torch.export.Dim("n")}
+            export_graph(PhotoFeatures(backbones).eval(), example, graph, "pixels", ["tokens", "probabilities"], rows)
+        features = open_graph(graph, threads)
         channels = sum(sum(each.channels) for each in backbones)
         for number in missing:
             _compute_view(features, channels, folder, photos, names, number)
@@ -113,9 +133,7 @@ def cache_photos(
     ]
 
 
-def _compute_view(
-    features: PhotoFeatures, channels: int, folder: Path, photos: Path, names: Sequence[str], number: int
-) -> None:
+def _compute_view(features: Any, channels: int, folder: Path, photos: Path, names: Sequence[str], number: int) -> None:
     rows = len(names)
     tokens = np.lib.format.open_memmap(folder / f"tokens{number}.npy", "w+", np.float16, (rows, 10, channels))
     chances = np.lib.format.open_memmap(folder / f"probabilities{number}.npy", "w+", np.float16, (rows, CLASSES))
@@ -124,12 +142,10 @@ def _compute_view(
         with Image.open(photos / name) as image:
             return view(image.convert("RGB"), name, number)
 
-    with ThreadPoolExecutor(2) as pool, torch.inference_mode():
-        for start in _batches(rows, 16):
-            pixels = np.stack(list(pool.map(decode, names[start : start + 16])))
-            batch_tokens, batch_chances = features(torch.from_numpy(pixels))
-            tokens[start : start + 16] = batch_tokens.half().numpy()
-            chances[start : start + 16] = batch_chances.half().numpy()
+    with ThreadPoolExecutor(2) as pool:
+        for start in _batches(rows, 8):
+            pixels = np.stack(list(pool.map(decode, names[start : start + 8])))
+            tokens[start : start + 8], chances[start : start + 8] = features.run(None, {"pixels": pixels})
     tokens.flush()
     chances.flush()
     (folder / f"view{number}.done").touch()

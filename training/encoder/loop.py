@@ -33,17 +33,25 @@ RIDGE = 10.0
 EXPECTATION_RIDGE = 5.0
 # A word in fewer captions tells photos apart only by heart.
 LEAST_SEEN = 4
+# What a class's name counts beside a caption when photos are expected from texts, and how many deviations of its logit
+# a photo of the class lies from the average. With 5 and 6 the expectation alone finds 33 % of queries among everyday
+# photos within ten, without classes 23 %; captions are found as before (63.3 and 62.8 %).
+CLASS_WEIGHT, CLASS_DISTANCE = 6.0, 6.0
 # How many parts the captions of a batch are read in.
 PARTS = 3
 
 
 @dataclass(frozen=True)
 class Material:
-    """What a run learns from: cached views, captions (photo i has texts 5 i to 5 i + 4) and the photos it may use."""
+    """What a run learns from: cached views, captions (photo i has texts 5 i to 5 i + 4), the photos it may use, the
+    names of ImageNet's classes as people type them with the class of each, and one view of photos without captions."""
 
     views: list[PhotoCache]
     captions: TextCache
     train: NDArray[np.int64]
+    names: TextCache
+    classes: NDArray[np.int64]
+    others: PhotoCache | None = None
 
     def sentences(self, photos: NDArray[np.int64]) -> Tensor:
         """Unit sentence vectors of these photos' captions, (n, 5, 384)."""
@@ -185,13 +193,16 @@ def embed_captions(heads: Heads, captions: TextCache, photos: NDArray[np.int64],
     return rows.view(len(photos), CAPTIONS, -1)
 
 
-def word_places(captions: TextCache, photos: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-    """Of the word pieces in these photos' captions: each one's place (vocabulary,), 0 for those in fewer than
-    LEAST_SEEN captions, and the rarity of each place, log(captions / captions that have it), 0 at place 0."""
-    texts = (photos[:, None] * CAPTIONS + np.arange(CAPTIONS)).ravel()
+def word_places(material: Material) -> tuple[Tensor, Tensor]:
+    """Of the word pieces in the training captions and the class names: each one's place (vocabulary,), 0 for those that
+    are in no class's name and in fewer than LEAST_SEEN captions, and the rarity of each place, log(captions / captions
+    that have it), 0 at place 0."""
+    captions, names = material.captions, material.names
+    texts = (material.train[:, None] * CAPTIONS + np.arange(CAPTIONS)).ravel()
     seen = np.zeros(VOCABULARY, dtype=np.int64)
     for text in texts:
         seen[np.unique(captions.ids[captions.starts[text] : captions.starts[text + 1]])] += 1
+    seen[names.ids] = np.maximum(seen[names.ids], LEAST_SEEN)
     known = np.flatnonzero(seen >= LEAST_SEEN)
     places = np.zeros(VOCABULARY, dtype=np.int32)
     places[known] = np.arange(1, len(known) + 1)
@@ -201,7 +212,7 @@ def word_places(captions: TextCache, photos: NDArray[np.int64]) -> tuple[Tensor,
 
 def fit_expectation(heads: Heads, material: Material, places: Tensor, rarity: Tensor) -> None:
     """Gives `heads` what texts let one expect: ridge regression from each caption, and from the mean of a photo's, to
-    the mean of the photo's views in the visual space."""
+    the mean of the photo's views in the visual space, and from each class's names to where its photos lie."""
     expectation = heads.expectation
     assert expectation is not None
     expectation.places.copy_(places)
@@ -220,10 +231,34 @@ def fit_expectation(heads: Heads, material: Material, places: Tensor, rarity: Te
         centre, mean = x.mean(0), photos.mean(0)
         y = torch.cat([photos.repeat_interleave(CAPTIONS, 0), photos]) - mean
         x -= centre
-        weights = torch.linalg.solve(x.T @ x + EXPECTATION_RIDGE * torch.eye(x.shape[1]), x.T @ y)
+        named = expectation.features(material.names.rows(np.arange(len(material.classes)))) - centre
+        expected = _class_photos(heads, material)[torch.from_numpy(material.classes)] - mean
+        products = x.T @ x + CLASS_WEIGHT * named.T @ named + EXPECTATION_RIDGE * torch.eye(x.shape[1])
+        weights = torch.linalg.solve(products, x.T @ y + CLASS_WEIGHT * named.T @ expected)
         expectation.weights.copy_(weights)
         # An average photo has nothing of its own: comparisons are about what differs from it.
         expectation.offset.copy_(centre @ weights)
+
+
+def _class_photos(heads: Heads, material: Material) -> Tensor:
+    """Where photos of each class lie in the visual space, (classes, dim).
+
+    Few photos at hand show any one class, but all of them say how features go with its logit: a photo's expected
+    features are linear in it, as far as the covariance of both tells.
+    """
+    wholes = [torch.from_numpy(material.views[0].tokens[material.train, 0].astype(np.float32))]
+    chances = [torch.from_numpy(material.views[0].probabilities[material.train].astype(np.float32))]
+    if material.others is not None:
+        wholes.append(material.others.wholes())
+        chances.append(torch.from_numpy(material.others.probabilities.astype(np.float32)))
+    photos = torch.cat([heads.visual.whitened(part) for part in wholes])
+    # Probabilities are kept in 16 bits, where the smallest are 0.
+    logits = torch.cat(chances).clamp(min=1e-6).log()
+    logits -= logits.mean(1, keepdim=True)
+    logits -= logits.mean(0)
+    mean = photos.mean(0)
+    slopes = logits.T @ (photos - mean) / len(photos) / logits.std(0).clamp(min=1e-3)[:, None]
+    return mean + CLASS_DISTANCE * slopes
 
 
 def fit_hubs(heads: Heads, material: Material, class_names: ReadTexts, seed: int) -> None:
