@@ -111,11 +111,13 @@ class Saved:
 
 @dataclass(frozen=True)
 class Listed:
-    """A session in a folder: its file, when it began, and the first message ("" where there is none yet)."""
+    """A session in a folder: its file, when it began, how many messages it has, and the first and last, "" for none."""
 
     path: Path
     at: datetime
     first_message: str
+    messages: int = 0
+    last_message: str = ""
 
 
 class Transcript:
@@ -332,8 +334,9 @@ def sessions(folder: Path) -> list[Listed]:
         except DialogueUnreadable:
             continue
         if records and isinstance(records[0], Started):
-            message = next((record.text for record in records if isinstance(record, UserMessage)), "")
-            found.append(Listed(path, records[0].at, message))
+            texts = [record.text for record in records if isinstance(record, UserMessage)]
+            first, last = (texts[0], texts[-1]) if texts else ("", "")
+            found.append(Listed(path, records[0].at, first, len(texts), last))
     return sorted(found, key=lambda each: (each.at.timestamp(), each.path.name), reverse=True)
 
 

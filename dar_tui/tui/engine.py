@@ -206,11 +206,13 @@ class LibraryFacts:
 
 @dataclass(frozen=True)
 class SavedSession:
-    """A session that can be resumed."""
+    """A session that can be resumed: its file, when it began, how many messages it has, the first and the last."""
 
     path: Path
     at: datetime
     first_message: str
+    messages: int = 1
+    last_message: str = ""
 
 
 @dataclass(frozen=True)

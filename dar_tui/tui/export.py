@@ -31,8 +31,10 @@ _STYLE = (
     ".row{display:flex;flex-wrap:wrap;gap:1rem}figure{margin:0;width:14rem}img{width:100%;border-radius:4px}"
     "figcaption{font-size:.8rem;overflow-wrap:anywhere;opacity:.8}.imagined img{outline:2px dashed #888}"
 )
-# What Markdown would take for markup.
-_MARKUP = re.compile(r"([\\`*_{}\[\]()<>#+!|~-])")
+# What Markdown would take for markup: some characters anywhere (an underscore within a word is none), some only where
+# a line begins with them. More would make dates and names unreadable in the file itself.
+_MARKUP = re.compile(r"([\\`*\[\]<>|~&]|(?<![^\W_])_|_(?![^\W_]))")
+_LINE_START = re.compile(r"^(\s*(?:\d+(?=[.)])|(?=[#+=-])))", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ def _html(record: SavedPage) -> str:
 
 def _html_row(title: str, kind: str, figures: Iterator[_Figure]) -> Iterator[str]:
     shown = [
-        f"<figure>{_embedded(figure)}<figcaption>{html.escape(figure.caption)}</figcaption></figure>"
+        f"<figure>{_embedded(figure)}<figcaption>{html.escape(figure.words)}</figcaption></figure>"
         for figure in figures
     ]
     if shown:
@@ -108,7 +110,7 @@ def _embedded(figure: _Figure) -> str:
     except OSError:
         return "<em>picture is gone</em>"
     kind = "png" if figure.path.suffix == ".png" else "jpeg"
-    return f"<img alt='{html.escape(figure.caption, quote=True)}' src='data:image/{kind};base64,{data}'>"
+    return f"<img alt='{html.escape(figure.words, quote=True)}' src='data:image/{kind};base64,{data}'>"
 
 
 def _markdown(record: SavedPage, folder: Path) -> str:
@@ -129,18 +131,27 @@ def _markdown_row(title: str, figures: Iterator[_Figure], folder: Path, name: st
     for number, figure in enumerate(figures, 1):
         copy = folder / f"{name}-{number}{figure.path.suffix}"
         caption = _plain(figure.caption)
+        source = f", {_code(figure.photo)}" if figure.photo else ""
         try:
             shutil.copyfile(figure.path, copy)
-            lines += [f"![{caption}]({quote(folder.name)}/{quote(copy.name)})  ", caption, ""]
+            lines += [f"![{caption}]({quote(folder.name)}/{quote(copy.name)})  ", f"{caption}{source}", ""]
         except FileNotFoundError:
-            lines += [f"{caption} (picture is gone)", ""]
+            lines += [f"{caption}{source} (picture is gone)", ""]
     return [f"### {title}", "", *lines] if lines else []
 
 
 @dataclass(frozen=True)
 class _Figure:
+    """A picture's file, what is written under it, and the photo it is the thumbnail of, "" for none."""
+
     path: Path
     caption: str
+    photo: str = ""
+
+    @property
+    def words(self) -> str:
+        """All of it as plain text."""
+        return f"{self.caption}, {self.photo}" if self.photo else self.caption
 
 
 def _imagined(exchange: Exchange) -> Iterator[_Figure]:
@@ -154,12 +165,12 @@ def _photos(exchange: Exchange, record: SavedPage) -> Iterator[_Figure]:
     first = exchange.hits[:KEPT_HITS]
     matching = [hit for hit in first if str(hit.strength) != "none" or hit.image_id in record.liked]
     for hit in matching or first:
-        yield _Figure(hit.thumbnail, _caption(hit, record))
+        yield _Figure(hit.thumbnail, _caption(hit, record), visible(hit.path))
 
 
 def _caption(hit: Hit, record: SavedPage) -> str:
     opinion = ", liked" if hit.image_id in record.liked else ", unliked" if hit.image_id in record.unliked else ""
-    return f"{hit.rank}. {wording.match(hit)}{opinion}, {wording.date(hit)}, {visible(hit.path)}"
+    return f"{hit.rank}. {wording.match(hit)}{opinion}, {wording.date(hit)}"
 
 
 def _lines(exchange: Exchange) -> list[str]:
@@ -168,4 +179,11 @@ def _lines(exchange: Exchange) -> list[str]:
 
 
 def _plain(text: str) -> str:
-    return _MARKUP.sub(r"\\\1", text)
+    return _LINE_START.sub(r"\1\\", _MARKUP.sub(r"\\\1", text))
+
+
+def _code(text: str) -> str:
+    """As code, in which nothing is markup and a path can be copied as it is."""
+    fence = "`" * (max((len(run) for run in re.findall("`+", text)), default=0) + 1)
+    gap = " " if text.startswith("`") or text.endswith("`") else ""
+    return f"{fence}{gap}{text}{gap}{fence}"

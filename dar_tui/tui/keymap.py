@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from rich.cells import cell_len
 from textual.binding import Binding
 
 from indexer.printable import visible
@@ -52,6 +53,8 @@ KEYS: tuple[Key, ...] = (
     Key("library", "ctrl+l", "app.libraries", "choose a library, or add photos", Place.ANYWHERE),
     Key("theme", "ctrl+t", "app.next_theme", "change the colours: dark, light and others", Place.ANYWHERE),
     Key("quit", "ctrl+q", "app.leave", "quit; the session is saved as it goes", Place.ANYWHERE, "quit", priority=True),
+    # By priority: text areas undo by the same key.
+    Key("suspend", "ctrl+z", "app.suspend_process", "suspend dar; fg brings it back", Place.ANYWHERE, priority=True),
     # These move the focus, by priority and so before the next key is looked at: whoever types on fast, on a machine
     # that is busy imagining, would otherwise write into the prompt what was meant for the photos.
     Key(
@@ -135,6 +138,20 @@ def _bindings(key: Key) -> list[Binding]:
 
 
 @dataclass(frozen=True)
+class Hint:
+    """A key as shown in the bottom line, what it does in a word, and the action that a click on it runs, or ""."""
+
+    key: str
+    does: str
+    action: str = ""
+
+    @property
+    def cells(self) -> int:
+        """The cells it takes, a space within and two after it."""
+        return cell_len(self.key) + cell_len(self.does) + 3
+
+
+@dataclass(frozen=True)
 class Remapping:
     """The user's own keys, by id, and what in their file made no sense."""
 
@@ -149,10 +166,10 @@ class Remapping:
         """The keys that do what has this id."""
         return next(self.keys_of(key) for key in KEYS if key.id == id_).split(",")
 
-    def hints(self, *places: Place) -> list[tuple[str, str]]:
-        """(key, what it does) of what is worth a hint in these places."""
+    def hints(self, *places: Place) -> list[Hint]:
+        """What is worth a hint in these places."""
         return [
-            (shown(self.keys_of(key).split(",")[0]), key.short)
+            Hint(shown(self.keys_of(key).split(",")[0]), key.short, key.action)
             for place in places
             for key in KEYS
             if key.place is place and key.short

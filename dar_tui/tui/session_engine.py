@@ -342,7 +342,10 @@ class SessionEngine:
         """Those saved with the open library."""
         from dar_tui.session.transcript import sessions
 
-        return [SavedSession(each.path, each.at, each.first_message) for each in sessions(self._path / SESSIONS)]
+        return [
+            SavedSession(each.path, each.at, each.first_message, each.messages, each.last_message)
+            for each in sessions(self._path / SESSIONS)
+        ]
 
     def close(self) -> None:
         """Closes session and library."""

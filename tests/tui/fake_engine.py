@@ -296,7 +296,9 @@ class FakeEngine:
         return [self.facts(), other, broken]
 
     def sessions(self) -> list[SavedSession]:
-        return [SavedSession(self.folder / "one.jsonl", datetime(2025, 5, 4, 12), "a red [bold]square")]
+        return [
+            SavedSession(self.folder / "one.jsonl", datetime(2025, 5, 4, 12), "a red [bold]square", 3, "it was in Rome")
+        ]
 
     def close(self) -> None:
         self.closed = True

@@ -28,7 +28,7 @@ async def test_a_turn_shows_hits_pictures_what_rose_and_the_question(engine: Fak
         lines = [str(line) for line in chat.talk.query("ExchangeView").last().lines]  # type: ignore[attr-defined]
         assert lines == [
             "24 photos, 4 strong in 50 ms",
-            "imagined 3 pictures in 0.5 s, 3 photos rose",
+            "imagined 3 pictures in 0.5 s, 3 photos moved up",
             "? Is it indoors?",
         ]
         facts = chat.status.facts

@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from markdown_it import MarkdownIt
 
 from dar_tui.language.turn import Question
 from dar_tui.tui.conversation import Drawing, Exchange
@@ -77,6 +78,18 @@ def test_markdown_has_its_pictures_beside_it_and_no_strange_markup(record: Saved
     assert all((tmp_path / link).is_file() for link in links)
     assert "<script>" not in text and "\x1b" not in text
     assert r"\*bold\* \[link\]" in text
+
+
+@pytest.mark.parametrize("name", ["IMG_2041-edit (1).jpg", "a`b``c.jpg", "_under_ *star* [x](y).jpg"])
+def test_markdown_keeps_paths_as_they_are(tmp_path: Path, name: str) -> None:
+    hits = make_hits(tmp_path / "photos", 1, pictures=1, names=[name])
+    save(SavedPage("2025-11-23 # of + words", (exchange("1. a red_square\n- not a list", hits),)), tmp_path / "page.md")
+    text = (tmp_path / "page.md").read_text(encoding="utf-8")
+    tokens = MarkdownIt().parse(text)
+    code = [part.content for each in tokens for part in each.children or () if part.type == "code_inline"]
+    assert code == [str(hits[0].path)]
+    assert text.startswith("# 2025-11-23 # of + words\n")
+    assert not [each.type for each in tokens if each.type in ("ordered_list_open", "bullet_list_open")]
 
 
 def test_pictures_that_are_gone_are_said_to_be(record: SavedPage, tmp_path: Path) -> None:

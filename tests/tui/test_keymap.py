@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from dar_tui.tui.keymap import KEYS, Place, Remapping, bindings, read_remapping, shown, textual_keymap
+from dar_tui.tui.keymap import KEYS, Hint, Place, Remapping, bindings, read_remapping, shown, textual_keymap
+from dar_tui.tui.widgets.lines import Hints
 from tests.tui.conftest import MakeApp, idle, say, until
 from tests.tui.fake_engine import FakeEngine
 
@@ -90,7 +91,7 @@ async def test_a_remapped_key_works_and_its_old_one_no_longer(
         assert app.chat.controller.liked == frozenset()
         await pilot.press("a")
         assert len(app.chat.controller.liked) == 1
-        assert ("a", "like") in app.chat.query_one("#hints").keys  # type: ignore[attr-defined]
+        assert Hint("a", "like", "app.like(True)") in app.chat.query_one(Hints).keys
         await idle(pilot, app)
 
 

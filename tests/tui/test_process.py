@@ -74,9 +74,9 @@ def test_a_killed_session_is_taken_up_again(library: Path) -> None:
         os.kill(app.process.pid, signal.SIGKILL)
         app.wait()
     with running("chat", "--library", library, "--resume") as app:
-        app.wait_for("something red and white", "turn 1")
+        app.wait_for("something red and white", "message 1")
         app.send(b"it is blue\r")
-        app.wait_for("turn 2")
+        app.wait_for("message 2")
         time.sleep(0.3)
         app.send(QUIT)
         assert app.wait() == 0
@@ -231,7 +231,7 @@ def test_what_is_typed_from_the_first_moment_on_reaches_the_prompt(library: Path
             app.send(bytes([each]))
             time.sleep(0.03)
         app.send(b"\r")
-        app.wait_for("turn 1")
+        app.wait_for("message 1")
         assert (b"\x1b[c" in app.written) is asked
         app.send(QUIT)
         assert app.wait() == 0
@@ -259,6 +259,20 @@ def test_a_signal_that_ends_it_leaves_the_terminal_as_it_was(library: Path, numb
         assert app.wait() == code
         for sequence in (b"\x1b[?1049l", b"\x1b[?25h", b"\x1b[?1000l", b"\x1b[?2004l"):
             assert sequence in app.written
+
+
+def test_ctrl_z_suspends_and_comes_back(library: Path) -> None:
+    with running("chat", "--library", library) as app:
+        app.wait_for("56 photos")
+        app.send(b"\x1a")
+        app.wait_for("\x1b[?1049l", "\x1b[?25h")
+        assert os.WIFSTOPPED(os.waitpid(app.process.pid, os.WUNTRACED)[1])
+        os.kill(app.process.pid, signal.SIGCONT)
+        app.wait_for("\x1b[?1049h", "56 photos")
+        app.send(b"something red\r")
+        app.wait_for("message 1", "imagined")
+        app.send(QUIT)
+        assert app.wait() == 0
 
 
 def test_an_error_in_the_app_itself_is_never_exit_code_0(library: Path) -> None:

@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 from textual.command import CommandPalette
 from textual.widgets import Input, Static
+from textual.widgets._toast import Toast
 
 from dar_tui.tui import desktop
 from dar_tui.tui.engine import PhotoFeedback, SendMessage
 from dar_tui.tui.keymap import KEYS, Place
 from dar_tui.tui.screens.dialogs import FolderScreen, HelpScreen, LibrariesScreen, SavingScreen, SessionsScreen
 from dar_tui.tui.screens.zoom import ZoomScreen
+from dar_tui.tui.widgets.lines import Hints
 from indexer.errors import DarError, LibraryNotFound
 from tests.tui.conftest import BLOCKS, MakeApp, idle, say, until
 from tests.tui.fake_engine import FakeEngine, exchange
@@ -155,6 +157,62 @@ async def test_opening_a_photo_that_is_gone_or_without_a_viewer_says_what_to_do(
         app.chat.photos.shown[0].path.unlink()
         await pilot.press("o")
         await until(pilot, lambda: "is not there any more" in app.chat.talk.remarks[-1])
+
+
+async def test_an_error_in_the_zoom_is_shown_in_the_zoom(
+    engine: FakeEngine, make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    app = make_app(engine)
+    async with app.run_test(size=WIDE, notifications=True) as pilot:
+        await say(pilot, app, "red")
+        await pilot.press("tab", "enter", "o")
+        await until(pilot, lambda: "Press c to copy" in app.chat.talk.remarks[-1])
+        assert isinstance(app.screen, ZoomScreen)
+        await until(pilot, lambda: any("Press c to copy" in str(each.render()) for each in app.screen.query(Toast)))
+
+
+async def test_a_click_on_a_hint_does_what_its_key_does(engine: FakeEngine, make_app: MakeApp) -> None:
+    def place(word: str) -> tuple[int, int]:
+        hints = app.screen.query_one(Hints)
+        return hints.content_region.x + str(hints.render()).index(f" {word} ") + 1, hints.region.y
+
+    app = make_app(engine)
+    async with app.run_test(size=WIDE) as pilot:
+        await say(pilot, app, "red")
+        await pilot.press("tab", "right")
+        await pilot.click(offset=place("like"))
+        await until(pilot, lambda: engine.feedback)
+        assert engine.feedback == [PhotoFeedback(app.chat.photos.shown[1].image_id, True)]
+        assert app.focused is app.chat.photos
+        await pilot.click(offset=place("zoom"))
+        assert isinstance(app.screen, ZoomScreen)
+        await pilot.pause()
+        await pilot.click(offset=place("next"))
+        assert app.chat.photos.cursor == 2
+        await pilot.click(offset=place("back"))
+        assert app.screen is app.chat
+        await pilot.click(offset=place("write"))
+        assert app.focused is app.chat.prompt
+        app.chat.prompt.insert("it is blue")
+        await pilot.click(offset=place("send"))
+        await idle(pilot, app)
+        assert app.chat.talk.exchanges[-1].message == "it is blue"
+        await pilot.click(offset=place("help"))
+        assert isinstance(app.screen, HelpScreen)
+        await pilot.pause()
+        await pilot.click(offset=place("back"))
+        assert app.screen is app.chat
+
+
+async def test_sessions_that_begin_alike_say_where_they_led(engine: FakeEngine, make_app: MakeApp) -> None:
+    app = make_app(engine)
+    async with app.run_test(size=WIDE) as pilot:
+        await until(pilot, lambda: app.chat.controller.opened)
+        await pilot.press("ctrl+r")
+        await until(pilot, lambda: isinstance(app.screen, SessionsScreen))
+        await pilot.pause()
+        assert "a red [bold]square  3 messages, last: it was in Rome" in screen_text(app)
 
 
 async def test_a_session_is_taken_up_again(engine: FakeEngine, make_app: MakeApp) -> None:

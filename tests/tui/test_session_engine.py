@@ -228,6 +228,7 @@ def test_a_session_is_taken_up_with_all_that_was_shown(engine: SessionEngine) ->
     played(engine, SendMessage("it is white"))
     saved = engine.sessions()[0]
     assert saved.first_message == "something red and blue"
+    assert (saved.messages, saved.last_message) == (2, "it is white")
     opened = engine.open(session=saved.path)
     assert [each.message for each in opened.exchanges] == ["something red and blue", "it is white"]
     one = opened.exchanges[0]

@@ -24,7 +24,7 @@ from dar_tui.tui.controller import ChatController, takes_yes
 from dar_tui.tui.conversation import Exchange, ExchangeState
 from dar_tui.tui.engine import ChatEngine, Opened
 from dar_tui.tui.graphics.gallery import Gallery
-from dar_tui.tui.keymap import Place, Remapping, bindings, shown
+from dar_tui.tui.keymap import Hint, Place, Remapping, bindings, shown
 from dar_tui.tui.messages import (
     ErrorReport,
     EventPlayed,
@@ -262,7 +262,9 @@ class ChatScreen(Screen[None]):
 
     def report(self, text: str) -> None:
         self.talk.remark(text, "error")
-        if self.has_class("-narrow") and not self.has_class("-see-talk"):
+        # The talk is under another pane, or under the zoom or a form: what nobody sees was not reported.
+        is_hidden = self.has_class("-narrow") and not self.has_class("-see-talk")
+        if is_hidden or self.app.screen is not self:
             self.notify(text, severity="error", markup=False)
 
     def hint(self, text: str) -> None:
@@ -440,10 +442,10 @@ class ChatScreen(Screen[None]):
             own = Place.PHOTO if isinstance(event.widget, PhotoGrid) else Place.IMAGINED
             self._has_selected = self._has_selected or isinstance(event.widget, PhotoGrid)
             # The first ones fit on a narrow terminal.
-            keys = [*hints(own), *hints(Place.ANYWHERE), ("Esc", "write"), *hints(Place.GRID)]
+            keys = [*hints(own), *hints(Place.ANYWHERE), Hint("Esc", "write", "screen.write"), *hints(Place.GRID)]
             self.prompt.invite(self._write_hint)
         elif isinstance(event.widget, ChipLine):
-            keys = [*hints(Place.CHIPS), ("Esc", "write"), *hints(Place.ANYWHERE)]
+            keys = [*hints(Place.CHIPS), Hint("Esc", "write", "screen.write"), *hints(Place.ANYWHERE)]
             self.prompt.invite(self._write_hint)
         else:
             self.prompt.invite()

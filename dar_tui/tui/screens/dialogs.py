@@ -25,7 +25,7 @@ from textual.widgets.option_list import Option
 
 from dar_tui.tui import wording
 from dar_tui.tui.engine import LibraryFacts, PhotoFilter, SavedSession
-from dar_tui.tui.keymap import KEYS, Place, Remapping, bindings, shown
+from dar_tui.tui.keymap import KEYS, Hint, Place, Remapping, bindings, shown
 from dar_tui.tui.screens.leaving import LeftOnce
 from dar_tui.tui.widgets.lines import Hints
 from dar_tui.tui.widgets.prompt import FormInput
@@ -51,7 +51,7 @@ def page(title: str, body: Iterable[Widget], keys: Sequence[tuple[str, str]]) ->
         yield Static(title, classes="title", markup=False)
         yield from body
     hints = Hints(id="hints")
-    hints.keys = (*keys, ("Esc", "back"))
+    hints.keys = (*(Hint(key, does) for key, does in keys), Hint("Esc", "back", "screen.dismiss"))
     with Vertical(id="bottom"):
         yield hints
 
@@ -147,8 +147,15 @@ class SessionsScreen(LeftOnce[Path]):
 
 
 def _session_line(session: SavedSession) -> Content:
-    message = stripped(session.first_message, 120) or "(no message)"
-    return Content.assemble((f"{session.at:%Y-%m-%d %H:%M}  ", "$foreground-muted"), message)
+    # Several sessions may begin with the same words: where each led tells them apart.
+    message = " ".join(stripped(session.first_message, 60).split()) or "(no message)"
+    more = ""
+    if session.messages > 1:
+        last = " ".join(stripped(session.last_message, 40).split())
+        more = f"  {wording.count(session.messages, 'message')}, last: {last}"
+    return Content.assemble(
+        (f"{session.at:%Y-%m-%d %H:%M}  ", "$foreground-muted"), message, (more, "$foreground-muted")
+    )
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from textual.widgets import Static
 from dar_tui.tui import background, wording
 from dar_tui.tui.graphics.gallery import Gallery
 from dar_tui.tui.graphics.picture import FileKind, NoPicture, PictureFile, Request, fitted, load
-from dar_tui.tui.keymap import Place, Remapping, bindings
+from dar_tui.tui.keymap import Hint, Place, Remapping, bindings
 from dar_tui.tui.screens.leaving import LeftOnce
 from dar_tui.tui.widgets.detail import Canvas
 from dar_tui.tui.widgets.lines import Hints
@@ -100,7 +100,11 @@ class ZoomScreen(LeftOnce[None]):
             Content("\n").join([Content.assemble((first, "bold")), *(Content(line) for line in rest)])
         )
         place = Place.PHOTO if isinstance(self.tiles, PhotoGrid) else Place.IMAGINED
-        self.query_one(Hints).keys = (("\u2190\u2192", "next"), *self._remapping.hints(place), ("Esc", "back"))
+        self.query_one(Hints).keys = (
+            Hint("\u2190\u2192", "next", "screen.move('right')"),
+            *self._remapping.hints(place),
+            Hint("Esc", "back", "screen.back"),
+        )
         if isinstance(self.tiles, PhotoGrid) and self.tiles.hit is not None:
             self.post_message(self.LookedAt(self.tiles.hit))
         source = self.source

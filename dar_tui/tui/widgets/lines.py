@@ -4,16 +4,18 @@ bottom the keys that count just now.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rich.cells import cell_len
+from textual import events
 from textual.content import Content
 from textual.reactive import reactive
 from textual.widget import Widget
 from textual.widgets import Static
 
 from dar_tui.language.turn import Question
+from dar_tui.tui.keymap import Hint
 from indexer.printable import stripped, visible
 
 
@@ -55,9 +57,9 @@ class StatusLine(Widget):
             (1, f"only {facts.filter}" if facts.filter else "", "bold $warning"),
             (1, f"{facts.marked:,} marked" if facts.marked else "", "bold $success"),
             (4, facts.order, "$warning"),
-            (5, f"turn {facts.turn}" if facts.turn else "", "$foreground-muted"),
-            (6, f"generator {visible(facts.generator)}" if facts.generator else "", "$foreground-muted"),
-            (7, f"encoder {visible(facts.encoder)}" if facts.encoder else "", "$foreground-muted"),
+            (5, f"message {facts.turn}" if facts.turn else "", "$foreground-muted"),
+            (6, f"pictures by {visible(facts.generator)}" if facts.generator else "", "$foreground-muted"),
+            (7, f"search by {visible(facts.encoder)}" if facts.encoder else "", "$foreground-muted"),
         ]
         kept = [part for part in parts if part[1]]
         while len(kept) > 1 and sum(cell_len(text) + 3 for _, text, _ in kept) > room:
@@ -68,21 +70,35 @@ class StatusLine(Widget):
 
 
 class Hints(Widget):
-    """The bottom line: keys and what they do, as many as fit."""
+    """The bottom line: keys and what they do, as many as fit. A click on one does what its key does."""
 
-    keys: reactive[Sequence[tuple[str, str]]] = reactive(())
+    keys: reactive[Sequence[Hint]] = reactive(())
 
     def render(self) -> Content:
         """Key after key until the line is full."""
-        room = self.size.width
         parts: list[tuple[str, str]] = []
-        for key, does in self.keys:
-            needed = cell_len(key) + cell_len(does) + 3
-            if needed > room:
-                break
-            room -= needed
-            parts += [(key, "bold $accent"), (f" {does}  ", "$foreground-muted")]
+        for hint in self._fitting():
+            parts += [(hint.key, "bold $accent"), (f" {hint.does}  ", "$foreground-muted")]
         return Content.assemble(*parts)
+
+    def _fitting(self) -> Iterator[Hint]:
+        room = self.size.width
+        for hint in self.keys:
+            room -= hint.cells
+            if room < 0:
+                return
+            yield hint
+
+    async def on_click(self, event: events.Click) -> None:
+        """Does what the key under the mouse does, where the focus is."""
+        offset = event.get_content_offset(self)
+        left = offset.x if offset is not None else -1
+        for hint in self._fitting():
+            # The last two cells are the gap before the next one.
+            if 0 <= left < hint.cells - 2 and hint.action:
+                await self.app.run_action(hint.action, self.screen.focused or self.screen)
+                return
+            left -= hint.cells
 
 
 class QuestionLine(Static):

@@ -144,5 +144,5 @@ def _imagined(exchange: Exchange) -> str:
     pictures = wording.count(exchange.pictures, "picture")
     taken = wording.seconds(exchange.timings.imagine)
     rose = exchange.tally.risen
-    risen = f", {wording.count(rose, 'photo')} rose" if exchange.stage is Stage.FUSED and rose else ""
+    risen = f", {wording.count(rose, 'photo')} moved up" if exchange.stage is Stage.FUSED and rose else ""
     return f"imagined {pictures}{f' in {taken}' if taken else ''}{risen}"
