@@ -81,7 +81,7 @@ class PhotoGrid(Tiles):
         """Whole rows only, in the columns and rows that show the largest pictures of at least as many photos as there
         would be of the usual size; four at the least."""
         if self._gallery is None:
-            columns = max(1, size.width // (_WIDTH + _GUTTERS))
+            columns = max(1, size.width // _WIDTH)
             return TileLayout(columns, max(4, size.width // columns - _GUTTERS), 0)
         room = size.height + 1  # the last row needs no line between it and a next one
         usual = (_WIDTH + _GUTTERS) * (_WIDTH // _LINE_CELLS + _WORDS)
