@@ -101,6 +101,9 @@ def apply_loras(pipeline: Any, loras: Sequence[Lora], default_weight: float = 1.
         try:
             with quiet_libraries():
                 pipeline.load_lora_weights(path.parent, weight_name=path.name, local_files_only=True)
+                # diffusers only warns where no tensor of the file belongs to the model.
+                if not pipeline.get_list_adapters():
+                    raise ValueError("none of its tensors is one of the model's")
                 pipeline.fuse_lora(lora_scale=weight)
                 pipeline.unload_lora_weights()
         # The libraries raise whatever a file for another model runs into; pipelines that take no LoRA lack the methods.

