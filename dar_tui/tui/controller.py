@@ -37,6 +37,7 @@ from dar_tui.tui.engine import (
     SendMessage,
     ShownChip,
     ShowNextPage,
+    ShowSeen,
     SkipQuestion,
     Understood,
 )
@@ -165,8 +166,8 @@ class ChatView(Protocol):
         """Shows a new page of the last turn, and brings it into sight."""
         ...
 
-    def show_aside(self, hits: tuple[Hit, ...], hit: Hit) -> None:
-        """Shows photos like a photo, in place of the page."""
+    def show_aside(self, hits: tuple[Hit, ...], like: Hit | None) -> None:
+        """Shows photos like a photo, or those seen earlier (None), in place of the page."""
         ...
 
     def show_drawings(self) -> None:
@@ -238,8 +239,9 @@ class ChatController:
         self.liked: frozenset[int] = frozenset()
         self.unliked: frozenset[int] = frozenset()
         self.of_pictures: dict[tuple[int, int], bool] = {}
-        # Photos like a photo, shown beside the session: the number they are played under, and the photo.
-        self.aside: tuple[int, Hit] | None = None
+        # Photos shown beside the session: the number they are played under, and the photo they are like, or None for
+        # those seen earlier.
+        self.aside: tuple[int, Hit | None] | None = None
         self.by_date = False
         # What the session has understood, and the photos of the page that were on screen since the user last went on.
         self._understood: tuple[ShownChip, ...] = ()
@@ -480,6 +482,12 @@ class ChatController:
             return
         self.aside = (self.player.play(MoreLike(hit.image_id)), hit)
         self._view.show_progress()
+
+    def show_seen(self) -> None:
+        """Shows the photos seen earlier, which no page brings back by itself, until Esc."""
+        if self._is_ready():
+            self.aside = (self.player.play(ShowSeen()), None)
+            self._view.show_progress()
 
     def apply_filter(self, photo_filter: PhotoFilter | None) -> None:
         """Searches among other photos from now on; None changes nothing."""

@@ -129,6 +129,11 @@ class MoreLike:
 
 
 @dataclass(frozen=True)
+class ShowSeen:
+    """Show the photos seen earlier in the session, the latest first. Nothing of the session changes."""
+
+
+@dataclass(frozen=True)
 class ShowNextPage:
     """Show photos that were not seen yet; those seen count as passed over."""
 
@@ -141,7 +146,7 @@ class ChangeChip:
     flip: bool
 
 
-Action = SendMessage | Rerank | ImagineAgain | ApplyFilter | MoreLike | ShowNextPage | ChangeChip
+Action = SendMessage | Rerank | ImagineAgain | ApplyFilter | MoreLike | ShowSeen | ShowNextPage | ChangeChip
 
 
 # What the user thinks of what is shown. Recorded at once; an action that is running takes it into account.

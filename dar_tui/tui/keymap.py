@@ -84,6 +84,7 @@ KEYS: tuple[Key, ...] = (
     Key("grid.first", "home,g", "move('first')", "the first", Place.GRID),
     Key("grid.last", "end,G", "move('last')", "the last", Place.GRID),
     Key("page.next", "N", "screen.next_page", "the next page: photos not seen yet", Place.GRID, "next"),
+    Key("page.seen", "v", "screen.seen", "photos seen earlier; Esc steps back", Place.GRID),
     Key("zoom", "enter", "screen.zoom", "look at it large", Place.GRID, "zoom"),
     Key("zoom.number", "1,2,3,4,5,6,7,8,9", "screen.zoom({})", "look at photo 1 to 9 large", Place.GRID),
     Key("imagine.again", "r", "screen.imagine_again", "imagine again, differently", Place.GRID, "again"),

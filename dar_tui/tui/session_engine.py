@@ -36,6 +36,7 @@ from dar_tui.tui.engine import (
     SendMessage,
     ShownChip,
     ShowNextPage,
+    ShowSeen,
     SkipQuestion,
     Understood,
 )
@@ -57,6 +58,8 @@ if TYPE_CHECKING:
 # Three screens full. A question is worth asking if it changes this page, so a longer one would ask on and on.
 PAGE = 40
 SESSIONS = "sessions"
+# As many of the photos seen earlier are shown: more than anyone leafs through.
+_MOST_SEEN = 500
 # How often a wait that cannot be interrupted looks whether Esc was pressed.
 _CANCEL_SECONDS = 0.05
 
@@ -243,6 +246,8 @@ class SessionEngine:
                 yield from session.rerank()
             case MoreLike(image_id):
                 yield Results(0, Stage.TEXT, photos_like(library, image_id, PAGE, session.narrowing))
+            case ShowSeen():
+                yield Results(0, Stage.TEXT, tuple(library.photos(session.seen[:_MOST_SEEN])))
 
     def record(self, feedback: Feedback) -> None:
         """Records it in the session."""

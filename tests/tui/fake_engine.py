@@ -53,6 +53,7 @@ from dar_tui.tui.engine import (
     SendMessage,
     ShownChip,
     ShowNextPage,
+    ShowSeen,
     Understood,
 )
 from indexer.errors import DarError, LibraryNotFound
@@ -189,6 +190,10 @@ class FakeEngine:
         if isinstance(action, MoreLike):
             others = [hit for hit in self.script.hits if hit.image_id != action.image_id]
             yield Results(0, Stage.TEXT, ranked(list(reversed(others))[:6]))
+            return
+        if isinstance(action, ShowSeen):
+            by_id = {hit.image_id: hit for hit in self.script.hits}
+            yield Results(0, Stage.TEXT, ranked([by_id[image_id] for image_id in reversed(self.seen)]))
             return
         if isinstance(action, ApplyFilter):
             self.photo_filter = action.photo_filter

@@ -6,8 +6,10 @@ from datetime import datetime
 
 import pytest
 
+from dar_tui.language.turn import Expects, Question
 from dar_tui.tui.engine import ApplyFilter, MoreLike, PhotoFilter
 from dar_tui.tui.screens.dialogs import FiltersScreen
+from dar_tui.tui.widgets.tiles import Tone
 from tests.tui.conftest import MakeApp, idle, say, until
 from tests.tui.fake_engine import FakeEngine
 
@@ -28,6 +30,45 @@ async def test_more_like_this_is_shown_until_esc(engine: FakeEngine, make_app: M
         await pilot.press("escape")
         assert len(chat.photos.tiles) == 24
         assert chat.status.facts.order == ""
+
+
+async def test_photos_seen_earlier_are_shown_until_esc(engine: FakeEngine, make_app: MakeApp) -> None:
+    app = make_app(engine)
+    async with app.run_test(size=WIDE) as pilot:
+        await say(pilot, app, "red")
+        chat = app.chat
+        await until(pilot, lambda: engine.seen)
+        seen = list(engine.seen)
+        await pilot.press("tab", "d", "v")
+        await idle(pilot, app)
+        assert [hit.image_id for hit in chat.photos.shown] == seen[::-1]
+        assert {tile.tone for tile in chat.photos.tiles} == {Tone.SEEN}
+        assert chat.photos.tiles[0].title == "1 seen"
+        assert "seen earlier, Esc steps back" in chat.status.facts.order
+        # Looking at them again is not another page.
+        await pilot.pause(1.5)
+        assert engine.seen == seen
+        await pilot.press("escape")
+        assert len(chat.photos.tiles) == 24
+        assert chat.status.facts.order == "by date"
+
+
+async def test_the_two_photos_of_a_choice_are_marked_while_it_is_open(engine: FakeEngine, make_app: MakeApp) -> None:
+    one, other = engine.script.hits[0], engine.script.hits[4]
+    pair = (str(one.image_id), str(other.image_id))
+    engine.script.question = Question("Is it closer to 1 or to 5?", "", Expects.CHOICE, ("1", "5"), (), pair)
+    app = make_app(engine)
+    async with app.run_test(size=WIDE) as pilot:
+        await say(pilot, app, "red")
+        chat = app.chat
+
+        def marked() -> set[int]:
+            shown = zip(chat.photos.shown, chat.photos.tiles, strict=True)
+            return {hit.image_id for hit, tile in shown if tile.title.startswith("? ")}
+
+        assert marked() == {one.image_id, other.image_id}
+        await pilot.press("tab", "s")
+        assert marked() == set()
 
 
 async def test_near_duplicates_are_unfolded_and_folded(engine: FakeEngine, make_app: MakeApp) -> None:
@@ -121,7 +162,7 @@ async def test_arrows_and_vim_move_the_cursor(
     engine: FakeEngine, make_app: MakeApp, keys: list[str], index: int
 ) -> None:
     app = make_app(engine)
-    async with app.run_test(size=(160, 45)) as pilot:
+    async with app.run_test(size=(190, 45)) as pilot:
         engine.imagining = False
         await say(pilot, app, "red")
         photos = app.chat.photos

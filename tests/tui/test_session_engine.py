@@ -32,6 +32,7 @@ from dar_tui.tui.engine import (
     SendMessage,
     ShownChip,
     ShowNextPage,
+    ShowSeen,
     SkipQuestion,
     Understood,
 )
@@ -393,3 +394,15 @@ def test_the_next_page_has_photos_not_seen_yet(engine: SessionEngine) -> None:
     after = pages(played(engine, ShowNextPage()))[-1].hits
     order = [hit.image_id for hit in after]
     assert order and not {hit.image_id for hit in first[1:6]} & set(order[:6])
+
+
+def test_photos_seen_earlier_are_shown_and_change_nothing(engine: SessionEngine) -> None:
+    assert pages(played(engine, ShowSeen()))[-1].hits == ()
+    first = pages(played(engine, SendMessage("something red and blue")))[-1]
+    ids = [hit.image_id for hit in first.hits[:3]]
+    engine.record(PhotosSeen(tuple(ids)))
+    second = pages(played(engine, ShowNextPage()))[-1]
+    shown = [hit.image_id for hit in pages(played(engine, ShowSeen()))[-1].hits]
+    assert set(ids) <= set(shown)
+    again = pages(played(engine, Rerank()))[-1]
+    assert [hit.image_id for hit in again.hits] == [hit.image_id for hit in second.hits]

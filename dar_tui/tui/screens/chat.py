@@ -201,6 +201,9 @@ class ChatScreen(Screen[None]):
         self.query_one(QuestionLine).ask(
             question, [(f"{key} Enter" if in_words else key, answer) for key, answer in answers.items()]
         )
+        if self._asked != self.photos.page.asked:
+            self.photos.change(asked=self._asked)
+            self.show_detail()
 
     def show_page(self, *, keep: bool) -> None:
         exchange = self.controller.exchange
@@ -217,10 +220,15 @@ class ChatScreen(Screen[None]):
         if self.has_class("-see-talk") and self.focused is self.prompt:
             self.see("photos")
 
-    def show_aside(self, hits: tuple[Hit, ...], hit: Hit) -> None:
-        self.photos.show_page(self._page_of(hits), keep=False)
+    def show_aside(self, hits: tuple[Hit, ...], like: Hit | None) -> None:
+        page = self._page_of(hits)
+        if like is None:
+            # In the order they were seen, whatever the order of the page.
+            page = replace(page, seen=True, by_date=False, empty="No photos were seen before these.")
+        self.photos.show_page(page, keep=False)
         self.show_detail()
-        self.show_status(order=f"like {wording.name(hit)}, Esc steps back")
+        what = "seen earlier" if like is None else f"like {wording.name(like)}"
+        self.show_status(order=f"{what}, Esc steps back")
 
     def show_drawings(self) -> None:
         exchange = self.controller.exchange
@@ -318,8 +326,15 @@ class ChatScreen(Screen[None]):
             self.controller.unliked,
             by_date=self.controller.by_date,
             marked=self.photos.page.marked,
+            asked=self._asked,
             empty="No matching photos. Press f to search among more." if is_filtered else "No matching photos.",
         )
+
+    @property
+    def _asked(self) -> frozenset[int]:
+        """The image ids of the two photos that the open question speaks of, if it does."""
+        question = self.controller.question
+        return frozenset(int(name) for name in question.photos if name.isdecimal()) if question else frozenset()
 
     @property
     def _order_words(self) -> str:
@@ -521,6 +536,10 @@ class ChatScreen(Screen[None]):
     def action_next_page(self) -> None:
         """Photos that were not seen yet."""
         self.controller.next_page()
+
+    def action_seen(self) -> None:
+        """The photos seen earlier."""
+        self.controller.show_seen()
 
     def action_imagine_again(self) -> None:
         """Imagines once more, from other seeds."""

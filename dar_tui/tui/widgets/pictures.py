@@ -42,7 +42,11 @@ _BAR = 10
 
 @dataclass(frozen=True)
 class GridPage:
-    """What is to be seen: hits, best first, and what the user thinks of them. `rise`: places a photo was lifted."""
+    """What is to be seen: hits, best first, and what the user thinks of them.
+
+    `rise`: places a photo was lifted; `asked`: the image ids of photos that the open question speaks of; `seen`: these
+    were seen earlier, and were not ranked.
+    """
 
     hits: tuple[Hit, ...] = ()
     rise: Callable[[Hit], int] = lambda hit: 0
@@ -51,6 +55,8 @@ class GridPage:
     by_date: bool = False
     unfolded: frozenset[int] = frozenset()
     marked: frozenset[int] = frozenset()
+    asked: frozenset[int] = frozenset()
+    seen: bool = False
     empty: str = ""
 
 
@@ -170,6 +176,7 @@ class PhotoGrid(Tiles):
         by_date: bool | None = None,
         unfolded: frozenset[int] | None = None,
         marked: frozenset[int] | None = None,
+        asked: frozenset[int] | None = None,
     ) -> None:
         """Shows the same hits otherwise; the selected one stays so."""
         page = self.page
@@ -181,6 +188,7 @@ class PhotoGrid(Tiles):
             by_date=page.by_date if by_date is None else by_date,
             unfolded=page.unfolded if unfolded is None else unfolded,
             marked=page.marked if marked is None else marked,
+            asked=page.asked if asked is None else asked,
         )
         self.show_page(page, keep=False)
         if selected is not None:
@@ -214,6 +222,8 @@ def _photo_tile(hit: Hit, page: GridPage, members: Mapping[int, Hit]) -> Tile:
     tone = Tone.PLAIN
     if hit.image_id in members:
         words = [f"like {members[hit.image_id].rank}"]
+    elif page.seen:
+        words, tone = [str(hit.rank), "seen"], Tone.SEEN
     else:
         words = [str(hit.rank), wording.match(hit)]
         rise = page.rise(hit)
@@ -223,6 +233,9 @@ def _photo_tile(hit: Hit, page: GridPage, members: Mapping[int, Hit]) -> Tile:
         folded = wording.folded(hit)
         if folded and hit.image_id not in page.unfolded:
             words.append(f"x{folded + 1}")
+    if hit.image_id in page.asked and not page.seen:
+        words.insert(0, "?")
+        tone = Tone.ASKED
     if hit.image_id in page.marked:
         words.insert(0, "\u2611")
     if hit.image_id in page.liked:

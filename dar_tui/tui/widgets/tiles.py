@@ -34,6 +34,8 @@ class Tone(StrEnum):
     GOOD = "good"
     BAD = "bad"
     ROSE = "rose"
+    ASKED = "asked"
+    SEEN = "seen"
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,8 @@ class Tiles(ScrollView, can_focus=True):
         "tiles--good",
         "tiles--bad",
         "tiles--rose",
+        "tiles--asked",
+        "tiles--seen",
         "tiles--empty",
         "tiles--cursor",
         "tiles--cursor-away",
