@@ -162,7 +162,7 @@ async def test_arrows_and_vim_move_the_cursor(
     engine: FakeEngine, make_app: MakeApp, keys: list[str], index: int
 ) -> None:
     app = make_app(engine)
-    async with app.run_test(size=(190, 45)) as pilot:
+    async with app.run_test(size=(160, 45)) as pilot:
         engine.imagining = False
         await say(pilot, app, "red")
         photos = app.chat.photos
