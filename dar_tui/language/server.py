@@ -8,10 +8,11 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import re
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 from urllib.parse import SplitResult, urlsplit
 
@@ -30,6 +31,17 @@ POLL_SECONDS = 0.1
 # Answers are a few kilobytes; a server that sends more is not answering us.
 MAX_ANSWER_BYTES = 4_000_000
 
+# Asks models that think before they answer not to: Ollama reads the first (github.com/ollama/ollama/issues/14820), vLLM
+# and llama.cpp hand the second to the model's chat template (docs.vllm.ai, Reasoning Outputs). Others may refuse both.
+_NO_THINKING: Mapping[str, Any] = {"reasoning_effort": "none", "chat_template_kwargs": {"enable_thinking": False}}
+
+# Tokens more for a model that thinks all the same: small ones need some hundreds for a sentence.
+THINKING_TOKENS = 2000
+
+# What a model thought, where the server left it in the answer: Qwen's and DeepSeek's form, and the channels of gpt-oss.
+_THOUGHT = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL)
+_CHANNEL, _MESSAGE = "<|channel|>", "<|message|>"
+
 _ELSE = "or use `--language rules`"
 
 
@@ -47,6 +59,9 @@ class ServerModel:
         if not (api_key.isascii() and (api_key.isprintable())):
             raise UsageError("The server's key holds characters that no key has.", "Copy the key again.")
         self._api_key = api_key
+        # What this server and model turned out to want: found out once, by their first answers.
+        self._takes_no_thinking = self._takes_system = True
+        self._thinks = False
         self.id = f"server:{url}#{model}"
 
     def complete(
@@ -59,19 +74,47 @@ class ServerModel:
         cancelled: Cancelled = never,
     ) -> str:
         """As `LanguageModel.complete`; ends before any text in `stop`. Raises Stopped once `cancelled()`."""
+        status, body = self._ask(self._question(system, user, max_tokens, stop), cancelled)
+        if status in (400, 422, 500) and self._takes_system and _is_about_system_role(body):
+            # Templates such as Gemma's first know the user only.
+            self._takes_system = False
+            status, body = self._ask(self._question(system, user, max_tokens, stop), cancelled)
+        if status in (400, 422) and self._takes_no_thinking:
+            self._takes_no_thinking = False
+            status, body = self._ask(self._question(system, user, max_tokens, stop), cancelled)
+        if status != 200:
+            self._refused(status, body)
+        answer, has_thought = self._answer(body)
+        if not answer and has_thought and not self._thinks:
+            self._thinks = True
+            status, body = self._ask(self._question(system, user, max_tokens, stop), cancelled)
+            if status != 200:
+                self._refused(status, body)
+            answer, has_thought = self._answer(body)
+        if not answer and has_thought:
+            raise ModelUnavailable(
+                f"The model {self._model} only thought: no answer within {max_tokens + THINKING_TOKENS} tokens.",
+                f"Choose a model that answers at once (often called instruct), {_ELSE}.",
+            )
+        return answer
+
+    def _question(self, system: str, user: str, max_tokens: int, stop: Sequence[str]) -> bytes:
+        messages = [{"role": "system", "content": system}, {"role": "user", "content": user}]
+        if not self._takes_system:
+            messages = [{"role": "user", "content": f"{system}\n\n{user}"}]
         question: dict[str, Any] = {
             "model": self._model,
-            "messages": [{"role": "system", "content": system}, {"role": "user", "content": user}],
-            "max_tokens": max_tokens,
+            "messages": messages,
+            "max_tokens": max_tokens + (THINKING_TOKENS if self._thinks else 0),
             "temperature": 0,
             "stream": False,
         }
-        if stop:
+        if self._takes_no_thinking:
+            question |= _NO_THINKING
+        # A thought has lines of its own, at which it would be cut off.
+        if stop and not self._thinks:
             question["stop"] = list(stop)
-        status, body = self._ask(json.dumps(question).encode(), cancelled)
-        if status != 200:
-            self._refused(status, body)
-        return self._answer(body)
+        return json.dumps(question).encode()
 
     def _ask(self, body: bytes, cancelled: Cancelled) -> tuple[int, bytes]:
         """The answer's status and body. Raises Stopped once `cancelled()`, whatever the server is doing."""
@@ -123,22 +166,45 @@ class ServerModel:
             raise ModelUnavailable(message, f"Redirects are not followed: give the final address, {_ELSE}.")
         raise ModelUnavailable(message, f"Look into the server's log, {_ELSE}.")
 
-    def _answer(self, body: bytes) -> str:
+    def _answer(self, body: bytes) -> tuple[str, bool]:
+        """The text without what was thought, and whether anything was."""
         try:
-            content = json.loads(body)["choices"][0]["message"]["content"]
+            message = json.loads(body)["choices"][0]["message"]
+            content = message.get("content")
+            thought = message.get("reasoning_content") or message.get("reasoning")
         # RecursionError is a JSON of thousands of brackets.
-        except (ValueError, KeyError, IndexError, TypeError, RecursionError):
-            content = None
+        except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
+            content = thought = None
+        if content is None and isinstance(thought, str):
+            return "", True
         if not isinstance(content, str):
             raise ModelUnavailable(
                 f"The language server {self._origin} answered, but not with a chat completion.",
                 f"Check that the address is an OpenAI-compatible server's, {_ELSE}.",
             )
-        return content.strip()
+        answer = without_thoughts(content)
+        return answer, bool(thought) or answer != content.strip()
 
     @property
     def _origin(self) -> str:
         return f"{self._address.scheme}://{self._address.netloc}"
+
+
+def without_thoughts(text: str) -> str:
+    """An answer without what the model wrote for itself before it."""
+    if _CHANNEL in text:
+        final = text.rpartition(f"{_CHANNEL}final{_MESSAGE}")
+        text = final[2].partition("<|")[0] if final[1] else ""
+    # Some chat templates open the thought in the prompt, so that only its end is in the answer.
+    before, end, after = text.partition("</think>")
+    if end and "<think>" not in before:
+        text = after
+    return _THOUGHT.sub("", text).strip()
+
+
+def _is_about_system_role(body: bytes) -> bool:
+    said = _server_message(body).lower()
+    return "system" in said and "role" in said
 
 
 def _parse(url: str) -> SplitResult:

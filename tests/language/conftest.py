@@ -70,7 +70,8 @@ def chat_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @dataclass
 class Server:
-    """A real HTTP server. `reply` is what it says next; `asked` holds what it was asked."""
+    """A real HTTP server. `answers` (status, body) are given one after the other, then `status` and `body` for ever;
+    `asked` holds what it was asked."""
 
     url: str
     status: int = 200
@@ -79,6 +80,7 @@ class Server:
     delay: float = 0.0
     drip: float = 0.0
     asked: list[tuple[str, dict[str, str], dict[str, Any]]] = field(default_factory=list)
+    answers: list[tuple[int, bytes]] = field(default_factory=list)
 
     def say(self, text: object) -> None:
         """Answers with a chat completion of this content from now on."""
@@ -94,6 +96,8 @@ def server() -> Iterator[Server]:
             question = self.rfile.read(int(self.headers["Content-Length"]))
             state.asked.append((self.path, dict(self.headers), json.loads(question)))
             stopping.wait(state.delay)
+            if state.answers:
+                state.status, state.body = state.answers.pop(0)
             self.send_response(state.status)
             for name, value in state.headers.items():
                 self.send_header(name, value)

@@ -32,6 +32,8 @@ def test_asks_in_openais_form_and_returns_the_text(server: Any) -> None:
         "max_tokens": 50,
         "temperature": 0,
         "stream": False,
+        "reasoning_effort": "none",
+        "chat_template_kwargs": {"enable_thinking": False},
     }
 
 
@@ -78,7 +80,71 @@ def test_refusals_say_why_and_what_to_do(status: int, body: bytes, said: str, se
     assert said in caught.value.message and server.url in caught.value.message
     assert "--language rules" in caught.value.hint
     assert "secret-1" not in caught.value.message + caught.value.hint
+    # 400 may be about the fields that other servers know, so it is asked once more without.
+    assert len(server.asked) == (2 if status == 400 else 1)
+
+
+def chat(message: object) -> tuple[int, bytes]:
+    return 200, json.dumps({"choices": [{"message": message}]}).encode()
+
+
+@pytest.mark.parametrize(
+    ("content", "answer"),
+    [
+        ("<think>A dog?\nYes.</think>\n\na dog on a beach", "a dog on a beach"),
+        ("Okay, the user wants a dog.</think>a dog", "a dog"),
+        ("<thinking>hm</thinking>a dog", "a dog"),
+        (
+            "<|channel|>analysis<|message|>A dog.<|end|><|start|>assistant<|channel|>final<|message|>a dog<|return|>",
+            "a dog",
+        ),
+        ("a dog </think", "a dog </think"),
+        ("1 < 2 and a <b>dog</b>", "1 < 2 and a <b>dog</b>"),
+    ],
+)
+def test_thoughts_are_no_part_of_the_answer(content: str, answer: str, server: Any) -> None:
+    server.say(content)
+    assert ServerModel(server.url, "m").complete("s", "u", 5) == answer
     assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "thinking",
+    [
+        {"content": None, "reasoning_content": "The user wants"},
+        {"content": "", "reasoning": "The user wants"},
+        {"content": "<think>The user wants"},
+        {"content": "<|channel|>analysis<|message|>The user wants"},
+    ],
+)
+def test_a_model_that_only_thinks_gets_room_for_an_answer_once_and_from_then_on(
+    thinking: dict[str, object], server: Any
+) -> None:
+    server.answers = [chat(thinking), chat({"content": "a dog"}), chat({"content": "a cat"}), chat(thinking)]
+    model = ServerModel(server.url, "m")
+    assert model.complete("s", "u", 50, stop=["\n"]) == "a dog"
+    assert model.complete("s", "u", 50, stop=["\n"]) == "a cat"
+    assert [question["max_tokens"] for _, _, question in server.asked] == [50, 2050, 2050]
+    assert ["stop" in question for _, _, question in server.asked] == [True, False, False]
+    with pytest.raises(ModelUnavailable, match="only thought"):
+        model.complete("s", "u", 50)
+
+
+def test_a_server_that_refuses_the_fields_is_asked_without_them(server: Any) -> None:
+    unknown = 400, b'{"error": {"message": "Unrecognized request argument supplied: chat_template_kwargs"}}'
+    server.answers = [unknown, chat({"content": "a dog"}), chat({"content": "a cat"})]
+    model = ServerModel(server.url, "m")
+    assert [model.complete("s", "u", 5) for _ in range(2)] == ["a dog", "a cat"]
+    assert ["reasoning_effort" in question for _, _, question in server.asked] == [True, False, False]
+
+
+def test_a_template_without_a_system_role_gets_all_of_it_from_the_user(server: Any) -> None:
+    refusal = 500, b'{"error": {"message": "Jinja Exception: System role not supported"}}'
+    server.answers = [refusal, chat({"content": "a dog"}), chat({"content": "a cat"})]
+    model = ServerModel(server.url, "m")
+    assert [model.complete("Rewrite.", "a dog", 5) for _ in range(2)] == ["a dog", "a cat"]
+    assert server.asked[-1][2]["messages"] == [{"role": "user", "content": "Rewrite.\n\na dog"}]
+    assert len(server.asked) == 3
 
 
 def test_a_servers_message_cannot_garble_the_terminal(server: Any) -> None:

@@ -60,7 +60,8 @@ def is_same_space(one: VisualSpace, other: VisualSpace) -> bool:
 def load_space(path: Path) -> VisualSpace:
     """The visual space of a state that was saved while training the encoder."""
     state = torch.load(path, weights_only=True)
-    space = VisualSpace(*state["components"].shape, len(state["hubs.bank"]))
+    channels, dim = state["components"].shape
+    space = VisualSpace(channels, dim, len(state["hubs.bank"]))
     space.load_state_dict(state)
     return space
 

@@ -26,7 +26,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dar_tui.imagine.bundled.model import NOISE_CHANNELS, SketchRefiner
+from dar_tui.imagine.bundled.model import SketchRefiner
+from dar_tui.imagine.bundled.sampler import NOISE_CHANNELS
 from indexer.encoders.bundled.backbones import LITE0, load_image_backbone
 from training.generator.material import Material, unpack
 
@@ -68,6 +69,9 @@ def glance() -> Glance:
 class Eyes(nn.Module):
     """A frozen EfficientNet-Lite0: pictures (n, 3, 64, 64) in -1..1 -> maps of four blocks, channels standardised, and
     the features of the whole (n, 1280)."""
+
+    mean: Tensor
+    deviation: Tensor
 
     def __init__(self) -> None:
         super().__init__()
@@ -141,6 +145,10 @@ class Discriminators(nn.Module):
 class Sketches(nn.Module):
     """Photos (n, 3, 64, 64) -> their sketches as samples have them: 32x32, few principal components, noise on each."""
 
+    mean: Tensor
+    components: Tensor
+    deviations: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(3 * SKETCH_SIDE**2))
@@ -191,7 +199,7 @@ def colour_loss(guess: Tensor, photo: Tensor) -> Tensor:
     for _ in range(3):
         guess, photo = F.avg_pool2d(guess, 2), F.avg_pool2d(photo, 2)
         total = total + 0.5 * F.l1_loss(guess, photo)
-    return cast(Tensor, total)
+    return total
 
 
 class Training:
@@ -203,10 +211,11 @@ class Training:
         self.material = material
         self.photos = material.photos.to(device)
         self.visual = material.visual.to(device)
-        self.refiner = SketchRefiner(self.visual.shape[1]).to(device, memory_format=torch.channels_last)
+        # In two calls: torch's types know no `to` of both.
+        self.refiner = SketchRefiner(self.visual.shape[1]).to(device).to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.refiner).eval().requires_grad_(False)
         self.judges = Discriminators(self.visual.shape[1]).to(device)
-        self.eyes = Eyes().to(device, memory_format=torch.channels_last)
+        self.eyes = Eyes().to(device).to(memory_format=torch.channels_last)
         self.sketches = Sketches().to(device)
         some = torch.randperm(len(self.photos))[:3000].to(device)
         whole = F.interpolate(self.photos[some].float() / 127.5 - 1, (SIDE, SIDE), mode="bilinear", antialias=True)
@@ -273,7 +282,7 @@ class Training:
         with torch.no_grad():
             for mine, theirs in zip(self.average.parameters(), self.refiner.parameters(), strict=True):
                 mine.lerp_(theirs, 1 - keep)
-        return {name: float(loss.detach()) for name, loss in losses.items()}
+        return {name: float(cast(Tensor, loss).detach()) for name, loss in losses.items()}
 
     @torch.no_grad()
     def sheet(self, path: Path, count: int = 8) -> None:

@@ -162,8 +162,8 @@ class SketchRefiner(nn.Module):
         self.up_finest = nn.Conv2d(fine, 4 * finest, 1)
         self.finest = nn.Conv2d(finest, finest, 3, padding=1)
         self.leave = nn.Conv2d(finest, 3, 3, padding=1)
-        nn.init.zeros_(self.leave.weight)
-        nn.init.zeros_(self.leave.bias)
+        for parameter in self.leave.parameters():
+            nn.init.zeros_(parameter)
         # Alike for the four pixels that each one becomes (Aitken et al., 2017), or pictures begin as checkerboards.
         for each in (self.up_middle, self.up_fine, self.up_finest):
             each.weight.data = each.weight.data[::4].repeat_interleave(4, 0).contiguous()

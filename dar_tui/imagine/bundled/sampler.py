@@ -151,7 +151,7 @@ class Sampler:
         parts = samples[:, self.visual_dim :] * self._arrays["sketch_deviations"]
         flat = parts @ self._arrays["sketch_components"] + self._arrays["sketch_mean"]
         shaped = flat.reshape(-1, self.sketch_side, self.sketch_side, 3)
-        return np.clip(shaped / 2 + 0.5, 0, 1)  # type: ignore[no-any-return]
+        return np.asarray(np.clip(shaped / 2 + 0.5, 0, 1))
 
     def pictures(self, samples: Vectors, noise: NDArray[np.float32]) -> NDArray[np.float32]:
         """(n, side, side, 3) in 0..1: what the refiner draws over the sketches, or these where there is none."""
@@ -186,4 +186,4 @@ def has_refiner(folder: Path) -> bool:
 
 def _unit(x: Vectors) -> Vectors:
     lengths = np.linalg.norm(x, axis=-1, keepdims=True)
-    return (x / np.maximum(lengths, 1e-12)).astype(np.float32)
+    return np.asarray(x / np.maximum(lengths, 1e-12), dtype=np.float32)
