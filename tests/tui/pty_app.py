@@ -7,6 +7,7 @@ import fcntl
 import os
 import pty
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -17,6 +18,12 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[2]
 SECONDS = 90.0
+
+
+def _take_terminal() -> None:
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    # What runs the tests may ignore it (nohup does), and the ignoring is inherited.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 class PtyApp:
@@ -34,7 +41,7 @@ class PtyApp:
             stderr=theirs,
             env={name: value for name, value in {**os.environ, **settings}.items() if value},
             start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            preexec_fn=_take_terminal,
         )
         os.close(theirs)
         self.written = b""
