@@ -116,10 +116,12 @@ class Lazy(Generic[T]):
             return self._made[0]
 
 
-def load_generator(load: LoadGenerator) -> AnyGenerator:
+def load_generator(load: LoadGenerator, *, uses_torch: bool = True) -> AnyGenerator:
     """The generator with its models, which some would load with the first picture."""
     from dar_tui.imagine import Preloadable
 
+    if uses_torch:
+        open_torch()
     with without_stalls():
         generator = load()
         if isinstance(generator, Preloadable):
@@ -134,7 +136,6 @@ _TORCH = (("libtorch_global_deps.so", True), ("libtorch_cpu.so", False), ("libto
 @contextmanager
 def without_stalls() -> Iterator[None]:
     """What is imported and loaded inside stalls no other thread for long."""
-    open_torch()
     # Every full collection looks at all objects there are, which imports make by the hundred thousand and keep.
     was_on = gc.isenabled()
     gc.disable()

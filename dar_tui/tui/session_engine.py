@@ -115,7 +115,9 @@ class SessionEngine:
             parts = self._models.parts(opened, encoder, self._notify)
             if parts.load_generator is not None:
                 load = parts.load_generator
-                self._generator = self._generator or Lazy(lambda: load_generator(load))
+                # The one that ships runs without: its libraries would be 360 MB for nothing.
+                uses_torch = self._models.generator != "bundled"
+                self._generator = self._generator or Lazy(lambda: load_generator(load, uses_torch=uses_torch))
                 parts = replace(parts, load_generator=self._generator)
             options = SessionOptions(
                 page=PAGE, pictures=self._pictures, calibrations=self._settings.home / CALIBRATIONS

@@ -33,6 +33,18 @@ def test_a_load_that_fails_leaves_collection_as_it_was() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="shared libraries are opened ahead on Linux only")
+def test_the_generator_that_ships_is_loaded_without_torch() -> None:
+    code = (
+        "import sys\n"
+        "from dar_tui.imagine import load_generator as load\n"
+        "from dar_tui.tui.models import load_generator\n"
+        "load_generator(lambda: load('bundled'), uses_torch=False)\n"
+        "assert 'torch' not in sys.modules and 'libtorch' not in open('/proc/self/maps').read()\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=REPOSITORY)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="shared libraries are opened ahead on Linux only")
 def test_torchs_libraries_are_open_before_python_imports_torch() -> None:
     code = (
         "import sys\n"
