@@ -24,7 +24,7 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.quality import ranks, recall
+from benchmarks.quality import ranks, recall, unit
 from dar_tui.imagine import Conditions, Imagined
 from dar_tui.imagine.bundled import BundledGenerator
 from indexer.encoders.bundled import BundledEncoder
@@ -96,7 +96,7 @@ def main(
     else:
         theirs, mine = other.look(prepared)[0], other.look(shown)[0]
         spread = theirs.std(0) + 1e-3
-        theirs, mine = (_unit((each - each.mean(0)) / spread) for each in (theirs, mine))
+        theirs, mine = (unit((each - each.mean(0)) / spread) for each in (theirs, mine))
         figures["the pixels, by EfficientNet-Lite1"] = recall(ranks(mine @ theirs.T))
 
     named, seen = class_names(), Network(LITE2)
@@ -173,17 +173,13 @@ def _visual(encoder: BundledEncoder, prepared: Sequence[Pixels]) -> NDArray[np.f
 def _centred(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     """As queries: without what all pictures have in common, and without the photos' own hub coordinate."""
     plain = vectors[:, :-1] - vectors[:, :-1].mean(0)
-    return np.concatenate([_unit(plain), np.zeros((len(plain), 1), np.float32)], 1)
+    return np.concatenate([unit(plain), np.zeros((len(plain), 1), np.float32)], 1)
 
 
 def _alike(vectors: NDArray[np.float32]) -> float:
-    plain = _unit(vectors[:, :-1])
+    plain = unit(vectors[:, :-1])
     cosines = plain @ plain.T
     return float((cosines.sum() - len(plain)) / (len(plain) * (len(plain) - 1)))
-
-
-def _unit(x: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.asarray(x / np.linalg.norm(x, axis=1, keepdims=True))
 
 
 if __name__ == "__main__":

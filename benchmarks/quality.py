@@ -52,7 +52,7 @@ def main(
     figures = {
         "one caption": recall(np.concatenate([ranks(texts[:, c] @ library.T) for c in range(texts.shape[1])])),
         "first caption": recall(ranks(texts[:, 0] @ library.T)),
-        "mean of five captions": recall(ranks(_unit(texts.mean(1)) @ library.T)),
+        "mean of five captions": recall(ranks(unit(texts.mean(1)) @ library.T)),
     }
     if objects is not None:
         files = sorted(path for path in objects.iterdir() if path.is_file())
@@ -108,7 +108,8 @@ def recall(places: NDArray[np.int64]) -> dict[str, float]:
     return {f"R@{k}": round(100 * float((places < k).mean()), 1) for k in CUTOFFS}
 
 
-def _unit(vectors: Vectors) -> Vectors:
+def unit(vectors: Vectors) -> Vectors:
+    """Each row at length 1."""
     return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
 
 

@@ -189,7 +189,6 @@ class ChatScreen(Screen[None]):
         latest = self.query_one("#latest", Static)
         message = "" if exchange is None else " ".join(wording.clean(exchange.message, 500).split())
         latest.update("" if exchange is None else f"{message}\n{summary(exchange)}")
-        latest.set_class(exchange is None, "-away")
 
     def show_question(self) -> None:
         question = self.controller.question

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
     from indexer.encoders import Pixels, Vectors
 
-# EfficientNet-Lite2's activations for 4 photos stay in the cache of a laptop core:
+# EfficientNet-Lite2's activations for 4 photos stay in the cache of a laptop core; with it alone
 # 87 images/s in batches of 4 on 2 cores, 75 in 16, 50-64 in 32.
 BATCH = 4
 
 
 class BundledEncoder:
-    """EfficientNet-Lite2 and all-MiniLM-L6-v2, frozen, with our two heads (see MODEL_CARD.md).
+    """EfficientNet-Lite2 and -Lite0 and all-MiniLM-L6-v2, frozen, with our heads (see MODEL_CARD.md).
 
     `cache` is the folder the prepared graphs live in. `threads` is the number of cores one encoding call may use
     (0: all of them). `heads` are other heads than those that ship, `retired` those of an earlier version of dar. Raises
