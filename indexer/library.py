@@ -15,11 +15,13 @@ from threading import RLock
 from types import TracebackType
 
 import numpy as np
+from numpy.typing import NDArray
 
 from indexer.encoders import JOINT
 from indexer.errors import DarError, LibraryBusy, LibraryDamaged, LibraryNotFound
 from indexer.indexing.writer import GRAPH_THRESHOLD, LibraryWriter, open_writer
 from indexer.paths import at_home, resolved, to_path
+from indexer.photos.written import TextLine
 from indexer.printable import visible
 from indexer.search.hits import Hit, Placing, hits_of
 from indexer.search.ranking import Query
@@ -27,15 +29,29 @@ from indexer.search.searching import Snapshot, search
 from indexer.search.strength import Strength
 from indexer.search.where import CommonPlaces, Where, commonest_places, in_order, is_southern, places_named, undated
 from indexer.store.backup import backup_problem, check_not_lost, prepare_folder
-from indexer.store.catalog import CATALOG_NAME, Catalog, EncoderRecord, Problem
+from indexer.store.catalog import CATALOG_NAME, Catalog, EncoderRecord, Problem, readings_of
 from indexer.store.disk import disk_errors_named
 from indexer.store.embeddings import embedded_photos, no_vectors_of, rows_of, spare_encoder
 from indexer.store.maintenance import open_store, verify
 from indexer.store.schema import MIGRATIONS, schema_version
 from indexer.store.vectors import Vectors
+from indexer.store.words import ABOUT, WITHIN
 
 # A compaction between reading the catalog and mapping its files is met again only by another compaction.
 _ATTEMPTS = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Mention:
+    """A phrase that stands in the words about some images, and in the text within some, of all the library's `images`.
+
+    `about`, `within`: their ids, sorted.
+    """
+
+    phrase: str
+    about: NDArray[np.int64]
+    within: NDArray[np.int64]
+    images: int
 
 
 @dataclass(frozen=True)
@@ -246,6 +262,38 @@ class Library:
                 return []
             chosen: list[int] = np.random.default_rng(seed).permutation(snapshot.ids)[: max(count, 0)].tolist()
             return chosen
+
+    def mentions(self, phrases: Sequence[str]) -> list[Mention]:
+        """Where each phrase stands in the words about photos and in them; nothing looks near it."""
+        with self._state() as snapshot:
+            words = self._catalog.words
+            ids = np.zeros(0, np.int64) if snapshot is None else snapshot.ids
+            if words is None or not len(ids):
+                return [Mention(phrase, ids[:0], ids[:0], 0) for phrase in phrases]
+            return [
+                Mention(
+                    phrase,
+                    np.intersect1d(np.array(words.standing(phrase, ABOUT), np.int64), ids),
+                    np.intersect1d(np.array(words.standing(phrase, WITHIN), np.int64), ids),
+                    len(ids),
+                )
+                for phrase in phrases
+            ]
+
+    def words_near(self, word: str) -> tuple[str, ...]:
+        """The words about photos, and in them, that a mistyped `word` may have been meant for."""
+        with self._lock, disk_errors_named(self.path):
+            return self._catalog.words.near(word) if self._catalog.words is not None else ()
+
+    def excerpt(self, image_id: int, phrases: Sequence[str]) -> str:
+        """A few of the words about an image, or in it, around the first of these phrases that it has; or ""."""
+        with self._lock, disk_errors_named(self.path):
+            return self._catalog.words.excerpt(image_id, phrases) if self._catalog.words is not None else ""
+
+    def text_in(self, image_id: int) -> tuple[TextLine, ...]:
+        """The lines of text that were read in an image, from top to bottom."""
+        with self._lock, disk_errors_named(self.path):
+            return readings_of(self._catalog, [image_id]).get(image_id, ())
 
     def image_for(self, path: Path) -> int | None:
         """The id of the image in this file, or None if the library has no such file."""

@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING, Any
 from dar_tui.cli.options import STDIN
 from dar_tui.cli.state import State
 from dar_tui.dialogue.dialogue import Dialogue
-from dar_tui.dialogue.need import Need
+from dar_tui.dialogue.need import Need, written_text
+from dar_tui.language.rules.fields import stars_text
+from dar_tui.language.rules.words import content
 from dar_tui.language.when import Hemisphere
 from indexer.encoders import VISUAL
 from indexer.errors import DarError, EncoderMismatch, NothingFound, UnreadablePhoto, UsageError
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from dar_tui.fusion.evidence import QueryEncoder
+    from dar_tui.fusion.mentions import Mentioned
     from indexer.encoders import Encoder
     from indexer.library import Library
     from indexer.search.ranking import Query, Vectors
@@ -57,7 +60,7 @@ class Asked:
             return Need()
         need = Need() if self.literal else Dialogue(hemisphere=self.hemisphere).said(text, self.at).need()
         # What no rule can make anything of ("nothing") is looked for as it stands.
-        says_something = need.wants or need.rejects or need.when or need.where
+        says_something = need.wants or need.rejects or need.when or need.where or need.written or need.rating
         return need if says_something else Need(subject=(text,))
 
     @property
@@ -71,6 +74,12 @@ class Asked:
         return bool(self.need.wants or self.rejects or self.like)
 
     @property
+    def filters(self) -> bool:
+        """Whether the text says of photos what they must be, and not only be like."""
+        need = self.need
+        return bool(need.when or need.where or need.written or need.rating or need.camera)
+
+    @property
     def stage(self) -> str:
         """What the hits come from: "text", "example", or "filter" where nothing is compared."""
         if not self.compares:
@@ -81,13 +90,16 @@ class Asked:
     def in_words(self) -> str:
         """How the text was read, in a line; "" where it was taken as typed."""
         need = self.need
-        if not (need.rejects or need.when or need.where):
+        if not (need.rejects or self.filters):
             return ""
         said = [
             *need.wants,
             *(f"without {reject}" for reject in need.rejects),
             *(f"not {when.phrase}" if when.excluded else when.phrase for when in need.when),
             *(f"place or folder {name}" for name in need.where if not any(name in want for want in need.wants)),
+            *([f"camera {need.camera}"] if need.camera else []),
+            *(written_text(*each) for each in need.written),
+            *([stars_text(need.rating)] if need.rating else []),
         ]
         return f"Understood: {visible('; '.join(said))}. (--literal searches for the text as typed.)"
 
@@ -108,6 +120,8 @@ class Asked:
                 for when in need.when
             ],
             "where": list(need.where),
+            "written": [written_text(*each) for each in need.written],
+            "rating": list(need.rating) if need.rating else None,
         }
 
 
@@ -193,6 +207,15 @@ class QueryBuilder:
         )
         ids = frozenset(image_id for _, image_id in examples if image_id is not None)
         return strategy_named(DEFAULT)(firmly(known, self.reader, self._library) if rejects else known), ids
+
+    def believed(self, query: Query, asked: Asked, mentions: Sequence[Mentioned]) -> Query:
+        """The query with what words about photos, and in them, say: both in nats, as a dialogue's evidence is."""
+        from dar_tui.session.belief import Belief, Posterior, calibration_of
+        from dar_tui.session.state import CALIBRATIONS
+
+        given = calibration_of(self.record.encoder_id, self._state.settings.home / CALIBRATIONS)
+        facts = len({fact for want in asked.need.wants for fact in content(want)})
+        return Belief(given, query, facts, mentions=mentions).query(Posterior(), self.record.dim)
 
     def _example(self, path: Path) -> tuple[Vectors, int | None]:
         """A photo's vector: the stored one if the library has this file, else made now."""

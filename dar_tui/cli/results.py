@@ -24,7 +24,7 @@ _INDENT = 4
 
 def table(hits: Sequence[Hit], *, compared: bool = True, all_copies: bool = False) -> list[str]:
     """One entry a hit, below a line of titles: a line, and below it the place and the caption of a photo that has them,
-    and with `all_copies` the paths of what is folded into it.
+    the words in or about it that were searched for, and with `all_copies` the paths of what is folded into it.
 
     The path comes last in its line and whole, so that it can be copied. `compared`: the hits have scores.
     """
@@ -38,6 +38,7 @@ def table(hits: Sequence[Hit], *, compared: bool = True, all_copies: bool = Fals
         more = f"  (+{folded} {word})" if folded else ""
         place = f"\n{'':>{width}}  {stripped(hit.place)}" if hit.place else ""
         caption = f"\n{'':>{width}}  {stripped(hit.caption)}" if hit.caption else ""
+        words = f'\n{"":>{width}}  "{stripped(hit.words)}"' if hit.words else ""
         # In the column of paths.
         others = (
             [f"\n{'':>{width}}  {'':{16 + dated}}  {visible(path)}" for path in others_of(hit)] if all_copies else []
@@ -45,7 +46,7 @@ def table(hits: Sequence[Hit], *, compared: bool = True, all_copies: bool = Fals
         score = f"{hit.score:.3f}" if compared else "-"
         lines.append(
             f"{hit.rank:>{width}}  {score:>6}  {_MATCH[hit.strength]:<6}  {date:<{dated}}  "
-            f"{visible(hit.path)}{more}{place}{caption}{''.join(others)}"
+            f"{visible(hit.path)}{more}{place}{caption}{words}{''.join(others)}"
         )
     return lines
 
@@ -79,6 +80,14 @@ def hit_json(hit: Hit) -> dict[str, Any]:
         "height": hit.height,
         "format": hit.format,
         "caption": hit.caption,
+        "words": hit.words,
+        "written": {
+            "title": hit.written.title,
+            "description": hit.written.description,
+            "keywords": list(hit.written.keywords),
+            "people": list(hit.written.people),
+            "rating": hit.written.rating,
+        },
         "thumbnail": json_path(hit.thumbnail)["path"],
         "copies": [json_path(path) for path in hit.copies],
         "similar": [

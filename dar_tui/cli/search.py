@@ -182,7 +182,7 @@ def _check(asked: Asked, where: Where, sort: Sort | None, strong: bool) -> None:
     """Raises UsageError where nothing is asked for, or what cannot go together."""
     from indexer.search.where import Where
 
-    if not asked.compares and not asked.need.when and not asked.need.where and where == Where():
+    if not asked.compares and not asked.filters and where == Where():
         raise UsageError("Nothing to search for.", "Describe the photo: `dar search 'a dog on the beach'`.")
     if asked.compares:
         return
@@ -196,6 +196,7 @@ def _ranked(state: State, library: Library, asked: Asked, where: Where, k: int, 
     """The photos that fit best, by the chat's policy: what the text says of days and folders filters too."""
     from dar_tui.cli.query import QueryBuilder
     from dar_tui.fusion.finding import filters_of, find, undated
+    from dar_tui.fusion.mentions import mentioned, with_words
     from dar_tui.language.rules.dates import not_a_stretch
     from dar_tui.language.understanding import not_understood
 
@@ -203,8 +204,13 @@ def _ranked(state: State, library: Library, asked: Asked, where: Where, k: int, 
     encoder_id = builder.record.encoder_id
     drawn = _imagined(state, builder, asked) if imagine else None
     query, examples = builder.build(asked, drawn.vectors if drawn else ())
+    mentions = mentioned(library, asked.need)
+    if mentions:
+        query = builder.believed(query, asked, mentions)
     filters = replace(filters_of(library, asked.need, sorted(examples)), base=where)
     found = find(library, query, k, filters, fold=fold)
+    if not found.note:
+        found = replace(found, hits=with_words(library, found.hits, mentions, asked.need))
     unread, said = builder.unread(asked), asked.need.wants + asked.rejects
     if unread and set(asked.need.wants) <= set(unread):
         found = found.doubtful
@@ -218,12 +224,14 @@ def _listed(library: Library, asked: Asked, where: Where, k: int, *, by_name: bo
     """The photos that pass the filters, no encoder being asked."""
     from dar_tui.cli.query import is_empty
     from dar_tui.fusion.finding import filters_of, passing_of, undated
+    from dar_tui.fusion.mentions import with_words
 
     record = library.encoder
     if record is None:
         raise is_empty(library)
     filters = replace(filters_of(library, asked.need), base=where)
-    hits = list(passing_of(lambda count: library.listing(filters.where, count, by_name=by_name), k, filters))
+    passing = passing_of(lambda count: library.listing(filters.where, count, by_name=by_name), k, filters)
+    hits = list(with_words(library, passing, (), asked.need))
     note, advice = undated(library, filters), "" if hits else _advice(filters, library)
     return Answer(hits, record.encoder_id, notes=(note,) if note else (), advice=advice)
 
@@ -244,7 +252,9 @@ def _sorted(hits: Sequence[Hit], sort: Sort | None, asked: Asked) -> list[Hit]:
 def _advice(filters: Filters, library: Library) -> str:
     """Which filter kept all photos out, and how dates and places were read. Raises NothingFound if none is there."""
     from dar_tui.cli.query import is_empty
+    from dar_tui.dialogue.need import written_text
     from dar_tui.fusion.finding import Filters
+    from dar_tui.language.rules.fields import stars_text
     from indexer.paths import relative, resolved
     from indexer.printable import visible
     from indexer.search.where import Where
@@ -272,6 +282,8 @@ def _advice(filters: Filters, library: Library) -> str:
         **{f"in a place called {visible(name)} (--place)": Where(places=(name,)) for name in where.places},
         **{f"in a place or folder called {visible(name)}": Where(places=(name,)) for name in filters.folders},
         **{f"dated {when.understood}": Filters((when,)).where for when in filters.when},
+        **{f"found by {written_text(*each)}": Where(written=(each,)) for each in filters.written},
+        **({f"found by {stars_text(filters.rating)}": Where(rating=filters.rating)} if filters.rating else {}),
     }
     given = {words: alone for words, alone in given.items() if alone != Where()}
     emptied = [words for words, alone in given.items() if not library.count(alone)]

@@ -13,6 +13,7 @@ from datetime import datetime
 from dar_tui.dialogue.dialogue import Dialogue, Event, Remark, UserMessage
 from dar_tui.dialogue.need import Chip, ChipKind
 from dar_tui.language.rules import Reading, read
+from dar_tui.language.rules.fields import NO_FIELDS
 from dar_tui.language.rules.intents import LAST, Act, Intent, intent_of
 from dar_tui.language.rules.spelling import Corrected
 from dar_tui.language.turn import Turn
@@ -136,7 +137,8 @@ def _is_empty(reading: Reading) -> bool:
         reading.where,
         reading.no_days,
     )
-    return not any(said) and not (asks.forgets or asks.when_forgotten or asks.camera or asks.undated is not None)
+    asked = (asks.forgets, asks.when_forgotten, asks.camera, asks.undated is not None, asks.fields != NO_FIELDS)
+    return not any(said) and not any(asked)
 
 
 def _of_photos(intent: Intent, message: str, at: datetime, shown: Sequence[str], selected: str) -> Heard:

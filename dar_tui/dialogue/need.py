@@ -15,6 +15,7 @@ from itertools import pairwise
 from dar_tui.language.rules import Reading, Swap, mentions, read
 from dar_tui.language.rules.dates import seen_of
 from dar_tui.language.rules.edits import put_for, strike, swap
+from dar_tui.language.rules.fields import Fields, field_name, is_literal, stars_text
 from dar_tui.language.rules.kinds import PHRASED, Kind, head_of, kind_of, of_kind
 from dar_tui.language.rules.words import COLOURS, NUMBERS, PREPOSITIONS, Word, content, core, stem, tidy, words
 from dar_tui.language.turn import Question, Turn
@@ -48,6 +49,12 @@ class Need:
     """Part of the name of the camera the photo was taken with; "" for any."""
     undated: bool = False
     """Whether photos whose date is not known are wanted too, whatever `when` says."""
+    written: tuple[tuple[str, str], ...] = ()
+    """(field, phrase) that must stand in the words about the photo, or in it."""
+    rating: tuple[int, int] | None = None
+    """The fewest and the most stars."""
+    quoted: tuple[str, ...] = ()
+    """Phrases that were in quotes: to be found in words as they stand. All but literal ones are in the wants too."""
 
     @property
     def wants(self) -> tuple[str, ...]:
@@ -70,6 +77,9 @@ class _Folding:
     where: list[str] = field(default_factory=list)
     camera: str = ""
     undated: bool = False
+    written: list[tuple[str, str]] = field(default_factory=list)
+    rating: tuple[int, int] | None = None
+    quoted: list[str] = field(default_factory=list)
 
     def take(self, at: int, reading: Reading) -> None:
         """Adds one message; later messages win over earlier ones."""
@@ -100,10 +110,21 @@ class _Folding:
         self._dates(reading)
         self.camera = reading.asks.camera or self.camera
         self.undated = self.undated if reading.asks.undated is None else reading.asks.undated
+        self._fields(reading.asks.fields)
         self.where = [name for name in self.where if not any(mentions(name, reject) for reject in rejects)]
         self.where += [name for name in reading.where if name not in self.where]
         self._keep_rejected_out(before)
         self._forget()
+
+    def _fields(self, fields: Fields) -> None:
+        self.written = [each for each in self.written if each not in fields.written]
+        self.quoted = [each for each in self.quoted if each not in fields.quoted]
+        if fields.withdrawn:
+            self.rating = None if fields.rating else self.rating
+            return
+        self.written += fields.written
+        self.quoted += fields.quoted
+        self.rating = fields.rating or self.rating
 
     def copy(self) -> _Folding:
         """A copy that can be changed."""
@@ -114,6 +135,8 @@ class _Folding:
             unknown=list(self.unknown),
             when=list(self.when),
             where=list(self.where),
+            written=list(self.written),
+            quoted=list(self.quoted),
         )
 
     def _strike(self, phrase: str) -> None:
@@ -138,6 +161,7 @@ class _Folding:
         self.statements = subject[:_KEPT] + details[-_KEPT:]
         self.rejects, self.unknown = self.rejects[-_KEPT:], self.unknown[-_KEPT:]
         self.when, self.where = self.when[-_KEPT:], self.where[-_KEPT:]
+        self.written, self.quoted = self.written[-_KEPT:], self.quoted[-_KEPT:]
 
     def _is_stated(self, want: str, changed: Iterable[Swap]) -> bool:
         """Whether a correction made in place already states all of `want`."""
@@ -300,6 +324,9 @@ class _Folding:
             case ChipKind.FILTER:
                 self.camera = "" if self.camera and chip.text.endswith(self.camera) else self.camera
                 self.undated = self.undated and chip.text != UNDATED
+                self.written = [each for each in self.written if written_text(*each) != chip.text]
+                self.quoted = [each for each in self.quoted if not is_literal(each) or f'"{each}"' != chip.text]
+                self.rating = None if self.rating and stars_text(self.rating) == chip.text else self.rating
 
     def _reject(self, text: str) -> None:
         reject = core(text)
@@ -317,6 +344,11 @@ class _Folding:
             where=tuple(self.where),
             camera=self.camera,
             undated=self.undated,
+            written=tuple(self.written),
+            rating=self.rating,
+            quoted=tuple(
+                each for each in self.quoted if is_literal(each) or any(each in text for _, text in self.statements)
+            ),
         )
 
 
@@ -430,7 +462,15 @@ def chips_of(need: Need) -> tuple[Chip, ...]:
         *(Chip(ChipKind.WHERE, places[name]) for name in need.where),
         *((Chip(ChipKind.FILTER, f"camera: {need.camera}"),) if need.camera else ()),
         *((Chip(ChipKind.FILTER, UNDATED),) if need.undated else ()),
+        *(Chip(ChipKind.FILTER, written_text(*each)) for each in need.written),
+        *((Chip(ChipKind.FILTER, stars_text(need.rating)),) if need.rating else ()),
+        *(Chip(ChipKind.FILTER, f'"{phrase}"') for phrase in need.quoted if is_literal(phrase)),
     )
+
+
+def written_text(field_: str, phrase: str) -> str:
+    """What must stand in the words about a photo, as it is typed: "person:Anna"."""
+    return f'{field_name(field_)}:"{phrase}"' if " " in phrase else f"{field_name(field_)}:{phrase}"
 
 
 def parts_of(statement: str) -> list[str]:

@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 
-from dar_tui.dialogue.need import Need
+from dar_tui.dialogue.need import Need, written_text
+from dar_tui.language.rules.fields import stars_text
 from dar_tui.language.rules.words import mentions
 from dar_tui.language.when import When
 from indexer.library import Library
@@ -41,7 +42,7 @@ class Narrowing:
 @dataclass(frozen=True)
 class Filters:
     """What a photo must meet besides ranking well. `folders` name its place, or a folder on its path; `camera` is part
-    of a name. `undated`: photos that know no date pass `when` too."""
+    of a name. `undated`: photos that know no date pass `when` too. `written`, `rating`: as in `Where`."""
 
     when: tuple[When, ...] = ()
     folders: tuple[str, ...] = ()
@@ -49,6 +50,8 @@ class Filters:
     narrowing: Narrowing = Narrowing()
     camera: str = ""
     undated: bool = False
+    written: tuple[tuple[str, str], ...] = ()
+    rating: tuple[int, int] | None = None
     base: Where = field(default_factory=Where)
     """What a caller demands in any case, besides `narrowing`."""
 
@@ -77,6 +80,8 @@ class Filters:
             without=self.without | self.base.without,
             folders=(*self.base.folders, *([self.narrowing.folder] if self.narrowing.folder else [])),
             places=(*self.base.places, *self.folders),
+            written=(*self.base.written, *self.written),
+            rating=self.rating or self.base.rating,
         )
 
     def holds(self, hit: Hit) -> bool:
@@ -92,6 +97,8 @@ class Filters:
                 *(when.understood for when in self.when),
                 *(f"place or folder {name}" for name in self.folders),
                 *([f"camera {self.camera}"] if self.camera else []),
+                *(written_text(*each) for each in self.written),
+                *([stars_text(self.rating)] if self.rating else []),
             ]
         )
 
@@ -130,15 +137,25 @@ def filters_of(
     folders = tuple(
         name for name in need.where if not any(mentions(want, name) for want in need.wants) or library.has_place(name)
     )
-    return Filters(need.when, folders, frozenset(without), narrowing or Narrowing(), need.camera, need.undated)
+    return Filters(
+        need.when,
+        folders,
+        frozenset(without),
+        narrowing or Narrowing(),
+        need.camera,
+        need.undated,
+        need.written,
+        need.rating,
+    )
 
 
 def find(library: Library, query: Query, k: int, filters: Filters, *, fold: bool = True) -> Found:
     """The best `k` photos that meet the filters; where none does, those that meet the narrowing alone, with a note."""
     hits = _filtered(library, query, k, filters, fold)
-    if hits or not (filters.when or filters.folders or filters.camera):
+    if hits or not filters.names:
         return Found(hits)
-    unfiltered = _filtered(library, query, k, replace(filters, when=(), folders=(), camera=""), fold)
+    loose = replace(filters, when=(), folders=(), camera="", written=(), rating=None)
+    unfiltered = _filtered(library, query, k, loose, fold)
     note = f"No photo passes the filter ({filters.names}), so it is left out; no match counts as strong without it."
     return Found(unfiltered, note).doubtful
 

@@ -12,6 +12,7 @@ Every kind of evidence says how many nats (natural logarithms of odds) it gives 
     closer to A than B  -log(1 + exp(-closer * (z_A - z_B)))
     passed over         log(overlooked)          for each time it was on screen while the user went on
     a fact, such as a date or a place            log(1 - mistaken), log(mistaken), or the mean of both where unknown
+    words about the photo, and in it             see `fusion.mentions`
 
 With statements alone the order is that of `Library.search` with their text: strength * z is monotone in the cosine.
 The numbers are an encoder's `Calibration`; `dar eval fit` finds them from photos with captions. Knows vectors and
@@ -31,6 +32,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dar_tui.fusion.mentions import Mentioned, nats_of
 from dar_tui.questions.selection import CLOSER, shown_chance
 from indexer.errors import DarError
 from indexer.search.ranking import Query, Term, merged, scores
@@ -117,6 +119,7 @@ class Belief:
     closer: Sequence[Closer] = ()
     passed: Mapping[int, int] = field(default_factory=dict)
     known: Sequence[Fact] = ()
+    mentions: Sequence[Mentioned] = ()
 
     def query(self, posterior: Posterior, dim: int) -> Query:
         """The query that ranks a library by the posterior, and leaves it in `posterior`. `dim`: the joint space's."""
@@ -138,7 +141,8 @@ class Belief:
             # Rejects alone, and an answer or a photo that was liked beside them.
             combine = "z"
         by_example = not own and all(term.weight > 0 for term in terms)
-        return Query(terms, combine, by_example, scorer)
+        spoken_of = np.unique(np.concatenate([np.zeros(0, np.int64), *(each.ids for each in self.mentions)]))
+        return Query(terms, combine, by_example, scorer, spoken_of)
 
     def _times(self, ids: Ids) -> Nats:
         """(n,) how often each photo was passed over."""
@@ -167,6 +171,7 @@ class Belief:
             total -= np.logaddexp(0, -given.closer * (next(rest) - next(rest)))
         for fact in self.known:
             total += self._of_fact(fact, ids)
+        total += nats_of(self.mentions, ids)
         if self.passed:
             total += math.log(given.overlooked) * self._times(ids)
         return total

@@ -26,6 +26,7 @@ from dar_tui.fusion.evidence import (
     photo_vectors,
 )
 from dar_tui.fusion.finding import Filters, Narrowing, filters_of, find, undated
+from dar_tui.fusion.mentions import Mentioned, mentioned, with_words
 from dar_tui.fusion.strategies import Evidence, Strategy, Vector, adaptive, text_only
 from dar_tui.language.rules.answers import chosen_photo
 from dar_tui.language.rules.dates import not_a_stretch
@@ -100,6 +101,11 @@ class TurnContext:
         """FUSED once this turn has a generated image."""
         return Stage.FUSED if any(turn == self.request.turn for turn, _ in self.gallery) else Stage.TEXT
 
+    @cached_property
+    def mentions(self) -> tuple[Mentioned, ...]:
+        """What is said where it stands in the words about photos, or in them."""
+        return mentioned(self.search.library, self.request.need)
+
     def page(self, stage: Stage) -> Page:
         """The photos, best first. Raises DarError where the library cannot be searched."""
         posterior = Posterior()
@@ -109,6 +115,8 @@ class TurnContext:
         if wants and len(self.search.encoder.unread(wants)) == len(wants):
             found = found.doubtful
         hits = found.hits
+        if not found.note:
+            hits = with_words(self.search.library, hits, self.mentions, self.request.need)
         if self.dialogue.by_date:
             hits = tuple(sorted(hits, key=lambda hit: hit.taken_at or datetime.min, reverse=True))
         if query.scorer is None:
@@ -199,6 +207,7 @@ class TurnContext:
             denials,
             pairs,
             passed=passed,
+            mentions=self.mentions,
         )
 
     def filters(self) -> Filters:
@@ -225,6 +234,7 @@ class TurnContext:
             share = float(np.mean(sample @ vector < own @ vector))
             reasons.append(f'"{text}" fits it better than {share:.0%} of the photos')
         name = str(image_id)
+        reasons += [f'"{each.phrase}" is among its words' for each in self.mentions if image_id in each.ids]
         reasons += ["you liked it"] if name in self.dialogue.liked else []
         others = len(set(self.dialogue.liked) - {name})
         reasons += [f"it is compared with {others} you liked"] if others else []

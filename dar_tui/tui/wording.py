@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 # Strength as signs and words, so that neither colours nor signs alone must carry it.
 _MATCH = {"strong": "\u25cf strong", "weak": "\u25d0 weak", "none": "\u25cb no match"}
+# A description may be an essay.
+_LONGEST = 500
 # Where a date comes from, if not from the camera.
 _SOURCES = {
     "xmp": "from its XMP",
@@ -59,8 +61,18 @@ def facts(hit: Hit) -> list[tuple[str, str]]:
     taken = f"{_about(hit)}{hit.taken_at:%Y-%m-%d %H:%M}" if hit.taken_at else "not known"
     source = _SOURCES.get(hit.taken_from, "") if hit.taken_at else ""
     lines = [("photo", visible(hit.path)), ("taken", f"{taken} ({source})" if source else taken)]
-    if hit.caption:
-        lines.append(("caption", stripped(hit.caption)))
+    written = hit.written
+    rating = "rejected" if written.rating == -1 else "\u2605" * (written.rating or 0)
+    texts = [
+        ("words", hit.words),
+        ("title", written.title),
+        ("caption", hit.caption),
+        ("text", written.description),
+        ("people", ", ".join(written.people)),
+        ("keywords", ", ".join(written.keywords)),
+        ("rating", rating),
+    ]
+    lines += [(what, stripped(text, _LONGEST)) for what, text in texts if text]
     if hit.place:
         lines.append(("place", visible(hit.place)))
     if hit.latitude is not None and hit.longitude is not None:

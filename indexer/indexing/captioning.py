@@ -18,7 +18,6 @@ from indexer.photos.decoders import Decoders
 from indexer.photos.photo import content_hash, open_photo
 from indexer.runtime import find_checkpoint
 from indexer.store.catalog import uncaptioned
-from indexer.store.catalog_writer import put_captions
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -88,7 +87,7 @@ def describe(
             pictures = _open_all(writer, ids, captioner.image_size, decoders)
             texts = captioner.caption(list(pictures.values()))
             with writer.catalog.transaction():
-                put_captions(writer.catalog, captioner.id, zip(pictures, texts, strict=True))
+                writer.catalog.put_captions(captioner.id, zip(pictures, texts, strict=True))
             captioned += len(pictures)
             unreadable += len(ids) - len(pictures)
             yield Progress(start + len(ids), len(waiting), Counts())

@@ -180,6 +180,7 @@ class PhotoReader:
             taken_known=facts.taken_known,
             phash=photo.phash,
             damage=photo.damage,
+            written=facts.written,
         )
         try:
             pixels = self._encoder.prepare(photo.image)

@@ -23,6 +23,7 @@ from indexer.store.catalog import CATALOG_NAME, Catalog, EncoderRecord, spaces_o
 from indexer.store.disk import disk_errors_named, is_thumbnail, thumbnail_file, write_thumbnail, writer_lock
 from indexer.store.embeddings import unembedded
 from indexer.store.maintenance import damaged_embeddings, open_store
+from indexer.store.words import WORDS_NAME, words_problem
 
 # Killed writers leave their temp files; nobody else's are in these places.
 _LEFTOVERS = ("*.tmp", "thumbs/*/*.tmp")
@@ -57,7 +58,11 @@ def repair(folder: Path, *, threads: int = 1, graph_threshold: int = GRAPH_THRES
             # 3. Graphs and sketches, from the vectors that are left.
             for encoder in writer.catalog.encoders():
                 _repair_derived(writer, encoder, threads, graph_threshold, repairs)
-            # 4. Thumbnails, from the photos.
+            # 4. The full-text index, from the catalog; thumbnails, from the photos.
+            if problem := words_problem(folder):
+                (folder / WORDS_NAME).unlink(missing_ok=True)
+                writer.index_words()
+                repairs.done.append(f"{problem}, and is made again")
             _repair_thumbnails(writer, repairs)
             # 5. The catalog's copy.
             if problem := backup_problem(folder):
@@ -83,6 +88,8 @@ def _repair_catalog(folder: Path, repairs: Repairs) -> None:
     if not problems:
         return
     made = restore(folder, problems[0].removeprefix("catalog: "))
+    # It may be of a state of the catalog that the copy knows nothing of.
+    (folder / WORDS_NAME).unlink(missing_ok=True)
     repairs.done.append(f"the catalog was damaged; its copy of {made:%Y-%m-%d %H:%M} is in its place")
     repairs.left.append("run `dar index`: what changed since that copy is found again")
 

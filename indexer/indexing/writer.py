@@ -27,6 +27,7 @@ from indexer.store.embeddings import live_rows
 from indexer.store.maintenance import choose_store, compact, mark_dropped, open_store, remove_dropped
 from indexer.store.schema import shrink
 from indexer.store.vectors import RowAppender, Vectors, VectorStore, checksums, chunks
+from indexer.store.words import update_words
 
 # Up to here a sketch is gone through in 64 ms of processor time, and a graph would take a quarter of an hour to make
 # and three seconds to open (docs/performance.md).
@@ -254,6 +255,10 @@ class LibraryWriter:
         changes = self.catalog.changes()
         return all(encoder.derived == changes for encoder in self.catalog.encoders())
 
+    def index_words(self) -> bool:
+        """Brings the full-text index up to date with the words about photos; returns whether they had changed."""
+        return update_words(self.folder, self.catalog.connection, self.catalog.worded())
+
     def copy_catalog(self) -> None:
         """Brings the catalog's copy up to date. Raises LibraryDamaged, leaving the copy, if the catalog is damaged."""
         changes = self.catalog.connection.total_changes
@@ -345,6 +350,7 @@ def open_writer(folder: Path, vectors: str = "") -> Iterator[LibraryWriter]:
         writer = LibraryWriter(folder, catalog, store)
         stack.callback(writer.close)
         yield writer
+        writer.index_words()
         writer.copy_catalog()
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from indexer.photos.written import NOTHING_WRITTEN, Written
 from indexer.printable import stripped
 
 RULES = 1
@@ -91,7 +92,7 @@ def best_taken(claims: Iterable[Taken]) -> Taken | None:
 
 @dataclass(frozen=True)
 class CaptureFacts:
-    """What is known of a photo's making.
+    """What is known of a photo's making, and what was written about it.
 
     `latitude`, `longitude`: degrees, north and east positive; both or none. `camera`: "Make Model" or "".
     """
@@ -100,6 +101,7 @@ class CaptureFacts:
     latitude: float | None = None
     longitude: float | None = None
     camera: str = ""
+    written: Written = NOTHING_WRITTEN
 
     @property
     def taken_at(self) -> datetime | None:
@@ -128,6 +130,7 @@ class FileFacts:
     latitude: float | None = None
     longitude: float | None = None
     stamp: int = 0
+    written: Written = NOTHING_WRITTEN
 
 
 def checked_position(latitude: float | None, longitude: float | None) -> tuple[float, float] | tuple[None, None]:

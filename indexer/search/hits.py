@@ -13,6 +13,7 @@ from pathlib import Path
 
 from indexer.paths import relative, resolved, to_path
 from indexer.photos.facts import MONTH, YEAR
+from indexer.photos.written import NOTHING_WRITTEN, Written
 from indexer.search.strength import Strength
 from indexer.store.catalog import Catalog, ImageRecord, captions_of
 from indexer.store.disk import thumbnail_file
@@ -26,7 +27,8 @@ class Hit:
     `rank` counts from 1. `copies`: other files with the very same bytes. `similar`: near-duplicates folded under this
     hit, with its rank. `thumbnail` may be missing on disk. `taken_at` is naive local time; `width`, `height` upright.
     `caption`: a model's words for it (`dar index --captions`), or "". `taken_unsure`: whether the date is uncertain to
-    the day, or of a kind that is often wrong.
+    the day, or of a kind that is often wrong. `written`: what other programs wrote about it. `words`: of these, of its
+    caption and of the text in it, what the search was for, with a few words around ("...TOTAL 42.10..."); or "".
     """
 
     image_id: int
@@ -51,6 +53,8 @@ class Hit:
     region: str = ""
     country: str = ""
     taken_known: int = 19
+    written: Written = NOTHING_WRITTEN
+    words: str = ""
 
     @property
     def taken_days(self) -> tuple[date, date] | None:
@@ -144,4 +148,5 @@ def _hit(
         region=image.region,
         country=image.country,
         taken_known=image.taken_known,
+        written=image.written,
     )

@@ -66,12 +66,14 @@ class Query:
 
     `scorer`, where given, makes the scores in the place of `combine`, from the terms as they are. It is called with all
     photos that are looked at; once more with the best of them where the first cosines were only nearly exact.
+    `also`: ids of images to look at whatever their cosines are, since the scorer knows more of them.
     """
 
     terms: tuple[Term, ...]
     combine: str = "cosine"
     by_example: bool = False
     scorer: Scorer | None = None
+    also: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         if not self.terms:

@@ -208,7 +208,7 @@ def search(
     want = k if pictures is None else _FOLD_OVERFETCH * k
     while True:
         # 2. Who is looked at, with exact scores: what an index gives, or the best of everything.
-        pool = _by_index(snapshot, score, terms, along, allowed, want) if indexed else None
+        pool = _by_index(snapshot, score, terms, along, query.also, allowed, want) if indexed else None
         pool = pool or _by_scan(snapshot, query.combine, score, terms, along, allowed, want)
         # 3. The best of them, near-duplicates folded; more are looked at if bursts leave the page short.
         groups = _groups(snapshot, pool, k, want, pictures)
@@ -236,6 +236,7 @@ def _by_index(
     score: Scorer,
     terms: tuple[Term, ...],
     along: Term,
+    also: NDArray[np.int64] | None,
     allowed: NDArray[np.bool_] | None,
     want: int,
 ) -> _Pool | None:
@@ -253,6 +254,8 @@ def _by_index(
         return None
     else:
         positions, known = snapshot.candidates(terms, fetch)
+        if also is not None and len(also):
+            positions, known = np.union1d(positions, np.flatnonzero(np.isin(snapshot.ids, also))), None
         if allowed is not None:
             passes = allowed[positions]
             positions, known = positions[passes], None if known is None else known[passes]

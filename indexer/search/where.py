@@ -22,6 +22,7 @@ from indexer.paths import below, resolved
 from indexer.photos.facts import MONTH, YEAR
 from indexer.photos.places import called, plain
 from indexer.store.catalog import Catalog
+from indexer.store.words import FIELDS
 
 _EARTH_KM = 6371.0
 _KM_PER_DEGREE = math.pi * _EARTH_KM / 180
@@ -36,7 +37,8 @@ class Where:
     pattern (`IMG_20*`) that the whole name of one of its files fits, in any case. `near`: (latitude, longitude,
     kilometres). `only` and `without`: image ids.
     `folders`: whole words of the name of a folder on its path, at or below the root. `places`: its city, region or
-    country, or such words of a folder's name.
+    country, or such words of a folder's name. `written`: (field, phrase) that stands in its words (`store.words`), in
+    any of them for the field "". `rating`: the fewest and the most stars.
     """
 
     after: datetime | None = None
@@ -49,6 +51,8 @@ class Where:
     name: str = ""
     folders: tuple[str, ...] = ()
     places: tuple[str, ...] = ()
+    written: tuple[tuple[str, str], ...] = ()
+    rating: tuple[int, int] | None = None
 
     def passes(self, catalog: Catalog, ids: NDArray[np.int64]) -> NDArray[np.bool_] | None:
         """Which of these image ids pass, as a mask; None if there is no condition."""
@@ -58,6 +62,7 @@ class Where:
             *([self._named(catalog)] if self.name else []),
             *(self._placed(catalog, name, folder_only=True) for name in self.folders),
             *(self._placed(catalog, name, folder_only=False) for name in self.places),
+            *(_worded(catalog, field, phrase) for field, phrase in self.written),
             *([np.fromiter(self.only, np.int64, len(self.only))] if self.only is not None else []),
         ]
         if not conditions and not self.without:
@@ -84,6 +89,9 @@ class Where:
         if self.before is not None:
             clauses.append("taken_at < ?")
             values.append(self.before.replace(tzinfo=None).isoformat())
+        if self.rating is not None:
+            clauses.append(f"{catalog.column('images', 'rating')} BETWEEN ? AND ?")
+            values += self.rating
         if self.camera:
             clauses.append("instr(lower(camera), lower(?)) > 0")
             values.append(self.camera)
@@ -139,6 +147,12 @@ class Where:
         rows = catalog.connection.execute("SELECT image_id, relpath FROM files WHERE image_id IS NOT NULL")
         found = [image_id for image_id, path in rows if fits(_comparable(os.fsdecode(path.rpartition(b"/")[2])))]
         return np.array(found, np.int64)
+
+
+def _worded(catalog: Catalog, field: str, phrase: str) -> NDArray[np.int64]:
+    if catalog.words is None:
+        return np.zeros(0, np.int64)
+    return np.array(catalog.words.matching(phrase, (field,) if field else FIELDS), np.int64)
 
 
 def places_named(catalog: Catalog, name: str) -> list[tuple[str, str, str]]:

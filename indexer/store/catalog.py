@@ -6,6 +6,7 @@ of pixels or of what is on disk now.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -16,9 +17,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from indexer.encoders import JOINT, VISUAL
 from indexer.paths import below, join, relative, to_path
+from indexer.photos.written import NOTHING_WRITTEN, TextLine, Written
 from indexer.store.schema import (
     WITH_CAPTIONS,
     WITH_SEALS,
+    WITH_WORDS,
     check_version,
     connect,
     consistent_read,
@@ -29,14 +32,15 @@ from indexer.store.schema import (
     schema_version,
     seal_expression,
 )
+from indexer.store.words import WordIndex
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 CATALOG_NAME = "catalog.sqlite3"
-# The note that counts changes.
-CHANGES = "changes"
+# The notes that count changes, and changes of the words about photos.
+CHANGES, WORDED = "changes", "worded"
 # SQLite takes at least 999 parameters in one statement, on every version and build.
 _PARAMETERS = 900
 _TAKEN_KNOWN = """CASE WHEN images.taken_unsure AND substr(images.taken_at, 9) = '01T00:00:00' THEN
@@ -92,6 +96,7 @@ class ImageRecord:
     region: str = ""
     country: str = ""
     taken_known: int = 19
+    written: Written = NOTHING_WRITTEN
 
 
 class ImageTraits(NamedTuple):
@@ -153,8 +158,9 @@ def spaces_of(encoder: EncoderRecord) -> list[Space]:
 class Catalog:
     """The catalog, for reading. Each call sees the newest committed state; within `consistent()` all see the same."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, folder: Path | None = None) -> None:
         self.connection = connection
+        self.words = WordIndex(folder) if folder is not None else None
         self._schema = schema_version(connection)
         self._sealed = self._schema >= WITH_SEALS
 
@@ -167,7 +173,7 @@ class Catalog:
         except BaseException:
             connection.close()
             raise
-        return cls(connection)
+        return cls(connection, path.parent)
 
     @classmethod
     def empty(cls) -> Catalog:
@@ -196,6 +202,8 @@ class Catalog:
 
     def close(self) -> None:
         """Closes the connection."""
+        if self.words is not None:
+            self.words.close()
         self.connection.close()
 
     def consistent(self) -> AbstractContextManager[None]:
@@ -298,6 +306,10 @@ class Catalog:
         """How often the photos that can be found have changed: what is derived from them records this number."""
         return int(self.meta(CHANGES) or 0)
 
+    def worded(self) -> int:
+        """How often the words about photos, or in them, have changed."""
+        return int(self.meta(WORDED) or 0)
+
     # Images
 
     def image_at(self, path: bytes) -> int | None:
@@ -333,13 +345,15 @@ class Catalog:
             for row in self.connection.execute(
                 "SELECT id, content_hash, width, height, format, taken_at, taken_from, latitude, longitude, camera,"
                 f" {self.column('images', 'taken_unsure', '0')}, {names}, {self.taken_known()},"
-                f" {self.intact('images')} FROM images WHERE id IN ({marks})",
+                f" {self.column('images', 'written', repr(''))}, {self.intact('images')} FROM images"
+                f" WHERE id IN ({marks})",
                 part,
             ):
                 *fields, intact = row
                 check(intact, "images")
                 fields[5] = datetime.fromisoformat(row[5]) if row[5] else None
                 fields[10] = bool(row[10])
+                fields[-1] = Written.from_json(fields[-1])
                 records[row[0]] = ImageRecord(*fields)
         return records
 
@@ -467,5 +481,35 @@ def uncaptioned(catalog: Catalog, captioner: str) -> list[int]:
         "SELECT DISTINCT image_id FROM files WHERE NOT EXISTS"
         " (SELECT 1 FROM captions AS c WHERE c.image_id = files.image_id AND c.captioner = ?) ORDER BY image_id",
         (captioner,),
+    )
+    return [int(row[0]) for row in rows]
+
+
+def readings_of(catalog: Catalog, image_ids: Iterable[int]) -> dict[int, tuple[TextLine, ...]]:
+    """The lines of text in these images, from top to bottom; images never read, or without text, are left out."""
+    if catalog.schema_version() < WITH_WORDS:
+        return {}
+    readings: dict[int, tuple[TextLine, ...]] = {}
+    for part, marks in in_parts(list(image_ids)):
+        for image_id, lines, intact in catalog.connection.execute(
+            f"SELECT image_id, lines, {catalog.intact('readings')} FROM readings"
+            f" WHERE lines <> '[]' AND image_id IN ({marks})",
+            part,
+        ):
+            check(intact, "readings")
+            readings[image_id] = tuple(
+                TextLine(text, (left, top, right, bottom), confidence)
+                for text, (left, top, right, bottom), confidence in json.loads(lines)
+            )
+    return readings
+
+
+def unread(catalog: Catalog, reader: str) -> list[int]:
+    """The images that have a file and whose text this reader has not read, those taken last first."""
+    rows = catalog.connection.execute(
+        "SELECT id FROM images WHERE EXISTS (SELECT 1 FROM files WHERE image_id = images.id) AND NOT EXISTS"
+        " (SELECT 1 FROM readings AS r WHERE r.image_id = images.id AND r.reader = ?)"
+        " ORDER BY taken_at IS NULL, taken_at DESC, id DESC",
+        (reader,),
     )
     return [int(row[0]) for row in rows]

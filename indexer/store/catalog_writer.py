@@ -5,8 +5,9 @@ Knows rows, not vectors or files on disk: `indexing.writer` syncs those first an
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +17,9 @@ from indexer.errors import DarError
 from indexer.paths import below, join, relative, to_path
 from indexer.photos.facts import RULES, SECOND, CaptureFacts, FileFacts, Taken, best_taken
 from indexer.photos.places import names_of
+from indexer.photos.written import NOTHING_WRITTEN, TextLine, Written, merged
 from indexer.printable import visible
-from indexer.store.catalog import CHANGES, Catalog, EncoderRecord, Root
+from indexer.store.catalog import CHANGES, WORDED, Catalog, EncoderRecord, Root
 from indexer.store.schema import connect, keep_sealed, migrate, transaction
 
 if TYPE_CHECKING:
@@ -52,6 +54,7 @@ class ImageFields:
     taken_known: int = SECOND
     phash: int | None = None
     damage: str = ""
+    written: Written = NOTHING_WRITTEN
 
     @property
     def taken(self) -> Taken | None:
@@ -72,25 +75,28 @@ class CatalogWriter(Catalog):
         except BaseException:
             connection.close()
             raise
-        return cls(connection)
+        return cls(connection, path.parent)
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        super().__init__(connection)
+    def __init__(self, connection: sqlite3.Connection, folder: Path | None = None) -> None:
+        super().__init__(connection, folder)
         self._is_changed = False
+        self._is_worded = False
         # Images whose facts, or whose files, changed since theirs were last put together.
         self._stale: set[int] = set()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All of what is changed inside is committed at its end, or none of it; counts as one change if it changed
-        which photos can be found, or by what."""
-        self._is_changed = False
+        which photos can be found, or by what, and apart from that if it changed the words about photos."""
+        self._is_changed = self._is_worded = False
         try:
             with transaction(self.connection):
                 yield
                 self._update_facts()
                 if self._is_changed:
                     self.put_meta(CHANGES, str(self.changes() + 1))
+                if self._is_worded:
+                    self.put_meta(WORDED, str(self.worded() + 1))
         finally:
             self._stale.clear()
 
@@ -173,7 +179,8 @@ class CatalogWriter(Catalog):
             self.put_thumbnail(image_id, image.thumbnail)
         if image.phash is not None:
             self.put_phashes([(image_id, image.phash)])
-        self.put_own_facts(image_id, CaptureFacts(image.taken, image.latitude, image.longitude, image.camera))
+        facts = CaptureFacts(image.taken, image.latitude, image.longitude, image.camera, image.written)
+        self.put_own_facts(image_id, facts)
         return image_id
 
     def put_own_facts(self, image_id: int, facts: CaptureFacts) -> None:
@@ -181,10 +188,10 @@ class CatalogWriter(Catalog):
         taken = facts.taken
         self.connection.execute(
             "UPDATE images SET own_taken_at = ?, own_taken_from = ?, own_latitude = ?, own_longitude = ?, camera = ?,"
-            " facts = ? WHERE id = ?",
+            " own_written = ?, facts = ? WHERE id = ?",
             (
                 *((taken.text, taken.source) if taken else (None, "")),
-                *(facts.latitude, facts.longitude, facts.camera, RULES, image_id),
+                *(facts.latitude, facts.longitude, facts.camera, facts.written.to_json(), RULES, image_id),
             ),
         )
         self._stale.add(image_id)
@@ -238,9 +245,9 @@ class CatalogWriter(Catalog):
         if facts is not None:
             taken = (facts.taken.text, facts.taken.source) if facts.taken else (None, "")
             self.connection.execute(
-                "UPDATE files SET taken_at = ?, taken_from = ?, latitude = ?, longitude = ?, sidecar = ?"
+                "UPDATE files SET taken_at = ?, taken_from = ?, latitude = ?, longitude = ?, sidecar = ?, written = ?"
                 " WHERE root_id = ? AND relpath = ?",
-                (*taken, facts.latitude, facts.longitude, facts.stamp, *key),
+                (*taken, facts.latitude, facts.longitude, facts.stamp, facts.written.to_json(), *key),
             )
 
     def put_problem(self, path: bytes, size: int, mtime_ns: int, reason: str) -> None:
@@ -277,27 +284,36 @@ class CatalogWriter(Catalog):
 
     def _update_facts(self) -> None:
         """Puts together what the bytes and all files of each changed image say: the only writer of an image's
-        `taken_at`, `taken_from`, `taken_unsure`, `latitude` and `longitude`.
+        `taken_at`, `taken_from`, `taken_unsure`, `latitude`, `longitude`, `written` and `rating`.
 
         An image that no file holds any more keeps its facts for when one returns.
         """
         moved: list[int] = []
         for image_id in sorted(self._stale):
             files = self.connection.execute(
-                "SELECT taken_at, taken_from, latitude, longitude FROM files WHERE image_id = ?"
-                " ORDER BY taken_at IS NULL, taken_at, taken_from, latitude, longitude",
+                "SELECT taken_at, taken_from, latitude, longitude, written FROM files WHERE image_id = ?"
+                " ORDER BY taken_at IS NULL, taken_at, taken_from, latitude, longitude, written",
                 (image_id,),
             ).fetchall()
             if not files:
                 continue
             *own, latitude_before, longitude_before = self.connection.execute(
-                "SELECT own_taken_at, own_taken_from, own_latitude, own_longitude, latitude, longitude FROM images"
-                " WHERE id = ?",
+                "SELECT own_taken_at, own_taken_from, own_latitude, own_longitude, own_written, latitude, longitude"
+                " FROM images WHERE id = ?",
                 (image_id,),
             ).fetchone()
             claims = [own, *files]
-            taken = best_taken(Taken(text, source) for text, source, _, _ in claims if text)
-            places = [(latitude, longitude) for _, _, latitude, longitude in claims if latitude is not None]
+            taken = best_taken(Taken(text, source) for text, source, *_ in claims if text)
+            places = [(latitude, longitude) for _, _, latitude, longitude, _ in claims if latitude is not None]
+            # Sidecars first: programs write there what was decided last.
+            written = merged(Written.from_json(text) for *_, text in (*files, own) if text)
+            self._is_worded |= (
+                self.connection.execute(
+                    "UPDATE images SET written = ?, rating = ? WHERE id = ? AND (written, rating) IS NOT (?, ?)",
+                    (*(given := (written.to_json(), written.rating)), image_id, *given),
+                ).rowcount
+                > 0
+            )
             facts = (
                 *((taken.moment.isoformat(), taken.source, taken.is_unsure) if taken else (None, "", False)),
                 *(places[0] if places else (None, None)),
@@ -379,7 +395,13 @@ class CatalogWriter(Catalog):
         fileless = "NOT EXISTS (SELECT 1 FROM files WHERE files.image_id = images.id)"
         hashes = [row[0] for row in self.connection.execute(f"SELECT content_hash FROM images WHERE {fileless}")]
         self.connection.execute(f"DELETE FROM embeddings WHERE image_id IN (SELECT id FROM images WHERE {fileless})")
-        self.connection.execute(f"DELETE FROM captions WHERE image_id IN (SELECT id FROM images WHERE {fileless})")
+        for table in ("captions", "readings"):
+            self._is_worded |= (
+                self.connection.execute(
+                    f"DELETE FROM {table} WHERE image_id IN (SELECT id FROM images WHERE {fileless})"
+                ).rowcount
+                > 0
+            )
         self.connection.execute(f"DELETE FROM images WHERE {fileless}")
         return hashes
 
@@ -407,15 +429,26 @@ class CatalogWriter(Catalog):
         """Records that everything derived from vectors is of the photos as they are now."""
         self.connection.execute("UPDATE encoders SET derived = ?", (self.changes(),))
 
+    # Words
+
+    def put_captions(self, captioner: str, captions: Iterable[tuple[int, str]]) -> None:
+        """Keeps (image id, text) as this captioner's, in the place of any other's."""
+        self._is_worded = True
+        self.connection.executemany(
+            "INSERT OR REPLACE INTO captions (image_id, captioner, text) VALUES (?, ?, ?)",
+            [(image_id, captioner, text) for image_id, text in captions],
+        )
+
+    def put_readings(self, reader: str, readings: Iterable[tuple[int, Sequence[TextLine]]]) -> None:
+        """Keeps the lines of text in images, by id, as this reader's; none where it found no text."""
+        rows = [
+            (image_id, reader, json.dumps(lines, ensure_ascii=False, separators=(",", ":")))
+            for image_id, lines in readings
+        ]
+        self._is_worded |= any(lines != "[]" for _, _, lines in rows)
+        self.connection.executemany("INSERT OR REPLACE INTO readings (image_id, reader, lines) VALUES (?, ?, ?)", rows)
+
 
 def root_folders(catalog: Catalog) -> list[Path]:
     """The folders whose photos are in the library."""
     return [to_path(root.path) for root in catalog.roots()]
-
-
-def put_captions(catalog: CatalogWriter, captioner: str, captions: Iterable[tuple[int, str]]) -> None:
-    """Keeps (image id, text) as this captioner's, in the place of any other's, inside the caller's transaction."""
-    catalog.connection.executemany(
-        "INSERT OR REPLACE INTO captions (image_id, captioner, text) VALUES (?, ?, ?)",
-        [(image_id, captioner, text) for image_id, text in captions],
-    )

@@ -30,6 +30,7 @@ from indexer.store.embeddings import checksums_by_row, live_rows
 from indexer.store.file_store import FileStore
 from indexer.store.schema import WITH_SEALS, broken_seals, has_seals, schema_version
 from indexer.store.vectors import CHUNK_ROWS, RowNumbers, VectorStore, checksums, chunks
+from indexer.store.words import words_problem
 
 # The catalog's notes: where the vectors are ("": in files beside it), and what the library is called there.
 _PLACE, _NAME = "vectors", "vectors_name"
@@ -177,6 +178,8 @@ def _problems(folder: Path, catalog: Catalog, store: VectorStore, deep: bool) ->
     for encoder in catalog.encoders():
         yield from _vector_problems(catalog, store, encoder, deep)
     if deep:
+        if problem := words_problem(folder):
+            yield f"{problem}; `dar library repair` makes it again"
         yield from _thumbnail_problems(folder, catalog)
 
 

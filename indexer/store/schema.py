@@ -29,11 +29,12 @@ _TABLES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             *("content_hash", "size", "width", "height", "format", "taken_at", "taken_from", "latitude", "longitude"),
             *("camera", "thumbnail", "own_taken_at", "own_taken_from", "own_latitude", "own_longitude"),
             *("city", "region", "country", "phash", "damage", "facts", "taken_unsure"),
+            *("own_written", "written", "rating"),
         ),
     ),
     "files": (
         ("root_id", "relpath"),
-        ("size", "mtime_ns", "image_id", "taken_at", "taken_from", "latitude", "longitude", "sidecar"),
+        ("size", "mtime_ns", "image_id", "taken_at", "taken_from", "latitude", "longitude", "sidecar", "written"),
     ),
     "problems": (("root_id", "relpath"), ("size", "mtime_ns", "reason")),
     "encoders": (
@@ -46,27 +47,34 @@ _TABLES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "embeddings": (("encoder", "image_id"), ("row", "checksum")),
     "meta": (("key",), ("value",)),
     "captions": (("image_id",), ("captioner", "text")),
+    "readings": (("image_id",), ("reader", "lines")),
 }
 _TEXT = frozenset(
     {
         *("format", "taken_at", "taken_from", "camera", "reason", "spec", "encoder_id", "null_digest", "key"),
-        *("own_taken_at", "own_taken_from", "city", "region", "country", "damage"),
+        *("own_taken_at", "own_taken_from", "city", "region", "country", "damage", "own_written", "written"),
     }
 )
-_TEXT_VALUES = frozenset({("meta", "value"), ("captions", "captioner"), ("captions", "text")})
-# The columns a table got after seals, by the schema version that brought them: an older library, opened where it cannot
-# be brought up to date, is sealed without them.
+_TEXT_VALUES = frozenset(
+    {("meta", "value"), ("captions", "captioner"), ("captions", "text"), ("readings", "reader"), ("readings", "lines")}
+)
+# The columns a table got after seals, and the tables that came after them, by the schema version that brought them: an
+# older library, opened where it cannot be brought up to date, is sealed without them.
 _ADDED: Mapping[str, Mapping[str, int]] = {
-    "images": dict.fromkeys(
-        (
-            *("own_taken_at", "own_taken_from", "own_latitude", "own_longitude"),
-            *("city", "region", "country", "phash", "damage", "facts", "taken_unsure"),
+    "images": {
+        **dict.fromkeys(
+            (
+                *("own_taken_at", "own_taken_from", "own_latitude", "own_longitude"),
+                *("city", "region", "country", "phash", "damage", "facts", "taken_unsure"),
+            ),
+            4,
         ),
-        4,
-    ),
-    "files": dict.fromkeys(("taken_at", "taken_from", "latitude", "longitude", "sidecar"), 4),
+        **dict.fromkeys(("own_written", "written", "rating"), 5),
+    },
+    "files": {**dict.fromkeys(("taken_at", "taken_from", "latitude", "longitude", "sidecar"), 4), "written": 5},
     "encoders": {"derived": 4},
 }
+_NEW_TABLES: Mapping[str, int] = {"readings": 5}
 # What SQLite says of a file that is not what it was, under the name it also gives to a locked or full one.
 _DAMAGED = ("decode", "no such", "already exists", "duplicate column", "malformed")
 REPAIR_HINT = "Run `dar library repair`, then `dar index`; the photos are not touched."
@@ -75,7 +83,11 @@ REPAIR_HINT = "Run `dar library repair`, then `dar index`; the photos are not to
 ADD_SEALS: tuple[str, ...] = (
     # The CRC-32 of the thumbnail's bytes; NULL where it was made before that was kept.
     "ALTER TABLE images ADD COLUMN thumbnail INTEGER",
-    *(f"ALTER TABLE {table} ADD COLUMN seal INTEGER NOT NULL DEFAULT 0" for table in _TABLES),
+    *(
+        f"ALTER TABLE {table} ADD COLUMN seal INTEGER NOT NULL DEFAULT 0"
+        for table in _TABLES
+        if table not in _NEW_TABLES
+    ),
 )
 Migration = tuple[str, ...]
 
@@ -185,11 +197,28 @@ _FACTS: Migration = (
     "DELETE FROM meta WHERE key = 'derived'",
 )
 
+_WORDS: Migration = (
+    # What other programs wrote about the photo (`photos.written.Written` as JSON, "" for nothing): by its bytes, by
+    # each file's sidecars, and all of it together; `rating` is that of all of it.
+    "ALTER TABLE images ADD COLUMN own_written TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE images ADD COLUMN written TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE images ADD COLUMN rating INTEGER",
+    "ALTER TABLE files ADD COLUMN written TEXT NOT NULL DEFAULT ''",
+    # The lines of text in a photo, by the reader that was asked last: [[text, [left, top, right, bottom], confidence],
+    # ...] as JSON, "[]" where there are none.
+    """CREATE TABLE readings (
+        image_id INTEGER PRIMARY KEY REFERENCES images(id),
+        reader TEXT NOT NULL,
+        lines TEXT NOT NULL,
+        seal INTEGER NOT NULL DEFAULT 0
+    )""",
+)
+
 # Only ever appended to: entry n turns schema version n into n + 1.
-MIGRATIONS: tuple[Migration, ...] = (_FIRST, _CAPTIONS, ADD_SEALS, _FACTS)
-# The first version that has captions, and that has seals: a reader of an older library that it cannot bring up to date
+MIGRATIONS: tuple[Migration, ...] = (_FIRST, _CAPTIONS, ADD_SEALS, _FACTS, _WORDS)
+# The first version that has captions, seals, and words: a reader of an older library that it cannot bring up to date
 # does without.
-WITH_CAPTIONS, WITH_SEALS = 2, 3
+WITH_CAPTIONS, WITH_SEALS, WITH_WORDS = 2, 3, 5
 # A version beyond this is a flipped bit, not a newer dar.
 _NO_VERSION = 10_000
 
@@ -235,8 +264,12 @@ def keep_sealed(connection: sqlite3.Connection) -> None:
 
 def seal_all(connection: sqlite3.Connection, version: int = sys.maxsize) -> None:
     """Seals every row as a catalog of this schema version does; for a migration."""
-    for table in _TABLES:
+    for table in _tables(version):
         connection.execute(f"UPDATE {table} SET seal = {seal_expression(table, version)}")
+
+
+def _tables(version: int) -> list[str]:
+    return [table for table in _TABLES if version >= _NEW_TABLES.get(table, 0)]
 
 
 def has_column(table: str, name: str, version: int) -> bool:
@@ -263,7 +296,7 @@ def has_seals(connection: sqlite3.Connection) -> bool:
 
 def broken_seals(connection: sqlite3.Connection, version: int) -> Iterator[str]:
     """What in a catalog of this schema version does not hold what was written, one line for each table."""
-    for table in _TABLES:
+    for table in _tables(version):
         try:
             (count,) = connection.execute(
                 f"SELECT count(*) FROM {table} WHERE seal IS NOT {seal_expression(table, version)}"

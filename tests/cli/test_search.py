@@ -172,6 +172,8 @@ def test_literal_takes_text_as_typed(dar: Dar, indexed: Path) -> None:
         "rejects": [],
         "when": [],
         "where": [],
+        "written": [],
+        "rating": None,
         "unread": [],
     }
     assert "Understood" not in done.err

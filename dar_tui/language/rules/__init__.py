@@ -24,6 +24,7 @@ from dar_tui.language.rules.captions import caption, is_english
 from dar_tui.language.rules.clauses import Clause, clauses, sentences
 from dar_tui.language.rules.dates import Dated, find_dates
 from dar_tui.language.rules.edits import alike, strike
+from dar_tui.language.rules.fields import NO_FIELDS, take_fields
 from dar_tui.language.rules.places import answered_place, find_places, take_folders
 from dar_tui.language.rules.requests import NOTHING_ASKED, Requests, no_such_days, requests_in
 from dar_tui.language.rules.words import COLOURS, NUMBERS, core, mentions, tidy, words
@@ -87,9 +88,10 @@ def read(turn: Turn, hemisphere: Hemisphere = Hemisphere.NORTH) -> Reading:
     what = about(turn.question) if turn.question else About()
     if reply.stance is Stance.UNKNOWN:
         return Reading(unknown=(_topic(what, turn),))
-    if reply.stance is Stance.NONE and not is_english(text):
+    said, fields = take_fields(reply.rest)
+    if reply.stance is Stance.NONE and fields == NO_FIELDS and not is_english(text):
         return Reading(wants=(tidy(text),) if tidy(text) else ())
-    text, folders = take_folders(reply.rest)
+    text, folders = take_folders(said)
     asks = requests_in(text, asked=turn.question is not None)
     text = _chosen(asks.text, what.choices)
     dates = find_dates(text, turn.at, hemisphere, alone=what.is_time)[:_MOST_MARKS]
@@ -107,6 +109,7 @@ def read(turn: Turn, hemisphere: Hemisphere = Hemisphere.NORTH) -> Reading:
     if asks.old:
         reading = replace(reading, swaps=(Swap(asks.old, asks.new), *reading.swaps))
     corrects = asks.replaces or bool(_CORRECTS.search(turn.answer))
+    asks = replace(asks, fields=fields)
     return replace(reading, where=where + folders, corrects=corrects, asks=asks, no_days=no_days)
 
 

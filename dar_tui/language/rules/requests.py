@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from dar_tui.language.rules.fields import NO_FIELDS, Fields
 from dar_tui.language.rules.moments import HOLIDAY, MONTH, NUMERIC, SEASON, YEAR
 from dar_tui.language.rules.words import COLOURS, core, listed, tidy, words
 
@@ -161,7 +162,8 @@ class Requests:
 
     `forgets`: phrases no longer meant. `when_forgotten`, `when_joined`: dates are dropped, or added to the last one.
     `replaces`: what it names takes the place of what is of its kind. `old`, `new`: one phrase put for another.
-    `undated`: whether photos without a date pass a filter by date; None where nothing is said of it.
+    `undated`: whether photos without a date pass a filter by date; None where nothing is said of it. `fields`: what it
+    asks of the words about photos, which is taken out of the message before.
     """
 
     text: str
@@ -174,6 +176,7 @@ class Requests:
     new: str = ""
     camera: str = ""
     undated: bool | None = None
+    fields: Fields = NO_FIELDS
 
 
 NOTHING_ASKED = Requests("")
