@@ -196,7 +196,7 @@ def _ranked(state: State, library: Library, asked: Asked, where: Where, k: int, 
     """The photos that fit best, by the chat's policy: what the text says of days and folders filters too."""
     from dar_tui.cli.query import QueryBuilder
     from dar_tui.fusion.finding import filters_of, find, undated
-    from dar_tui.fusion.mentions import mentioned, with_words
+    from dar_tui.fusion.mentions import mentioned, nobody_called, with_words
     from dar_tui.language.rules.dates import not_a_stretch
     from dar_tui.language.understanding import not_understood
 
@@ -214,7 +214,12 @@ def _ranked(state: State, library: Library, asked: Asked, where: Where, k: int, 
     unread, said = builder.unread(asked), asked.need.wants + asked.rejects
     if unread and set(asked.need.wants) <= set(unread):
         found = found.doubtful
-    notes = (found.note or undated(library, filters), not_a_stretch(said, asked.at), not_understood(unread))
+    about_dates = (found.note or undated(library, filters), not_a_stretch(said, asked.at))
+    notes = (
+        *about_dates,
+        not_understood(unread),
+        nobody_called(library, [want for want in asked.need.wants if want not in unread]),
+    )
     hits = list(found.hits)
     advice = "" if hits else _advice(filters, library)
     return Answer(hits, encoder_id, drawn, tuple(note for note in notes if note), unread, advice)

@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dar_tui.dialogue.need import Need
+from dar_tui.language.rules.places import find_places
 from dar_tui.language.rules.spelling import EVERYDAY
-from dar_tui.language.rules.words import FUNCTION_WORDS, Word, words
+from dar_tui.language.rules.words import FUNCTION_WORDS, Word, listed, words
 from indexer.library import Library
 from indexer.search.hits import Hit
 from indexer.search.strength import Strength
@@ -31,6 +32,16 @@ _EVERYDAY, _RARE, _QUOTED = (1.5, 0.7), (7.0, 5.0), (12.0, 12.0)
 # From so many nats on, words alone make a strong match.
 _STRONG = 4.0
 _SHORTEST = 3
+# Written with a capital, and nobody's name.
+_NO_NAMES = (
+    EVERYDAY
+    | FUNCTION_WORDS
+    | listed(
+        "monday tuesday wednesday thursday friday saturday sunday january february march april may june july august "
+        "september october november december christmas easter halloween thanksgiving english german french italian "
+        "spanish american european asian african chinese japanese indian santa god"
+    )
+)
 _MOST_WORDS = 24
 
 
@@ -75,6 +86,17 @@ def nats_of(mentions: Sequence[Mentioned], ids: NDArray[np.int64]) -> NDArray[np
     return total
 
 
+def nobody_called(library: Library, texts: Sequence[str]) -> str:
+    """A note on the names in these texts that stand in no photo's words: an encoder knows nobody by name; or ""."""
+    found = [word.text for text in texts for word in words(text)[1:] if _is_name(word)]
+    places = {part for text in texts for place in find_places(text) for part in place.split()}
+    names = [name for name in dict.fromkeys(found) if name not in places and not library.has_place(name)]
+    names = [each.phrase for each in library.mentions(names) if not len(each.about) and not len(each.within)]
+    if not names:
+        return ""
+    return f"Names are found only where photos are tagged with them, and none is with {' or '.join(names)}."
+
+
 def with_words(library: Library, hits: Sequence[Hit], mentions: Sequence[Mentioned], need: Need) -> tuple[Hit, ...]:
     """The hits with what of their words was searched for; a strong match where the words alone decide."""
     sought = [phrase for _, phrase in need.written]
@@ -104,6 +126,12 @@ def _said(need: Need) -> list[str]:
 
 def _tells(word: Word) -> bool:
     return (len(word.key) >= _SHORTEST or word.key.isdigit()) and word.key not in FUNCTION_WORDS
+
+
+def _is_name(word: Word) -> bool:
+    """Whether it is written as a name is; what follows the first word of a text."""
+    plain = word.text.removesuffix("'s").removesuffix("\u2019s")
+    return plain.istitle() and plain.isalpha() and len(plain) >= _SHORTEST and plain.casefold() not in _NO_NAMES
 
 
 def _forms(word: str) -> tuple[str, ...]:

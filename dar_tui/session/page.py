@@ -26,7 +26,7 @@ from dar_tui.fusion.evidence import (
     photo_vectors,
 )
 from dar_tui.fusion.finding import Filters, Narrowing, filters_of, find, undated
-from dar_tui.fusion.mentions import Mentioned, mentioned, with_words
+from dar_tui.fusion.mentions import Mentioned, mentioned, nobody_called, with_words
 from dar_tui.fusion.strategies import Evidence, Strategy, Vector, adaptive, text_only
 from dar_tui.language.rules.answers import chosen_photo
 from dar_tui.language.rules.dates import not_a_stretch
@@ -133,7 +133,10 @@ class TurnContext:
         without_date = undated(self.search.library, self.filters()) if need.when != before.when else ""
         left_out = found.note or (f'{without_date} "include photos without a date" shows them.' if without_date else "")
         stretches = not_a_stretch(new, self.dialogue.turns[-1].at)
-        return tuple(note for note in (not_understood(self.search.encoder.unread(new)), stretches, left_out) if note)
+        unread = self.search.encoder.unread(new)
+        names = nobody_called(self.search.library, [text for text in need.wants if text not in (*known, *unread)])
+        notes = (not_understood(unread), names, stretches, left_out)
+        return tuple(note for note in notes if note)
 
     def query(self, stage: Stage, posterior: Posterior | None = None) -> Query:
         """The query of a stage: the text's alone, or the images' too. `posterior` is filled as it is searched."""

@@ -247,10 +247,12 @@ class Session:
             def readable(text: str) -> bool:
                 return not self._state.search.encoder.unread([text])
 
-            def is_word(word: str) -> bool:
-                return encoder.pieces(word) == 1 if isinstance(encoder, TakesWordsApart) else True
-
             library = self._state.parts.library
+
+            def is_word(word: str) -> bool:
+                knows = encoder.pieces(word) == 1 if isinstance(encoder, TakesWordsApart) else True
+                return knows or any(len(each.about) for each in library.mentions([word]))
+
             captions = (hit.caption for hit in library.photos(library.sample(_CAPTIONS)))
             statements = (attribute.statement for attribute in load_bank())
             self._reading = Reader(readable, Speller.of((*statements, *captions), is_word).corrected)

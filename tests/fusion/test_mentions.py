@@ -11,7 +11,7 @@ import pytest
 
 from dar_tui.dialogue.dialogue import Dialogue
 from dar_tui.dialogue.need import Need
-from dar_tui.fusion.mentions import mentioned, nats_of, with_words
+from dar_tui.fusion.mentions import mentioned, nats_of, nobody_called, with_words
 from indexer.indexing.writer import Batch, FileEntry, NewImage, open_writer
 from indexer.library import Library
 from indexer.photos.written import TextLine, Written
@@ -99,6 +99,21 @@ def test_hits_say_which_words_were_found_and_are_strong_by_a_name(library: Libra
     assert marked[3].words.startswith("Anna Smith") and marked[3].strength is Strength.STRONG
     assert "Anna took this" in marked[4].words
     assert marked[5] == hits[5]
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("a photo of Zoe at the beach", "Zoe"),
+        ("a photo of Anna at the beach", ""),
+        ("a dog on a Sunday in June", ""),
+        ("Zoe", ""),
+        ("the Eiffel tower in Paris", "Eiffel"),
+    ],
+)
+def test_names_that_no_photo_has_are_named(library: Library, text: str, names: str) -> None:
+    note = nobody_called(library, [text])
+    assert note.endswith(f"none is with {names}.") if names else not note
 
 
 def test_a_field_that_filters_is_shown_too(library: Library) -> None:
